@@ -1,0 +1,70 @@
+namespace Steer.Kernels;
+
+/// <summary>
+/// The metadata of one forward pass. A row is one token of one context (a branch of a sequence); rows of a context are
+/// neighbours and in order of position. Row r attends to positions 0 .. Positions[r] of its context.
+/// </summary>
+public sealed class ForwardBatch : IDisposable
+{
+    /// <summary>Allocates room for a batch.</summary>
+    /// <param name="device">Where the arrays live.</param>
+    /// <param name="maxRows">Most rows of a batch.</param>
+    /// <param name="maxContexts">Most contexts of a batch.</param>
+    /// <param name="blockTableStride">Most blocks of one context.</param>
+    public ForwardBatch(Device device, int maxRows, int maxContexts, int blockTableStride)
+    {
+        MaxRows = maxRows;
+        MaxContexts = maxContexts;
+        BlockTableStride = blockTableStride;
+        TokenIds = device.Allocate<int>(maxRows);
+        Positions = device.Allocate<int>(maxRows);
+        SlotMapping = device.Allocate<int>(maxRows);
+        RowContext = device.Allocate<int>(maxRows);
+        ContextStarts = device.Allocate<int>(maxContexts + 1);
+        BlockTables = device.Allocate<int>((long)maxContexts * blockTableStride);
+    }
+
+    /// <summary>Most rows.</summary>
+    public int MaxRows { get; }
+
+    /// <summary>Most contexts.</summary>
+    public int MaxContexts { get; }
+
+    /// <summary>Elements between the block tables of two contexts.</summary>
+    public int BlockTableStride { get; }
+
+    /// <summary>Rows in this pass.</summary>
+    public int Rows { get; set; }
+
+    /// <summary>Contexts in this pass.</summary>
+    public int Contexts { get; set; }
+
+    /// <summary>Token of each row [rows].</summary>
+    public DeviceBuffer<int> TokenIds { get; }
+
+    /// <summary>Position of each row in its context, from 0 [rows].</summary>
+    public DeviceBuffer<int> Positions { get; }
+
+    /// <summary>Where each row's key and value go: block * BlockSize + offset in block [rows].</summary>
+    public DeviceBuffer<int> SlotMapping { get; }
+
+    /// <summary>Context of each row [rows].</summary>
+    public DeviceBuffer<int> RowContext { get; }
+
+    /// <summary>First row of each context, and the number of rows at the end [contexts + 1].</summary>
+    public DeviceBuffer<int> ContextStarts { get; }
+
+    /// <summary>Blocks of each context in order of position [contexts, BlockTableStride].</summary>
+    public DeviceBuffer<int> BlockTables { get; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        TokenIds.Dispose();
+        Positions.Dispose();
+        SlotMapping.Dispose();
+        RowContext.Dispose();
+        ContextStarts.Dispose();
+        BlockTables.Dispose();
+    }
+}

@@ -1,0 +1,94 @@
+using Steer.Kernels;
+
+namespace Steer.Runtime.Models;
+
+/// <summary>One set of rotary frequencies; a decoder may have several (Gemma 3 has one for local and one for global layers).</summary>
+/// <param name="InverseFrequencies">Radians per position of each pair [rotary dim / 2], scaling (linear, llama3, yarn) already applied.</param>
+/// <param name="Scale">Multiplies cosine and sine (yarn's attention factor; else 1).</param>
+public sealed record RopeConfig(float[] InverseFrequencies, float Scale);
+
+/// <summary>What differs from layer to layer.</summary>
+/// <param name="AttentionScale">Multiplies q k^T.</param>
+/// <param name="Window">Positions a row sees, itself included; 0 for all.</param>
+/// <param name="Rope">Index into <see cref="DecoderConfig.Ropes"/>, or -1 for a layer without rotation.</param>
+/// <param name="IsMoe">The feed-forward block is a mixture of experts.</param>
+public sealed record LayerConfig(float AttentionScale, int Window, int Rope, bool IsMoe);
+
+/// <summary>
+/// Everything that tells one decoder-only transformer from another; the forward pass reads nothing else.
+/// Which norms, biases and projections exist is told by <see cref="DecoderTensors"/>: a part that is null is skipped.
+/// </summary>
+public sealed record DecoderConfig
+{
+    /// <summary>Name in config.json's `architectures`, such as LlamaForCausalLM.</summary>
+    public required string Architecture { get; init; }
+
+    /// <summary>Tokens of the embedding.</summary>
+    public required int VocabSize { get; init; }
+
+    /// <summary>Width of the residual stream.</summary>
+    public required int HiddenSize { get; init; }
+
+    /// <summary>Width of the feed-forward block (of one expert where there are several).</summary>
+    public required int IntermediateSize { get; init; }
+
+    /// <summary>Query heads.</summary>
+    public required int NumHeads { get; init; }
+
+    /// <summary>Key and value heads; divides <see cref="NumHeads"/>.</summary>
+    public required int NumKvHeads { get; init; }
+
+    /// <summary>Width of a head.</summary>
+    public required int HeadDim { get; init; }
+
+    /// <summary>Longest context, in tokens.</summary>
+    public required int MaxPositions { get; init; }
+
+    /// <summary>The nonlinearity of the feed-forward block.</summary>
+    public required Activation Activation { get; init; }
+
+    /// <summary>The feed-forward block multiplies act(gate) by up.</summary>
+    public bool GatedMlp { get; init; }
+
+    /// <summary>Attention and feed-forward both read the layer's input and are added to it together.</summary>
+    public bool ParallelResidual { get; init; }
+
+    /// <summary>Per layer.</summary>
+    public required IReadOnlyList<LayerConfig> Layers { get; init; }
+
+    /// <summary>Rotary frequencies that layers refer to.</summary>
+    public IReadOnlyList<RopeConfig> Ropes { get; init; } = [];
+
+    /// <summary>Which columns rotate together.</summary>
+    public RopeLayout RopeLayout { get; init; }
+
+    /// <summary>ALiBi slope of each head, any scale included; null where there is none.</summary>
+    public float[]? AlibiSlopes { get; init; }
+
+    /// <summary>Caps attention scores; 0 for none.</summary>
+    public float AttentionSoftCap { get; init; }
+
+    /// <summary>Multiplies token embeddings.</summary>
+    public float EmbeddingScale { get; init; } = 1;
+
+    /// <summary>Multiplies what a block adds to the residual stream.</summary>
+    public float ResidualScale { get; init; } = 1;
+
+    /// <summary>Multiplies logits.</summary>
+    public float LogitScale { get; init; } = 1;
+
+    /// <summary>Caps logits; 0 for none.</summary>
+    public float LogitSoftCap { get; init; }
+
+    /// <summary>Experts of a mixture; 0 for none.</summary>
+    public int NumExperts { get; init; }
+
+    /// <summary>Experts that each token goes through.</summary>
+    public int ExpertsPerToken { get; init; }
+
+    /// <summary>The weights of a token's experts are made to sum to 1.</summary>
+    public bool NormaliseExpertWeights { get; init; }
+
+    /// <summary>Layers.</summary>
+    public int NumLayers => Layers.Count;
+}

@@ -1,0 +1,20 @@
+namespace Steer.Runtime;
+
+/// <summary>
+/// Something outside the program is wrong: a file, an option, a request. The message is one line that names it and says what to do;
+/// the command line prints it and exits with code 2.
+/// </summary>
+public sealed class SteerException : Exception
+{
+    /// <summary>Makes an exception with a one-line message.</summary>
+    public SteerException(string message)
+        : base(message)
+    {
+    }
+
+    /// <summary>Makes an exception with a one-line message and its cause.</summary>
+    public SteerException(string message, Exception inner)
+        : base(message, inner)
+    {
+    }
+}
