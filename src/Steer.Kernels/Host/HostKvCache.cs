@@ -1,0 +1,44 @@
+namespace Steer.Kernels.Host;
+
+/// <summary>
+/// Keys [layer][block][kv head][head dim][16] and values [layer][block][kv head][16][padded head dim]: the scores of a block's 16 positions are
+/// one vector, and so are 16 columns of a value. The head dim of values is rounded up to 16 columns; the rest stays zero.
+/// </summary>
+internal sealed unsafe class HostKvCache : KvCache
+{
+    private readonly HostBuffer<float> _keys;
+    private readonly HostBuffer<float> _values;
+
+    public HostKvCache(KvCacheShape shape)
+        : base(shape)
+    {
+        ValueStride = (shape.HeadDim + 15) / 16 * 16;
+        KeyBlock = (long)KvCacheShape.BlockSize * shape.HeadDim;
+        ValueBlock = (long)KvCacheShape.BlockSize * ValueStride;
+        long heads = checked((long)shape.NumLayers * shape.NumBlocks * shape.NumKvHeads);
+        _keys = new HostBuffer<float>(checked(heads * KeyBlock));
+        _values = new HostBuffer<float>(checked(heads * ValueBlock));
+    }
+
+    /// <summary>Elements from one position's value to the next.</summary>
+    public int ValueStride { get; }
+
+    /// <summary>Elements of one head's keys in one block.</summary>
+    public long KeyBlock { get; }
+
+    /// <summary>Elements of one head's values in one block.</summary>
+    public long ValueBlock { get; }
+
+    /// <summary>Keys of a head in block 0 of a layer; blocks follow each other at <see cref="KeyBlock"/> * kv heads.</summary>
+    public float* Keys(int layer, int head) => _keys.Data + (((long)layer * Shape.NumBlocks * Shape.NumKvHeads) + head) * KeyBlock;
+
+    /// <summary>Values of a head in block 0 of a layer; blocks follow each other at <see cref="ValueBlock"/> * kv heads.</summary>
+    public float* Values(int layer, int head) => _values.Data + (((long)layer * Shape.NumBlocks * Shape.NumKvHeads) + head) * ValueBlock;
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        _keys.Dispose();
+        _values.Dispose();
+    }
+}

@@ -1,0 +1,57 @@
+using System.Buffers;
+using System.Numerics.Tensors;
+
+namespace Steer.Kernels.Host;
+
+/// <summary>Reads matrices row by row into a packed weight, panel by panel on the team.</summary>
+internal sealed class PackJob : ParallelJob
+{
+    private readonly HostWeight _weight;
+    private readonly IReadOnlyList<WeightMatrix> _parts;
+
+    private PackJob(HostWeight weight, IReadOnlyList<WeightMatrix> parts)
+    {
+        _weight = weight;
+        _parts = parts;
+    }
+
+    /// <summary>Packs matrices [n_i, k] one below the other.</summary>
+    /// <exception cref="ArgumentException">They differ in width, or there is none.</exception>
+    /// <exception cref="InvalidDataException">A number is NaN.</exception>
+    public static HostWeight Pack(ThreadTeam team, IReadOnlyList<WeightMatrix> parts, DType type)
+    {
+        if (parts.Count == 0 || parts.Any(p => p.Columns != parts[0].Columns))
+            throw new ArgumentException("Packed matrices must have the same number of columns.", nameof(parts));
+        var weight = new HostWeight(parts.Sum(p => p.Rows), parts[0].Columns, type);
+        try
+        {
+            team.Run(new PackJob(weight, parts), weight.Panels);
+        }
+        catch
+        {
+            weight.Dispose();
+            throw;
+        }
+        return weight;
+    }
+
+    /// <inheritdoc/>
+    public override void Run(int part)
+    {
+        int start = part * HostWeight.PanelWidth;
+        int end = Math.Min(start + HostWeight.PanelWidth, _weight.N);
+        float[] rented = ArrayPool<float>.Shared.Rent(_weight.K);
+        var values = rented.AsSpan(0, _weight.K);
+        int index = 0, first = 0;
+        for (int row = start; row < end; row++)
+        {
+            while (row - first >= _parts[index].Rows)
+                first += _parts[index++].Rows;
+            _parts[index].ReadRow(row - first, values);
+            if (TensorPrimitives.IsNaNAny<float>(values))
+                throw new InvalidDataException($"Row {row}, column {values.IndexOf(float.NaN)} of a weight is NaN.");
+            _weight.WriteRow(row, values);
+        }
+        ArrayPool<float>.Shared.Return(rented);
+    }
+}

@@ -1,0 +1,166 @@
+using System.Diagnostics;
+using System.Runtime.ExceptionServices;
+
+namespace Steer.Kernels.Host;
+
+/// <summary>Work that a <see cref="ThreadTeam"/> runs in parts. Made once and reused: a launch allocates nothing.</summary>
+internal abstract class ParallelJob
+{
+    /// <summary>Does part <paramref name="part"/>; called once for each, on any thread of the team, in any order.</summary>
+    public abstract void Run(int part);
+}
+
+/// <summary>
+/// Threads that run the parts of one job at a time together with the caller. Between jobs they spin for about a millisecond and
+/// then sleep, so that a launch in a busy stretch costs neither a lock nor a system call. Parts are drawn from one counter: whoever is free
+/// takes the next, and a thread that the system keeps waiting holds up nothing but the part it has begun.
+/// </summary>
+internal sealed class ThreadTeam : IDisposable
+{
+    private const int SpinsPerCheck = 64;
+    private static readonly long SpinTicks = Stopwatch.Frequency / 1000;
+
+    private readonly Thread[] _workers;
+    private readonly object _gate = new();
+
+    // Launch number above, parts not yet taken below. A part is taken by lowering the count with a compare-exchange, which fails when
+    // a launch has ended meanwhile: the job read before it is therefore the one the part belongs to.
+    private PaddedLong _ticket;
+    private PaddedLong _unfinished;
+    private ParallelJob? _job;
+    private int _parts;
+    private int _sleeping;
+    private volatile bool _stop;
+    private ExceptionDispatchInfo? _error;
+
+    /// <summary>Starts <paramref name="threads"/> - 1 workers; the caller of <see cref="Run"/> is the last one.</summary>
+    public ThreadTeam(int threads)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        Threads = threads;
+        _workers = new Thread[threads - 1];
+        for (int i = 0; i < _workers.Length; i++)
+        {
+            _workers[i] = new Thread(Work) { IsBackground = true, Name = $"steer-{i + 1}" };
+            _workers[i].Start();
+        }
+    }
+
+    /// <summary>Threads that take parts, the caller included.</summary>
+    public int Threads { get; }
+
+    /// <summary>Runs parts 0 .. parts - 1 and returns when all are done. One caller at a time; not from inside a part.</summary>
+    /// <exception cref="ObjectDisposedException">The team was disposed.</exception>
+    public void Run(ParallelJob job, int parts)
+    {
+        ObjectDisposedException.ThrowIf(_stop, this);
+        if (parts <= 1 || _workers.Length == 0)
+        {
+            for (int part = 0; part < parts; part++)
+                job.Run(part);
+            return;
+        }
+
+        _job = job;
+        _parts = parts;
+        Volatile.Write(ref _unfinished.Value, parts);
+        long launch = (_ticket.Value >> 32) + 1;
+        // A full fence: either a worker that is going to sleep sees this launch, or its sleep is seen below.
+        Interlocked.Exchange(ref _ticket.Value, (launch << 32) | (uint)parts);
+        if (Volatile.Read(ref _sleeping) > 0)
+        {
+            lock (_gate)
+                Monitor.PulseAll(_gate);
+        }
+        TakeParts();
+        for (int spins = 0; Volatile.Read(ref _unfinished.Value) > 0; spins++)
+        {
+            if (spins < 1 << 14)
+                Thread.SpinWait(1);
+            else
+                Thread.Yield();
+        }
+        _job = null;
+        if (_error is { } error)
+        {
+            _error = null;
+            error.Throw();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_stop)
+            return;
+        _stop = true;
+        lock (_gate)
+            Monitor.PulseAll(_gate);
+        foreach (var worker in _workers)
+            worker.Join();
+    }
+
+    private void TakeParts()
+    {
+        while (true)
+        {
+            long ticket = Volatile.Read(ref _ticket.Value);
+            uint left = (uint)ticket;
+            if (left == 0)
+                return;
+            var job = _job;
+            int part = _parts - (int)left;
+            if (Interlocked.CompareExchange(ref _ticket.Value, ticket - 1, ticket) != ticket)
+                continue;
+            try
+            {
+                job!.Run(part);
+            }
+            catch (Exception e)
+            {
+                Interlocked.CompareExchange(ref _error, ExceptionDispatchInfo.Capture(e), null);
+            }
+            Interlocked.Decrement(ref _unfinished.Value);
+        }
+    }
+
+    private void Work()
+    {
+        while (!_stop)
+        {
+            TakeParts();
+            WaitForLaunch();
+        }
+    }
+
+    private void WaitForLaunch()
+    {
+        long end = Stopwatch.GetTimestamp() + SpinTicks;
+        do
+        {
+            for (int i = 0; i < SpinsPerCheck; i++)
+            {
+                if ((uint)Volatile.Read(ref _ticket.Value) != 0 || _stop)
+                    return;
+                Thread.SpinWait(1);
+            }
+        }
+        while (Stopwatch.GetTimestamp() < end);
+
+        lock (_gate)
+        {
+            Interlocked.Increment(ref _sleeping);
+            while ((uint)Volatile.Read(ref _ticket.Value) == 0 && !_stop)
+                Monitor.Wait(_gate);
+            Interlocked.Decrement(ref _sleeping);
+        }
+    }
+
+    /// <summary>A counter with a cache line to itself, so that taking a part does not slow those who read the fields beside it.</summary>
+    [System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Explicit, Size = 192)]
+    private struct PaddedLong
+    {
+        [System.Runtime.InteropServices.FieldOffset(64)]
+        public long Value;
+    }
+}
