@@ -1,0 +1,50 @@
+using System.Text;
+
+namespace Steer.Runtime.Tokenization;
+
+/// <summary>
+/// One step from token strings to text, written as a stream so that decoding a whole list and decoding token by token are the same code.
+/// A step holds back only what later tokens can still change. It has state: each stream makes its own steps.
+/// </summary>
+internal abstract class DecoderStep(DecoderStep next)
+{
+    /// <summary>Where this step's output goes.</summary>
+    protected DecoderStep Next { get; } = next;
+
+    /// <summary>Takes a part of a token's text; <paramref name="endOfToken"/> says that the token is complete with it.</summary>
+    public abstract void Push(ReadOnlySpan<char> text, bool endOfToken);
+
+    /// <summary>Says that no token follows.</summary>
+    public virtual void Flush() => Next.Flush();
+}
+
+/// <summary>The last step: collects the text.</summary>
+internal sealed class TextCollector() : DecoderStep(null!)
+{
+    private readonly StringBuilder _text = new();
+
+    /// <inheritdoc/>
+    public override void Push(ReadOnlySpan<char> text, bool endOfToken) => _text.Append(text);
+
+    /// <inheritdoc/>
+    public override void Flush()
+    {
+    }
+
+    /// <summary>The text since the last call.</summary>
+    public string Take()
+    {
+        if (_text.Length == 0)
+            return "";
+        var text = _text.ToString();
+        _text.Clear();
+        return text;
+    }
+}
+
+/// <summary>A decoder step as a file describes it; makes the steps of each stream. Its ToString describes it fully.</summary>
+internal abstract record DecoderSpec
+{
+    /// <summary>Makes a step that feeds <paramref name="next"/>.</summary>
+    public abstract DecoderStep Create(DecoderStep next);
+}

@@ -1,0 +1,43 @@
+namespace Steer.Runtime.Tokenization;
+
+/// <summary>
+/// Turns tokens into text as they come. Never gives half a character: bytes of an unfinished one wait for the tokens that finish it.
+/// All texts given, joined, are what <see cref="Tokenizer.Decode"/> gives. Not safe for several threads at once.
+/// </summary>
+public sealed class DetokenizerStream
+{
+    private readonly Tokenizer _tokenizer;
+    private readonly bool _skipSpecialTokens;
+    private readonly TextCollector _text = new();
+    private readonly DecoderStep _first;
+
+    internal DetokenizerStream(Tokenizer tokenizer, bool skipSpecialTokens, ReadOnlySpan<int> context)
+    {
+        _tokenizer = tokenizer;
+        _skipSpecialTokens = skipSpecialTokens;
+        _first = tokenizer.CreateDecoder(_text);
+        foreach (var id in context)
+            Push(id);
+        _text.Take();
+    }
+
+    /// <summary>Takes one token and gives the text that is certain by now, often empty. An id with no token gives nothing.</summary>
+    public string Append(int id)
+    {
+        Push(id);
+        return _text.Take();
+    }
+
+    /// <summary>Ends the stream and gives what was held back, with U+FFFD for bytes that never became a character.</summary>
+    public string Flush()
+    {
+        _first.Flush();
+        return _text.Take();
+    }
+
+    internal void Push(int id)
+    {
+        if (_tokenizer.TokenOf(id) is { } token && !(_skipSpecialTokens && _tokenizer.SpecialIds.Contains(id)))
+            _first.Push(token, endOfToken: true);
+    }
+}
