@@ -1,0 +1,87 @@
+using System.Globalization;
+using ILGPU;
+using ILGPU.Runtime.CPU;
+using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
+
+namespace Steer.Kernels.Gpu;
+
+/// <content>Which devices there are, and how one is opened by name.</content>
+public sealed partial class IlgpuDevice
+{
+    private const string EmulatorName = "ilgpu-cpu";
+
+    /// <summary>Devices that <see cref="Create"/> can open on this machine; without a GPU or its driver, the emulator alone.</summary>
+    public static IReadOnlyList<IlgpuDeviceInfo> List()
+    {
+        using Context cuda = Context.Create(builder => builder.Cuda());
+        using Context openCl = Context.Create(builder => builder.OpenCL());
+        return
+        [
+            new IlgpuDeviceInfo(EmulatorName, DescribeEmulator()),
+            .. cuda.Devices.Select((d, i) => new IlgpuDeviceInfo(string.Create(CultureInfo.InvariantCulture, $"cuda:{i}"), Describe(d))),
+            .. openCl.Devices.Select((d, i) => new IlgpuDeviceInfo(string.Create(CultureInfo.InvariantCulture, $"opencl:{i}"), Describe(d))),
+        ];
+    }
+
+    /// <summary>Opens a device.</summary>
+    /// <param name="name">ilgpu-cpu, cuda, cuda:N, opencl or opencl:N.</param>
+    /// <exception cref="ArgumentException">The name is none of these, or this machine has no such device.</exception>
+    public static IlgpuDevice Create(string name)
+    {
+        string[] parts = name.Split(':', 2);
+        int index = 0;
+        bool wellFormed = parts.Length == 1 || int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out index);
+        return parts[0] switch
+        {
+            "cuda" when wellFormed => Open(name, index, builder => builder.Cuda()),
+            "opencl" when wellFormed => Open(name, index, builder => builder.OpenCL()),
+            EmulatorName when parts.Length == 1 => OpenEmulator(),
+            _ => throw Missing(name),
+        };
+    }
+
+    /// <summary>What every context needs before it can compile these kernels.</summary>
+    internal static Context.Builder Prepare(Context.Builder builder) => builder.EnableAlgorithms().EnableKernelMath();
+
+    private static IlgpuDevice OpenEmulator()
+    {
+        // Each processor of the emulator takes its share of the groups with no word to the others; two threads are its least.
+        var device = new CPUDevice(numThreadsPerWarp: 2, numWarpsPerMultiprocessor: 1, Environment.ProcessorCount);
+        Context context = Context.Create(builder => Prepare(builder).CPU(device));
+        return new IlgpuDevice(context, device.CreateCPUAccelerator(context, CPUAcceleratorMode.Parallel), DescribeEmulator());
+    }
+
+    private static IlgpuDevice Open(string name, int index, Action<Context.Builder> enable)
+    {
+        Context context = Context.Create(builder => enable(Prepare(builder)));
+        try
+        {
+            if (index >= context.Devices.Length)
+                throw Missing(name);
+            return new IlgpuDevice(context, context.Devices[index].CreateAccelerator(context), Describe(context.Devices[index]));
+        }
+        catch
+        {
+            context.Dispose();
+            throw;
+        }
+    }
+
+    private static ArgumentException Missing(string name) =>
+        new($"There is no device '{name}' here; there are: {string.Join(", ", List().Select(d => d.Name))}.");
+
+    private static string DescribeEmulator() =>
+        string.Create(CultureInfo.InvariantCulture, $"ILGPU's CPU accelerator, {Environment.ProcessorCount} threads (an emulator for tests)");
+
+    private static string Describe(ILGPU.Runtime.Device device)
+    {
+        string version = device switch
+        {
+            CudaDevice { Architecture: { } architecture } => architecture.ToString(),
+            CLDevice openCl => openCl.CLStdVersion.ToString(),
+            _ => device.AcceleratorType.ToString(),
+        };
+        return string.Create(CultureInfo.InvariantCulture, $"{device.Name}, {device.MemorySize / (double)(1L << 30):0.#} GiB, {version}");
+    }
+}

@@ -1,0 +1,138 @@
+using System.Reflection;
+using ILGPU;
+using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+
+namespace Steer.Kernels.Gpu;
+
+/// <summary>
+/// A device that ILGPU drives: CUDA, OpenCL, or ILGPU's own CPU accelerator, which emulates a GPU for tests. Every kernel is one source
+/// for all three.
+/// </summary>
+public sealed partial class IlgpuDevice : Device
+{
+    private readonly Context context;
+    private readonly Dictionary<MethodInfo, Delegate> kernels = [];
+    private IlgpuBuffer<float>? scratch;
+
+    private IlgpuDevice(Context context, Accelerator accelerator, string description)
+    {
+        this.context = context;
+        Accelerator = accelerator;
+        Description = description;
+    }
+
+    /// <inheritdoc/>
+    public override string Description { get; }
+
+    /// <summary>Where kernels run.</summary>
+    internal Accelerator Accelerator { get; }
+
+    /// <summary>The one stream on which kernels and copies are queued.</summary>
+    internal AcceleratorStream Stream => Accelerator.DefaultStream;
+
+    /// <inheritdoc/>
+    public override DeviceBuffer<T> Allocate<T>(long length) => AllocateBuffer<T>(length);
+
+    /// <inheritdoc/>
+    public override PackedWeight Pack(IReadOnlyList<WeightMatrix> parts, DType type)
+    {
+        Shapes.Pack(parts);
+        return IlgpuWeight.Pack(this, parts, type);
+    }
+
+    /// <inheritdoc/>
+    public override LoraWeight PackLora(int n, int k, IReadOnlyList<LoraSegment> segments)
+    {
+        Shapes.PackLora(n, k, segments);
+        return IlgpuLora.Pack(this, n, k, segments);
+    }
+
+    /// <inheritdoc/>
+    public override KvCache CreateKvCache(KvCacheShape shape)
+    {
+        long length = (long)shape.NumLayers * shape.NumBlocks * shape.NumKvHeads * KvCacheShape.BlockSize * shape.HeadDim;
+        IlgpuBuffer<float> keys = AllocateBuffer<float>(length);
+        try
+        {
+            return new IlgpuKvCache(shape, keys, AllocateBuffer<float>(length));
+        }
+        catch
+        {
+            keys.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Synchronize() => Stream.Synchronize();
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        scratch?.Dispose();
+        Accelerator.Dispose();
+        context.Dispose();
+    }
+
+    /// <summary>The elements of a buffer of this device, for a kernel's parameters.</summary>
+    internal static ArrayView<T> View<T>(DeviceBuffer<T> buffer)
+        where T : unmanaged => ((IlgpuBuffer<T>)buffer).View;
+
+    /// <summary>As <see cref="View{T}"/>; an empty view for null.</summary>
+    internal static ArrayView<T> ViewOrEmpty<T>(DeviceBuffer<T>? buffer)
+        where T : unmanaged => buffer is null ? ArrayView<T>.Empty : View(buffer);
+
+    /// <summary>Allocates zeroed memory.</summary>
+    internal IlgpuBuffer<T> AllocateBuffer<T>(long length)
+        where T : unmanaged
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        try
+        {
+            MemoryBuffer1D<T, Stride1D.Dense> memory = Accelerator.Allocate1D<T>(Math.Max(1, length));
+            memory.MemSetToZero(Stream);
+            return new IlgpuBuffer<T>(memory, Stream, length);
+        }
+        catch (AcceleratorException e)
+        {
+            throw new OutOfMemoryException($"{Description} has no room for {length} numbers of {Interop.SizeOf<T>()} bytes.", e);
+        }
+    }
+
+    /// <summary>At least <paramref name="length"/> numbers that live until the next call.</summary>
+    internal DeviceBuffer<float> Scratch(long length)
+    {
+        if (scratch is null || scratch.Length < length)
+        {
+            scratch?.Dispose();
+            scratch = null;
+            scratch = AllocateBuffer<float>(length);
+        }
+
+        return scratch;
+    }
+
+    /// <summary>
+    /// Queues <paramref name="body"/>, a static method, once for each index in [0, <paramref name="count"/>). It is compiled at its first call.
+    /// </summary>
+    /// <typeparam name="TParameters">The kernel's parameters, views included, as one struct.</typeparam>
+    internal void Launch<TParameters>(Action<Index1D, TParameters> body, long count, TParameters parameters)
+        where TParameters : struct
+    {
+        if (count > int.MaxValue)
+            throw new ArgumentException($"{body.Method.DeclaringType?.Name}: {count} numbers in one launch.");
+        if (count == 0)
+            return;
+        if (!kernels.TryGetValue(body.Method, out Delegate? kernel))
+        {
+            // The CPU accelerator puts a barrier behind every group: a group of one costs least there.
+            kernel = Accelerator.AcceleratorType == AcceleratorType.CPU
+                ? Accelerator.LoadImplicitlyGroupedKernel(body, 1)
+                : Accelerator.LoadAutoGroupedKernel(body);
+            kernels.Add(body.Method, kernel);
+        }
+
+        ((Action<AcceleratorStream, Index1D, TParameters>)kernel)(Stream, (int)count, parameters);
+    }
+}
