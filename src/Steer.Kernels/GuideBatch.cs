@@ -220,9 +220,13 @@ public sealed class GuideBatch : IDisposable
     /// <summary>Out: the best tokens by guided log-probability [sequences, MaxAlternatives], descending, lower id first where equal.</summary>
     public DeviceBuffer<TokenLogProb> Alternatives { get; }
 
+    /// <summary>What a device keeps for its kernel from one launch to the next; made by the first launch, disposed with the batch.</summary>
+    internal IDisposable? Workspace { get; set; }
+
     /// <inheritdoc/>
     public void Dispose()
     {
+        Workspace?.Dispose();
         Logits.Buffer.Dispose();
         Rows.Dispose();
         Branches.Dispose();

@@ -1,0 +1,127 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Steer.Kernels.Host;
+
+/// <summary>
+/// Vector arithmetic of GuideAndSample. Everything is written in groups of eight lanes with fused multiply-adds, and sums have a fixed
+/// tree: the bits are the same on every processor, whatever the width of its registers.
+/// </summary>
+internal static unsafe class GuideAndSampleMath
+{
+    /// <summary>Lanes of a vector.</summary>
+    public const int Lanes = 8;
+
+    /// <summary>Numbers summed in float32 before the sum is carried on in float64: at most 32 to a lane, so the error stays near 1e-6.</summary>
+    public const int BlockSize = 1024;
+
+    /// <summary>Numbers that one turn of a summing loop takes.</summary>
+    public const int Stride = 4 * Lanes;
+
+    // Below this the result would be subnormal: it counts as 0.
+    private const float MinExponent = -87f;
+    private const float Log2E = 1.44269504f;
+
+    // ln 2 in two parts: the upper has so few bits that its product with an exponent is exact.
+    private const float Ln2Upper = 0.693359375f;
+    private const float Ln2Lower = -2.12194440e-4f;
+
+    // 1.5 * 2^23: adding it rounds to an integer, which then lies in the lowest bits.
+    private const float RoundToInteger = 12582912f;
+
+    /// <summary>exp(x) for x of at most 0, to about one unit in the last place; 0 below -87.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Exp(Vector256<float> x)
+    {
+        // x = n ln 2 + r with |r| <= ln 2 / 2; the Taylor series of exp(r) to r^7 is right to 6e-9.
+        var rounded = Vector256.FusedMultiplyAdd(x, Vector256.Create(Log2E), Vector256.Create(RoundToInteger));
+        var n = rounded - Vector256.Create(RoundToInteger);
+        var r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-Ln2Upper), x);
+        r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-Ln2Lower), r);
+        var p = Vector256.Create(1f / 5040);
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 720));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 120));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 24));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 6));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(0.5f));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f));
+        var scaled = (p.AsInt32() + (rounded.AsInt32() << 23)).AsSingle();
+        return scaled & Vector256.GreaterThanOrEqual(x, Vector256.Create(MinExponent));
+    }
+
+    /// <summary>Sum of 32 lanes in float64, always in the same order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static double Sum(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d)
+    {
+        var sum = (a + b) + (c + d);
+        var (lower, upper) = Vector256.Widen(sum);
+        var quad = lower + upper;
+        return (quad[0] + quad[2]) + (quad[1] + quad[3]);
+    }
+
+    /// <summary>Largest of x [count]; minus infinity when there is none. NaN is passed over.</summary>
+    public static float Max(float* x, int count)
+    {
+        var max = Vector256.Create(float.NegativeInfinity);
+        var max1 = max;
+        int i = 0;
+        for (; i <= count - 2 * Lanes; i += 2 * Lanes)
+        {
+            max = Vector256.MaxNative(Vector256.Load(x + i), max);
+            max1 = Vector256.MaxNative(Vector256.Load(x + i + Lanes), max1);
+        }
+        max = Vector256.MaxNative(max, max1);
+        float best = float.NegativeInfinity;
+        for (int lane = 0; lane < Lanes; lane++)
+            best = MathF.Max(best, max[lane]);
+        for (; i < count; i++)
+        {
+            if (x[i] > best)
+                best = x[i];
+        }
+        return best;
+    }
+
+    /// <summary>log of the sum of exp(x - max) over x [count]; NaN where a number is NaN or infinite upwards.</summary>
+    public static float LogSumExp(float* x, int count, float max)
+    {
+        double sum = 0;
+        var offset = Vector256.Create(max);
+        var unordered = Vector256<float>.Zero;
+        float* tail = stackalloc float[Stride];
+        for (int start = 0; start < count; start += BlockSize)
+        {
+            Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default;
+            int end = Math.Min(start + BlockSize, count);
+            for (int i = start; i < end; i += Stride)
+            {
+                float* at = x + i;
+                if (i > count - Stride)
+                {
+                    new Span<float>(tail, Stride).Fill(float.NegativeInfinity);
+                    new ReadOnlySpan<float>(at, count - i).CopyTo(new Span<float>(tail, Stride));
+                    at = tail;
+                }
+                var x0 = Vector256.Load(at) - offset;
+                var x1 = Vector256.Load(at + Lanes) - offset;
+                var x2 = Vector256.Load(at + 2 * Lanes) - offset;
+                var x3 = Vector256.Load(at + 3 * Lanes) - offset;
+                unordered |= (~Vector256.Equals(x0, x0) | ~Vector256.Equals(x1, x1)) | (~Vector256.Equals(x2, x2) | ~Vector256.Equals(x3, x3));
+                s0 += Exp(x0);
+                s1 += Exp(x1);
+                s2 += Exp(x2);
+                s3 += Exp(x3);
+            }
+            sum += Sum(s0, s1, s2, s3);
+        }
+        return unordered.ExtractMostSignificantBits() != 0 ? float.NaN : (float)Math.Log(sum);
+    }
+
+    /// <summary>The smallest float that is at least <paramref name="value"/>: comparing with it decides as comparing with the double would.</summary>
+    public static float RoundUp(double value)
+    {
+        float nearest = (float)value;
+        return nearest < value ? MathF.BitIncrement(nearest) : nearest;
+    }
+}
