@@ -1,0 +1,100 @@
+using Steer.Kernels;
+using Steer.Runtime.Models;
+using Steer.Runtime.Models.Families;
+
+namespace Steer.Runtime.Checkpoints;
+
+/// <summary>
+/// A model's configuration and its tensors, mapped into memory: a Hugging Face folder (config.json with model.safetensors, or its
+/// shards), or a llama2.c version 0 file. Must live as long as its tensors are read.
+/// </summary>
+public sealed class Checkpoint : IDisposable
+{
+    private const string ConfigFile = "config.json";
+    private const string GenerationConfigFile = "generation_config.json";
+
+    private readonly TensorCatalog catalog;
+
+    private Checkpoint(string path, TensorCatalog catalog, ModelPlan plan)
+    {
+        this.catalog = catalog;
+        Path = path;
+        Plan = plan;
+        Config = plan.Config;
+        (Tensors, IReadOnlyList<StoredTensor> taken) = TensorMapper.Map(catalog, plan);
+        ParameterCount = taken.Sum(t => t.Count);
+        long bf16 = taken.Where(t => t.Type == StorageType.BF16).Sum(t => t.Count);
+        StoredType = bf16 * 2 > ParameterCount ? DType.BF16 : DType.F32;
+    }
+
+    /// <summary>As it was given.</summary>
+    public string Path { get; }
+
+    /// <summary>What the forward pass needs to know.</summary>
+    public DecoderConfig Config { get; }
+
+    /// <summary>The tensors, in the order of the forward pass.</summary>
+    public DecoderTensors Tensors { get; }
+
+    /// <summary>The smallest type that holds most weights exactly: BF16 where they are stored so, else F32 (for F16 too).</summary>
+    public DType StoredType { get; }
+
+    /// <summary>Numbers in all tensors; a tied head counts once.</summary>
+    public long ParameterCount { get; }
+
+    /// <summary>Tokens that end a text: generation_config.json's, or else config.json's.</summary>
+    public IReadOnlyList<int> EosIds { get; private init; } = [];
+
+    /// <summary>Token that begins a text, or null.</summary>
+    public int? BosId { get; private init; }
+
+    /// <summary>What generation_config.json suggests; empty where there is none.</summary>
+    public GenerationDefaults GenerationDefaults { get; private init; } = new();
+
+    /// <summary>How the tensors were found.</summary>
+    internal ModelPlan Plan { get; }
+
+    /// <summary>Opens a checkpoint and checks every size in it; weights are read later, when a device packs them.</summary>
+    /// <exception cref="SteerException">A file is missing or damaged, the architecture is not known, or tensors do not fit config.json.</exception>
+    public static Checkpoint Open(string path)
+    {
+        if (!Directory.Exists(path))
+            throw FileError.At(path, "no such folder; check the path.");
+        return OpenFolder(path);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => catalog.Dispose();
+
+    /// <summary>Maps the tensors anew with some of them replaced.</summary>
+    internal DecoderTensors MapTensors(TensorOverlay overlay) => TensorMapper.Map(catalog, Plan, overlay).Tensors;
+
+    private static Checkpoint OpenFolder(string folder)
+    {
+        string configPath = System.IO.Path.Combine(folder, ConfigFile);
+        if (!File.Exists(configPath) && Adapter.IsAdapter(folder))
+            throw FileError.At(folder, "is an adapter, not a whole model; give it as the expert, and its base model as the base.");
+        ConfigFields config = ConfigFields.ReadFile(configPath);
+        TensorCatalog catalog = TensorCatalog.OpenFolder(folder);
+        try
+        {
+            // No dimension exceeds the numbers in the files, nor the layers their tensors; so nothing sized by config.json outgrows them.
+            config = config.WithMaxSize(catalog.Count);
+            if (config.IntOrNull("num_hidden_layers") > catalog.Tensors.Count)
+                throw config.Error("num_hidden_layers", $"is more than the {catalog.Tensors.Count} tensors of the checkpoint; correct it.");
+            string generationPath = System.IO.Path.Combine(folder, GenerationConfigFile);
+            ConfigFields? generation = File.Exists(generationPath) ? ConfigFields.ReadFile(generationPath) : null;
+            return new Checkpoint(folder, catalog, FamilyTable.Plan(config))
+            {
+                EosIds = generation?.IntsOrNull("eos_token_id") ?? config.IntsOrNull("eos_token_id") ?? [],
+                BosId = generation?.IntOrNull("bos_token_id") ?? config.IntOrNull("bos_token_id"),
+                GenerationDefaults = generation is null ? new GenerationDefaults() : GenerationDefaults.Read(generation),
+            };
+        }
+        catch
+        {
+            catalog.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,229 @@
+using System.Text.Json;
+
+namespace Steer.Runtime.Checkpoints;
+
+/// <summary>
+/// The fields of a JSON object in a configuration file, read with their types checked. A field that is null counts as missing, as
+/// in Python, where the writers of these files come from.
+/// </summary>
+internal sealed class ConfigFields
+{
+    private const long MaxFileBytes = 16 << 20;
+
+    private readonly JsonElement element;
+    private readonly string path;
+
+    private ConfigFields(string file, string path, JsonElement element, long maxSize)
+    {
+        File = file;
+        this.path = path;
+        this.element = element;
+        MaxSize = maxSize;
+    }
+
+    /// <summary>The file, for errors.</summary>
+    public string File { get; }
+
+    /// <summary>No dimension (see <see cref="Size(string)"/>) can be larger: the numbers in the checkpoint's files.</summary>
+    public long MaxSize { get; }
+
+    /// <summary>Reads a file whose outermost value is an object.</summary>
+    /// <exception cref="SteerException">The file is missing, too large or no JSON object.</exception>
+    public static ConfigFields ReadFile(string file, long maxSize = int.MaxValue)
+    {
+        try
+        {
+            using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read);
+            if (stream.Length > MaxFileBytes)
+                throw FileError.At(file, $"{stream.Length} bytes are too many for a configuration file; check the path.");
+            var bytes = new byte[stream.Length];
+            stream.ReadExactly(bytes);
+            return Parse(file, bytes, maxSize);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw FileError.At(file, "no such file; check that the folder is complete.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw FileError.At(file, $"cannot be read ({e.Message}); check that it is a file and that you may read it.", e);
+        }
+    }
+
+    /// <summary>Whether the object has the field, with a value other than null.</summary>
+    public bool Has(string name) => Find(name) is not null;
+
+    /// <summary>The same fields with a limit for dimensions.</summary>
+    public ConfigFields WithMaxSize(long maxSize) => new(File, path, element, maxSize);
+
+    /// <summary>An error about this file.</summary>
+    public SteerException Error(string problem) => FileError.At(File, problem);
+
+    /// <summary>An error about a field.</summary>
+    public SteerException Error(string name, string problem) => FileError.At(File, $"{path}{name} {problem}");
+
+    /// <summary>A dimension: a whole number from 1 on that the checkpoint can hold.</summary>
+    public int Size(string name) => SizeOrNull(name) ?? throw Missing(name);
+
+    /// <summary>A dimension, or <paramref name="fallback"/> where it is missing.</summary>
+    public int Size(string name, int fallback) => SizeOrNull(name) ?? fallback;
+
+    /// <summary>A dimension, or null where it is missing.</summary>
+    public int? SizeOrNull(string name)
+    {
+        if (IntOrNull(name) is not int value)
+            return null;
+        if (value == 0 || value > MaxSize)
+            throw Error(name, $"is {value}, which does not fit weights of {MaxSize} numbers; correct it.");
+        return value;
+    }
+
+    /// <summary>A whole number from 0 on.</summary>
+    public int Int(string name) => IntOrNull(name) ?? throw Missing(name);
+
+    /// <summary>A whole number from 0 on, or <paramref name="fallback"/> where it is missing.</summary>
+    public int Int(string name, int fallback) => IntOrNull(name) ?? fallback;
+
+    /// <summary>A whole number from 0 on, or null where it is missing.</summary>
+    public int? IntOrNull(string name)
+    {
+        if (Find(name) is not JsonElement value)
+            return null;
+        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out int number) || number < 0)
+            throw Error(name, $"must be a whole number from 0 to {int.MaxValue}; correct it.");
+        return number;
+    }
+
+    /// <summary>A finite number.</summary>
+    public float Float(string name) => FloatOrNull(name) ?? throw Missing(name);
+
+    /// <summary>A finite number, or <paramref name="fallback"/> where it is missing.</summary>
+    public float Float(string name, float fallback) => FloatOrNull(name) ?? fallback;
+
+    /// <summary>A finite number, or null where it is missing.</summary>
+    public float? FloatOrNull(string name) => (float?)DoubleOrNull(name);
+
+    /// <summary>A number that float32 can hold, in double precision; null where it is missing.</summary>
+    public double? DoubleOrNull(string name)
+    {
+        if (Find(name) is not JsonElement value)
+            return null;
+        if (value.ValueKind != JsonValueKind.Number || !value.TryGetDouble(out double number) || !float.IsFinite((float)number))
+            throw Error(name, "must be a number; correct it.");
+        return number;
+    }
+
+    /// <summary>A truth value, or <paramref name="fallback"/> where it is missing.</summary>
+    public bool Bool(string name, bool fallback)
+    {
+        if (Find(name) is not JsonElement value)
+            return fallback;
+        return value.ValueKind switch
+        {
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            _ => throw Error(name, "must be true or false; correct it."),
+        };
+    }
+
+    /// <summary>A text, or null where it is missing.</summary>
+    public string? TextOrNull(string name)
+    {
+        if (Find(name) is not JsonElement value)
+            return null;
+        return Text(value) ?? throw Error(name, "must be a text; correct it.");
+    }
+
+    /// <summary>An object, or null where it is missing.</summary>
+    public ConfigFields? ObjectOrNull(string name)
+    {
+        if (Find(name) is not JsonElement value)
+            return null;
+        if (value.ValueKind != JsonValueKind.Object)
+            throw Error(name, "must be an object; correct it.");
+        return new ConfigFields(File, $"{path}{name}.", value, MaxSize);
+    }
+
+    /// <summary>Names of all fields, in order.</summary>
+    public IEnumerable<string> Names()
+    {
+        foreach (JsonProperty property in element.EnumerateObject())
+            yield return NameOf(property);
+    }
+
+    /// <summary>Texts, whether one or a list; null where the field is missing.</summary>
+    public List<string>? TextsOrNull(string name) =>
+        ListOrNull(name, value => Text(value) ?? throw Error(name, "must be a text or a list of texts; correct it."));
+
+    /// <summary>Whole numbers from 0 on, whether one or a list; null where the field is missing.</summary>
+    public List<int>? IntsOrNull(string name) => ListOrNull(name, value =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number >= 0
+            ? number
+            : throw Error(name, "must be a whole number from 0 on or a list of them; correct it."));
+
+    /// <summary>Whether the field holds a list.</summary>
+    public bool IsList(string name) => Find(name)?.ValueKind == JsonValueKind.Array;
+
+    /// <summary>The field as Python's truth test sees it: missing, null, false, 0, "", [] and {} are false.</summary>
+    public bool IsTruthy(string name) => Find(name) is JsonElement value && value.ValueKind switch
+    {
+        JsonValueKind.False => false,
+        JsonValueKind.Number => !value.TryGetDouble(out double number) || number != 0,
+        JsonValueKind.String => Text(value) is not "",
+        JsonValueKind.Array => value.GetArrayLength() > 0,
+        JsonValueKind.Object => value.EnumerateObject().Any(),
+        _ => true,
+    };
+
+    /// <summary>The field's raw JSON value, for the few that no other method fits; null where it is missing.</summary>
+    public JsonElement? Find(string name) =>
+        element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    private static ConfigFields Parse(string file, ReadOnlyMemory<byte> bytes, long maxSize)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 64 });
+            if (document.RootElement.ValueKind != JsonValueKind.Object)
+                throw FileError.At(file, "must hold one JSON object; copy or download it again.");
+            return new ConfigFields(file, "", document.RootElement.Clone(), maxSize);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw FileError.At(file, $"is no valid JSON ({e.Message}); copy or download it again.", e);
+        }
+    }
+
+    private List<T>? ListOrNull<T>(string name, Func<JsonElement, T> convert)
+    {
+        if (Find(name) is not JsonElement value)
+            return null;
+        return value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().Select(convert).ToList() : [convert(value)];
+    }
+
+    private string? Text(JsonElement value)
+    {
+        try
+        {
+            return value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw FileError.At(File, "holds a text that is no valid Unicode; copy or download it again.", e);
+        }
+    }
+
+    private string NameOf(JsonProperty property)
+    {
+        try
+        {
+            return property.Name;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw FileError.At(File, "holds a name that is no valid Unicode; copy or download it again.", e);
+        }
+    }
+
+    private SteerException Missing(string name) => Error(name, "is missing; copy or download the file again.");
+}

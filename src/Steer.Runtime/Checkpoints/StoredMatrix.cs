@@ -1,0 +1,36 @@
+using Steer.Kernels;
+
+namespace Steer.Runtime.Checkpoints;
+
+/// <summary>Rows of a stored tensor [.., columns], from some row on or in another order.</summary>
+internal sealed class StoredMatrix : WeightMatrix
+{
+    private readonly StoredTensor tensor;
+    private readonly int firstRow;
+    private readonly int[]? rowMap;
+
+    /// <summary>All rows of a matrix, or those from <paramref name="firstRow"/> on.</summary>
+    public StoredMatrix(StoredTensor tensor, int rows, int columns, int firstRow = 0)
+        : base(rows, columns)
+    {
+        this.tensor = tensor;
+        this.firstRow = firstRow;
+    }
+
+    /// <summary>Row i is the stored row <paramref name="rowMap"/>[i].</summary>
+    public StoredMatrix(StoredTensor tensor, int columns, int[] rowMap)
+        : base(rowMap.Length, columns)
+    {
+        this.tensor = tensor;
+        this.rowMap = rowMap;
+    }
+
+    /// <inheritdoc/>
+    public override void ReadRow(int row, Span<float> destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(row);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, Rows);
+        long stored = rowMap is null ? firstRow + row : rowMap[row];
+        tensor.Read(stored * Columns, destination[..Columns]);
+    }
+}

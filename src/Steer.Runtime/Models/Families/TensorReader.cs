@@ -1,0 +1,143 @@
+using Steer.Kernels;
+using Steer.Runtime.Checkpoints;
+
+namespace Steer.Runtime.Models.Families;
+
+/// <summary>A projection as it should be stored.</summary>
+/// <param name="Module">Name without ".weight".</param>
+/// <param name="Rows">Output features.</param>
+/// <param name="Columns">Input features.</param>
+/// <param name="Bias">It has a bias.</param>
+/// <param name="Transposed">It is stored [columns, rows].</param>
+/// <param name="FirstRow">Stored rows before the first one.</param>
+/// <param name="RowMap">Gives the stored row of each row, once the shape is known to be right; or null where they are the same.</param>
+internal sealed record StoredLinear(
+    string Module, int Rows, int Columns, bool Bias = false, bool Transposed = false, int FirstRow = 0, Func<int[]>? RowMap = null);
+
+/// <summary>What an adapter puts in place of a checkpoint's tensors.</summary>
+/// <param name="Tensors">The new tensors by their full names.</param>
+/// <param name="Linears">The checkpoint's projections by their first module, used again where nothing in them changes.</param>
+/// <param name="KeepsTied">A head tied to the embedding follows a new embedding; otherwise it keeps the old one.</param>
+internal sealed record TensorOverlay(
+    IReadOnlyDictionary<string, StoredTensor> Tensors, IReadOnlyDictionary<string, LinearTensors> Linears, bool KeepsTied);
+
+/// <summary>Finds the tensors of a checkpoint by name, checks their shapes, and knows at the end which are left over.</summary>
+internal sealed class TensorReader
+{
+    // Buffers that some versions of transformers saved with the weights: masks and rotary tables, which the engine makes itself.
+    private static readonly string[] BufferSuffixes =
+    [
+        ".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq",
+    ];
+
+    private readonly TensorCatalog catalog;
+    private readonly TensorOverlay? overlay;
+    private readonly string missingPrefix;
+    private readonly HashSet<string> left;
+    private readonly List<StoredTensor> taken = [];
+
+    /// <summary>Reads from a catalog, where an overlay does not replace.</summary>
+    public TensorReader(TensorCatalog catalog, TensorPlan plan, TensorOverlay? overlay)
+    {
+        this.catalog = catalog;
+        this.overlay = overlay;
+        left = [.. catalog.Tensors.Keys];
+        string embedding = $"{plan.Names.Embedding}.weight";
+        bool savedWithoutHead = !catalog.Tensors.ContainsKey(plan.Names.Prefix + embedding) && catalog.Tensors.ContainsKey(embedding);
+        missingPrefix = savedWithoutHead ? plan.Names.Prefix : "";
+    }
+
+    /// <summary>Stored tensors read so far.</summary>
+    public IReadOnlyList<StoredTensor> Taken => taken;
+
+    /// <summary>Whether an adapter replaces the tensor.</summary>
+    public bool IsReplaced(string name) => overlay is not null && overlay.Tensors.ContainsKey(name);
+
+    /// <summary>The checkpoint's own projection in place of one that an adapter replaced, unless tied ones stay tied.</summary>
+    public LinearTensors Unchanged(LinearTensors linear) =>
+        overlay is null or { KeepsTied: true } ? linear : overlay.Linears[linear.Parts[0].Module];
+
+    /// <summary>A projection of one or several stored ones.</summary>
+    public LinearTensors Linear(params ReadOnlySpan<StoredLinear> parts)
+    {
+        var read = new List<LinearPart>();
+        bool replaced = false;
+        foreach (StoredLinear part in parts)
+        {
+            read.Add(Part(part));
+            replaced |= IsReplaced($"{part.Module}.weight") || IsReplaced($"{part.Module}.bias");
+        }
+
+        return overlay is not null && !replaced ? overlay.Linears[parts[0].Module] : new LinearTensors(read);
+    }
+
+    /// <summary>The numbers of a small tensor.</summary>
+    /// <exception cref="SteerException">It is missing, of another shape, or holds what is no finite number.</exception>
+    public float[] Numbers(string name, params ReadOnlySpan<long> shape)
+    {
+        StoredTensor tensor = Take(name);
+        tensor.CheckShape(shape);
+        float[] numbers = tensor.ReadAll();
+        if (!numbers.All(float.IsFinite))
+            throw tensor.Error("holds NaN or infinity; the checkpoint is damaged, copy or download it again.");
+        return numbers;
+    }
+
+    /// <summary>Leaves a tensor aside, if there is one of that name.</summary>
+    public void Ignore(string name) => left.Remove(name);
+
+    /// <summary>Throws if the checkpoint holds weights that were not asked for.</summary>
+    public void RefuseLeftOver(string architecture)
+    {
+        List<string> unknown = [.. left.Where(name => !BufferSuffixes.Any(name.EndsWith)).Order(StringComparer.Ordinal)];
+        if (unknown.Count > 0)
+        {
+            throw catalog.Tensors[unknown[0]].Error($"and {unknown.Count - 1} others have no place in {architecture} as config.json describes it; " +
+                "check that config.json belongs to these weights.");
+        }
+    }
+
+    private LinearPart Part(StoredLinear part)
+    {
+        StoredTensor tensor = Take($"{part.Module}.weight");
+        tensor.CheckIsWeight();
+        if (part.Transposed)
+            tensor.CheckShape(part.Columns, part.Rows);
+        else
+            tensor.CheckShape((long)part.FirstRow + part.Rows, part.Columns);
+
+        float[]? bias = part.Bias ? Numbers($"{part.Module}.bias", part.Rows) : null;
+        if (part.RowMap is null)
+        {
+            WeightMatrix weight = part.Transposed
+                ? new TransposedMatrix(tensor, part.Rows, part.Columns)
+                : new StoredMatrix(tensor, part.Rows, part.Columns, part.FirstRow);
+            return new LinearPart(part.Module, weight, bias);
+        }
+
+        int[] rowMap = part.RowMap();
+        return new LinearPart(part.Module, new StoredMatrix(tensor, part.Columns, rowMap),
+            bias is null ? null : Array.ConvertAll(rowMap, row => bias[row]), rowMap);
+    }
+
+    private StoredTensor Take(string name)
+    {
+        if (overlay is not null && overlay.Tensors.TryGetValue(name, out StoredTensor? tensor))
+        {
+            left.Remove(StoredName(name));
+        }
+        else
+        {
+            if (!catalog.Tensors.TryGetValue(StoredName(name), out tensor))
+                throw FileError.At(catalog.Path, $"tensor {name} is missing; check that config.json belongs to these weights and that no shard is missing.");
+            if (!left.Remove(StoredName(name)))
+                throw new InvalidOperationException($"The plan asks for {name} twice.");
+        }
+
+        taken.Add(tensor);
+        return tensor;
+    }
+
+    private string StoredName(string name) =>
+        missingPrefix.Length > 0 && name.StartsWith(missingPrefix, StringComparison.Ordinal) ? name[missingPrefix.Length..] : name;
+}
