@@ -11,13 +11,13 @@ namespace Steer.Kernels.Gpu;
 /// </summary>
 public sealed partial class IlgpuDevice : Device
 {
-    private readonly Context context;
-    private readonly Dictionary<MethodInfo, Delegate> kernels = [];
-    private IlgpuBuffer<float>? scratch;
+    private readonly Context _context;
+    private readonly Dictionary<MethodInfo, Delegate> _kernels = [];
+    private IlgpuBuffer<float>? _scratch;
 
     private IlgpuDevice(Context context, Accelerator accelerator, string description)
     {
-        this.context = context;
+        _context = context;
         Accelerator = accelerator;
         Description = description;
     }
@@ -70,9 +70,9 @@ public sealed partial class IlgpuDevice : Device
     /// <inheritdoc/>
     public override void Dispose()
     {
-        scratch?.Dispose();
+        _scratch?.Dispose();
         Accelerator.Dispose();
-        context.Dispose();
+        _context.Dispose();
     }
 
     /// <summary>The elements of a buffer of this device, for a kernel's parameters.</summary>
@@ -103,14 +103,14 @@ public sealed partial class IlgpuDevice : Device
     /// <summary>At least <paramref name="length"/> numbers that live until the next call.</summary>
     internal DeviceBuffer<float> Scratch(long length)
     {
-        if (scratch is null || scratch.Length < length)
+        if (_scratch is null || _scratch.Length < length)
         {
-            scratch?.Dispose();
-            scratch = null;
-            scratch = AllocateBuffer<float>(length);
+            _scratch?.Dispose();
+            _scratch = null;
+            _scratch = AllocateBuffer<float>(length);
         }
 
-        return scratch;
+        return _scratch;
     }
 
     /// <summary>
@@ -124,13 +124,13 @@ public sealed partial class IlgpuDevice : Device
             throw new ArgumentException($"{body.Method.DeclaringType?.Name}: {count} numbers in one launch.");
         if (count == 0)
             return;
-        if (!kernels.TryGetValue(body.Method, out Delegate? kernel))
+        if (!_kernels.TryGetValue(body.Method, out Delegate? kernel))
         {
             // The CPU accelerator puts a barrier behind every group: a group of one costs least there.
             kernel = Accelerator.AcceleratorType == AcceleratorType.CPU
                 ? Accelerator.LoadImplicitlyGroupedKernel(body, 1)
                 : Accelerator.LoadAutoGroupedKernel(body);
-            kernels.Add(body.Method, kernel);
+            _kernels.Add(body.Method, kernel);
         }
 
         ((Action<AcceleratorStream, Index1D, TParameters>)kernel)(Stream, (int)count, parameters);

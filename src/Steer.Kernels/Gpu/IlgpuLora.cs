@@ -3,16 +3,16 @@ namespace Steer.Kernels.Gpu;
 /// <summary>An adapter's segments for one projection, A and B in float32.</summary>
 internal sealed class IlgpuLora : LoraWeight
 {
-    private readonly List<Segment> segments = [];
+    private readonly List<Segment> _segments = [];
 
     private IlgpuLora(int n, int k)
         : base(n, k)
     {
     }
 
-    public IReadOnlyList<Segment> Segments => segments;
+    public IReadOnlyList<Segment> Segments => _segments;
 
-    public override long Bytes => segments.Sum(s => s.Bytes);
+    public override long Bytes => _segments.Sum(s => s.Bytes);
 
     public static IlgpuLora Pack(IlgpuDevice device, int n, int k, IReadOnlyList<LoraSegment> segments)
     {
@@ -22,7 +22,7 @@ internal sealed class IlgpuLora : LoraWeight
             foreach (LoraSegment segment in segments)
             {
                 var packed = new Segment(segment.ColumnStart, segment.Columns);
-                lora.segments.Add(packed);
+                lora._segments.Add(packed);
                 packed.Upload(device, segment);
             }
         }
@@ -35,7 +35,7 @@ internal sealed class IlgpuLora : LoraWeight
         return lora;
     }
 
-    public override void Dispose() => segments.ForEach(s => s.Dispose());
+    public override void Dispose() => _segments.ForEach(s => s.Dispose());
 
     /// <summary>A segment on the device; the parts that it does not have are null.</summary>
     public sealed class Segment(int columnStart, int columns) : IDisposable

@@ -9,14 +9,14 @@ internal sealed class IlgpuWeight : PackedWeight
     /// <summary>Numbers converted at a time on their way to the device.</summary>
     private const int ChunkLength = 1 << 20;
 
-    private readonly IlgpuBuffer<uint> words;
+    private readonly IlgpuBuffer<uint> _words;
 
     private IlgpuWeight(int n, int k, DType type, IlgpuBuffer<uint> words)
-        : base(n, k, type) => this.words = words;
+        : base(n, k, type) => _words = words;
 
-    public override long Bytes => words.Bytes;
+    public override long Bytes => _words.Bytes;
 
-    public WeightView View => new(words.View, Type);
+    public WeightView View => new(_words.View, Type);
 
     public static IlgpuWeight Pack(IlgpuDevice device, IReadOnlyList<WeightMatrix> parts, DType type)
     {
@@ -36,7 +36,7 @@ internal sealed class IlgpuWeight : PackedWeight
         return new IlgpuWeight(n, k, type, words);
     }
 
-    public override void Dispose() => words.Dispose();
+    public override void Dispose() => _words.Dispose();
 
     private static void Fill(IReadOnlyList<WeightMatrix> parts, int k, DType type, IlgpuBuffer<uint> words)
     {

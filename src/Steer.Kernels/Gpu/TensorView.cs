@@ -5,8 +5,8 @@ namespace Steer.Kernels.Gpu;
 /// <summary>A <see cref="Tensor"/> as kernels see it.</summary>
 internal readonly struct TensorView(Tensor tensor)
 {
-    private readonly ArrayView<float> data = IlgpuDevice.View(tensor.Buffer).SubView(tensor.Offset);
-    private readonly int stride = tensor.Stride;
+    private readonly ArrayView<float> _data = IlgpuDevice.View(tensor.Buffer).SubView(tensor.Offset);
+    private readonly int _stride = tensor.Stride;
 
     /// <summary>Rows.</summary>
     public readonly int Rows = tensor.Rows;
@@ -15,5 +15,5 @@ internal readonly struct TensorView(Tensor tensor)
     public readonly int Columns = tensor.Columns;
 
     /// <summary>One number.</summary>
-    public ref float this[int row, int column] => ref data[((long)row * stride) + column];
+    public ref float this[int row, int column] => ref _data[((long)row * _stride) + column];
 }

@@ -7,17 +7,17 @@ namespace Steer.Kernels.Gpu;
 /// </summary>
 internal readonly struct WeightView(ArrayView<uint> words, DType type)
 {
-    private readonly ArrayView<uint> words = words;
-    private readonly int narrow = type == DType.BF16 ? 1 : 0;
+    private readonly ArrayView<uint> _words = words;
+    private readonly int _narrow = type == DType.BF16 ? 1 : 0;
 
     /// <summary>Number <paramref name="index"/> in row order, as float32.</summary>
     public float this[long index]
     {
         get
         {
-            uint bits = narrow == 0 ? words[index]
-                : (index & 1) == 0 ? words[index >> 1] << 16
-                : words[index >> 1] & 0xFFFF0000u;
+            uint bits = _narrow == 0 ? _words[index]
+                : (index & 1) == 0 ? _words[index >> 1] << 16
+                : _words[index >> 1] & 0xFFFF0000u;
             return Interop.IntAsFloat(bits);
         }
     }
