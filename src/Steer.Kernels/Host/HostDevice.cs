@@ -7,7 +7,7 @@ namespace Steer.Kernels.Host;
 public sealed unsafe class HostDevice : Device
 {
     private readonly ThreadTeam _team;
-    private readonly MatMulKernel _matMul = new();
+    private readonly MatMulKernel _matMul;
     private bool _disposed;
 
     /// <summary>Starts the threads.</summary>
@@ -25,6 +25,7 @@ public sealed unsafe class HostDevice : Device
             128 or 256 or 512 => options.VectorBits,
             _ => throw new ArgumentOutOfRangeException(nameof(options), options.VectorBits, "Vectors have 512, 256 or 128 bits."),
         };
+        _matMul = new MatMulKernel(_team, TileSet.For(VectorBits));
         Description = $"cpu: {ProcessorName.Read()}, {_team.Threads} threads, {VectorBits}-bit vectors";
     }
 
@@ -103,16 +104,21 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override void MatMul(Tensor x, ReadOnlySpan<MatMulGroup> groups, Tensor y)
     {
+        var from = HostMatrix.Of(x, nameof(x));
+        var to = HostMatrix.Of(y, nameof(y));
+        _matMul.Begin(from, to, to.Rows);
+        int next = 0;
         foreach (var group in groups)
         {
-            var from = HostMatrix.Of(x.RowSlice(group.RowStart, group.RowCount), nameof(x));
-            var to = HostMatrix.Of(y.RowSlice(group.RowStart, group.RowCount), nameof(y));
             var weight = Weight(group.Weight, nameof(groups), from.Columns);
-            if (to.Columns != weight.N || group.RowStart + group.RowCount > Math.Min(x.Rows, y.Rows))
-                throw new ArgumentException($"x [{x.Rows}, {x.Columns}] W [{weight.N}, {weight.K}] does not fit y [{y.Rows}, {y.Columns}].", nameof(y));
-            float* bias = group.Bias is null ? null : HostMatrix.Pointer(group.Bias, nameof(groups), weight.N);
-            _matMul.Launch(_team, from, weight, bias, to);
+            if (weight.N != to.Columns)
+                throw new ArgumentException($"A weight [{weight.N}, {weight.K}] does not fit y [{to.Rows}, {to.Columns}].", nameof(y));
+            CheckRows(group.RowStart, group.RowCount, ref next, Math.Min(from.Rows, to.Rows));
+            _matMul.Use(weight, group.Bias is null ? null : HostMatrix.Pointer(group.Bias, nameof(groups), weight.N));
+            for (int row = group.RowStart; row < next; row++)
+                _matMul.AddRow(row, row);
         }
+        _matMul.Launch();
     }
 
     /// <inheritdoc/>
@@ -213,13 +219,30 @@ public sealed unsafe class HostDevice : Device
     public override void MatMulExperts(
         Tensor x, IReadOnlyList<PackedWeight> experts, DeviceBuffer<int> expertIds, int fanOut, Tensor y)
     {
+        var from = HostMatrix.Of(x, nameof(x));
         var to = HostMatrix.Of(y, nameof(y));
         int* ids = HostMatrix.Pointer(expertIds, nameof(expertIds), to.Rows);
+        if (fanOut < 1 || (to.Rows + fanOut - 1) / fanOut > from.Rows)
+            throw new ArgumentException($"{from.Rows} rows with {fanOut} experts each do not fit y [{to.Rows}, {to.Columns}].", nameof(fanOut));
+        _matMul.Begin(from, to, to.Rows);
         for (int i = 0; i < to.Rows; i++)
         {
-            var from = HostMatrix.Of(x.RowSlice(i / fanOut, 1), nameof(x));
-            _matMul.Launch(_team, from, Weight(experts[ids[i]], nameof(experts), from.Columns), null, HostMatrix.Of(y.RowSlice(i, 1), nameof(y)));
+            if ((uint)ids[i] >= (uint)experts.Count)
+                throw new ArgumentOutOfRangeException(nameof(expertIds), ids[i], $"An id is outside {experts.Count} experts.");
         }
+        for (int expert = 0; expert < experts.Count; expert++)
+        {
+            var weight = Weight(experts[expert], nameof(experts), from.Columns);
+            if (weight.N != to.Columns)
+                throw new ArgumentException($"An expert [{weight.N}, {weight.K}] does not fit y [{to.Rows}, {to.Columns}].", nameof(experts));
+            _matMul.Use(weight, null);
+            for (int i = 0; i < to.Rows; i++)
+            {
+                if (ids[i] == expert)
+                    _matMul.AddRow(i / fanOut, i);
+            }
+        }
+        _matMul.Launch();
     }
 
     /// <inheritdoc/>
@@ -246,6 +269,7 @@ public sealed unsafe class HostDevice : Device
     {
         _disposed = true;
         _team.Dispose();
+        _matMul.Dispose();
     }
 
     private static HostMatrix SameShape(in HostMatrix matrix, Tensor tensor, string name)
@@ -254,6 +278,14 @@ public sealed unsafe class HostDevice : Device
         if (other.Rows != matrix.Rows || other.Columns != matrix.Columns)
             throw new ArgumentException($"[{other.Rows}, {other.Columns}] does not fit [{matrix.Rows}, {matrix.Columns}].", name);
         return other;
+    }
+
+    // Groups ascend and do not overlap; next is the first row that a group may have, and moves past this one.
+    private static void CheckRows(int start, int count, ref int next, int rows)
+    {
+        if (start < next || count < 0 || count > rows - start)
+            throw new ArgumentException($"A group of rows [{start}, +{count}) overlaps another or is outside {rows} rows.", "groups");
+        next = start + count;
     }
 
     private static HostWeight Weight(PackedWeight weight, string name, int k)

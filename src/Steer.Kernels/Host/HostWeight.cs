@@ -17,7 +17,7 @@ internal sealed unsafe class HostWeight : PackedWeight
         : base(n, k, type)
     {
         Panels = (n + PanelWidth - 1) / PanelWidth;
-        PanelBytes = (long)k * PanelWidth * type.Size();
+        PanelBytes = (long)k * RowBytes(type);
         _data = new HostBuffer<byte>(Panels * PanelBytes);
     }
 
@@ -29,6 +29,12 @@ internal sealed unsafe class HostWeight : PackedWeight
 
     /// <inheritdoc/>
     public override long Bytes => _data.Length;
+
+    /// <summary>Bytes from one k of a panel to the next.</summary>
+    public static int RowBytes(DType type) => PanelWidth * type.Size();
+
+    /// <summary>Bytes from column 0 to column 16 of a float32 panel; bfloat16 has both in one word.</summary>
+    public static int SecondHalf(DType type) => type == DType.F32 ? PanelWidth / 2 * sizeof(float) : 0;
 
     /// <summary>First byte of a panel.</summary>
     public byte* Panel(int panel) => _data.Data + panel * PanelBytes;

@@ -8,6 +8,13 @@ internal abstract class ParallelJob
 {
     /// <summary>Does part <paramref name="part"/>; called once for each, on any thread of the team, in any order.</summary>
     public abstract void Run(int part);
+
+    /// <summary>Does all parts here, in order: for work too small to share.</summary>
+    public void RunAll(int parts)
+    {
+        for (int part = 0; part < parts; part++)
+            Run(part);
+    }
 }
 
 /// <summary>
@@ -56,8 +63,7 @@ internal sealed class ThreadTeam : IDisposable
         ObjectDisposedException.ThrowIf(_stop, this);
         if (parts <= 1 || _workers.Length == 0)
         {
-            for (int part = 0; part < parts; part++)
-                job.Run(part);
+            job.RunAll(parts);
             return;
         }
 

@@ -1,0 +1,47 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace Steer.Kernels.Host;
+
+/// <summary>
+/// One row x two neighbouring panels, for weights that come from memory: four vectors of sums hide the latency of the multiply-add, and the
+/// weights ahead are asked for early, across the page ends at which the processor's own prefetcher stops.
+/// </summary>
+internal static unsafe class StreamTile<TVector, TWeights>
+    where TVector : struct, ISimdVector<TVector>
+    where TWeights : struct, ITileWeights<TWeights, TVector>
+{
+    /// <summary>As <see cref="Tile{TVector, TRows, TWeights}.Run"/>, with the panels in the first two segments and 64 columns of y and bias; never carried.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run(TileArgs* args)
+    {
+        int pairs = HostWeight.PanelWidth / 2 / TVector.Count;
+        for (int pair = 0; pair < 2 * pairs; pair += 2)
+        {
+            int panelA = pair / pairs, panelB = (pair + 1) / pairs;
+            int columnA = pair % pairs * TVector.Count, columnB = (pair + 1) % pairs * TVector.Count;
+            OneRow<TVector> a = default, b = default;
+            var weightsA = TWeights.At(args->Segments[panelA], columnA, args->Second, args->Stride);
+            var weightsB = TWeights.At(args->Segments[panelB], columnB, args->Second, args->Stride);
+            float* x = args->X;
+            for (int k = args->K; k > 0; k--)
+            {
+                weightsA.Read(out var w0, out var w1);
+                weightsB.Read(out var w2, out var w3);
+                a.MultiplyAdd(x, w0, w1);
+                b.MultiplyAdd(x, w2, w3);
+                x++;
+            }
+            Finish(args, a, (panelA * HostWeight.PanelWidth) + columnA);
+            Finish(args, b, (panelB * HostWeight.PanelWidth) + columnB);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Finish(TileArgs* args, OneRow<TVector> sums, int column)
+    {
+        if (args->Bias is not null)
+            sums.Add(TVector.Load(args->Bias + column), TVector.Load(args->Bias + column + (HostWeight.PanelWidth / 2)));
+        sums.Store(args->Y, args->Column + column, args->Column + column + (HostWeight.PanelWidth / 2));
+    }
+}
