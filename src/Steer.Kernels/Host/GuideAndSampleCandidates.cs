@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Runtime.Intrinsics;
 using static Steer.Kernels.Host.GuideAndSampleMath;
 
@@ -102,27 +101,14 @@ internal sealed unsafe class GuideAndSampleCandidates : IDisposable
         for (int i = 0; i < Count; i += Lanes)
         {
             var key = Vector256.Load(keys + i);
-            uint inside = i + Lanes <= Count ? 0xFF : (1u << (Count - i)) - 1;
+            uint inside = FirstLanes(Count - i);
             uint keep = Vector256.GreaterThan(key, edge).ExtractMostSignificantBits() & inside;
             uint equal = Vector256.Equals(key, edge).ExtractMostSignificantBits() & inside;
             for (; equal != 0 && ties > 0; equal &= equal - 1, ties--)
                 keep |= equal & (0 - equal);
-            if (keep == 0xFF)
-            {
-                // Writes never run ahead of reads: both loads happen before.
-                var eightIds = Vector256.Load(ids + i);
-                var eightScores = Vector256.Load(scores + i);
-                eightIds.Store(ids + kept);
-                eightScores.Store(scores + kept);
-                kept += Lanes;
-                continue;
-            }
-            for (; keep != 0; keep &= keep - 1)
-            {
-                int at = i + BitOperations.TrailingZeroCount(keep);
-                ids[kept] = ids[at];
-                scores[kept++] = scores[at];
-            }
+            // Writes never run ahead of reads.
+            kept += PackLeft(
+                Vector256.Load(ids + i).AsSingle(), Vector256.Load(scores + i), keep, (float*)(ids + kept), scores + kept);
         }
         if (kept != Count)
             Resize(kept);

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -25,6 +26,8 @@ internal static unsafe class GuideAndSampleMath
     // ln 2 in two parts: the upper has so few bits that its product with an exponent is exact.
     private const float Ln2Upper = 0.693359375f;
     private const float Ln2Lower = -2.12194440e-4f;
+
+    private static readonly Vector256<int>[] PackOrders = MakePackOrders();
 
     // 1.5 * 2^23: adding it rounds to an integer, which then lies in the lowest bits.
     private const float RoundToInteger = 12582912f;
@@ -63,24 +66,57 @@ internal static unsafe class GuideAndSampleMath
     /// <summary>Largest of x [count]; minus infinity when there is none. NaN is passed over.</summary>
     public static float Max(float* x, int count)
     {
-        var max = Vector256.Create(float.NegativeInfinity);
-        var max1 = max;
+        var max0 = Vector256.Create(float.NegativeInfinity);
+        var max1 = max0;
         int i = 0;
         for (; i <= count - 2 * Lanes; i += 2 * Lanes)
         {
-            max = Vector256.MaxNative(Vector256.Load(x + i), max);
+            max0 = Vector256.MaxNative(Vector256.Load(x + i), max0);
             max1 = Vector256.MaxNative(Vector256.Load(x + i + Lanes), max1);
         }
-        max = Vector256.MaxNative(max, max1);
-        float best = float.NegativeInfinity;
-        for (int lane = 0; lane < Lanes; lane++)
-            best = MathF.Max(best, max[lane]);
+        max0 = Vector256.MaxNative(max0, max1);
+        float best = max0[0];
+        for (int lane = 1; lane < Lanes; lane++)
+            best = MathF.Max(best, max0[lane]);
         for (; i < count; i++)
         {
             if (x[i] > best)
                 best = x[i];
         }
         return best;
+    }
+
+    /// <summary>Smallest of x [count]; infinity when there is none. No number may be NaN.</summary>
+    public static float Min(float* x, int count)
+    {
+        var min = Vector256.Create(float.PositiveInfinity);
+        int i = 0;
+        for (; i <= count - Lanes; i += Lanes)
+            min = Vector256.MinNative(Vector256.Load(x + i), min);
+        float least = min[0];
+        for (int lane = 1; lane < Lanes; lane++)
+            least = MathF.Min(least, min[lane]);
+        for (; i < count; i++)
+            least = MathF.Min(least, x[i]);
+        return least;
+    }
+
+    /// <summary>A bit for each of the first <paramref name="count"/> lanes; all eight bits where there are more.</summary>
+    public static uint FirstLanes(int count) => count >= Lanes ? 0xFF : (1u << count) - 1;
+
+    /// <summary>
+    /// Writes the lanes of two vectors whose bits are set to the front of <paramref name="toA"/> and <paramref name="toB"/> and returns how many
+    /// there are. Eight lanes are written in any case: what lies behind is overwritten.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int PackLeft(Vector256<float> a, Vector256<float> b, uint bits, float* toA, float* toB)
+    {
+        if (bits == 0)
+            return 0;
+        var order = PackOrders[bits];
+        Vector256.ShuffleNative(a, order).Store(toA);
+        Vector256.ShuffleNative(b, order).Store(toB);
+        return BitOperations.PopCount(bits);
     }
 
     /// <summary>log of the sum of exp(x - max) over x [count]; NaN where a number is NaN or infinite upwards.</summary>
@@ -123,5 +159,20 @@ internal static unsafe class GuideAndSampleMath
     {
         float nearest = (float)value;
         return nearest < value ? MathF.BitIncrement(nearest) : nearest;
+    }
+
+    // For each set of lanes their indices, ascending.
+    private static Vector256<int>[] MakePackOrders()
+    {
+        var orders = new Vector256<int>[1 << Lanes];
+        for (int bits = 0; bits < orders.Length; bits++)
+        {
+            for (int lane = 0, to = 0; lane < Lanes; lane++)
+            {
+                if ((bits >> lane & 1) != 0)
+                    orders[bits] = orders[bits].WithElement(to++, lane);
+            }
+        }
+        return orders;
     }
 }

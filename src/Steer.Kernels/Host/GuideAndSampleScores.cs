@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using static Steer.Kernels.Host.GuideAndSampleMath;
@@ -90,20 +89,10 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
         int count = 0;
         for (int i = 0; i < _vocabSize; i += Lanes)
         {
-            uint stands = AtLeast(z, i, edge) & ~(uint)banned[i / Lanes];
-            if (stands == 0xFF)
-            {
-                (iota + Vector256.Create(i)).Store(ids + count);
-                (Vector256.Load(z + i) - offset).Store(scores + count);
-                count += Lanes;
-                continue;
-            }
-            for (; stands != 0; stands &= stands - 1)
-            {
-                int token = i + BitOperations.TrailingZeroCount(stands);
-                ids[count] = token;
-                scores[count++] = z[token] - max;
-            }
+            var logits = i <= _vocabSize - Lanes ? Vector256.Load(z + i) : Tail(z, i);
+            uint stands = Vector256.GreaterThanOrEqual(logits, edge).ExtractMostSignificantBits() & ~(uint)banned[i / Lanes];
+            count += PackLeft(
+                (iota + Vector256.Create(i)).AsSingle(), logits - offset, stands, (float*)(ids + count), scores + count);
         }
         candidates.Resize(count);
     }
@@ -151,16 +140,13 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
         _banned.Dispose();
     }
 
-    // A bit for each of the eight logits from i on that reaches the edge; 0 past the end of the vocabulary.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private uint AtLeast(float* z, int i, Vector256<float> edge)
+    // Eight logits from i on, with minus infinity past the end of the vocabulary.
+    private Vector256<float> Tail(float* z, int i)
     {
-        if (i <= _vocabSize - Lanes)
-            return Vector256.GreaterThanOrEqual(Vector256.Load(z + i), edge).ExtractMostSignificantBits();
-        uint bits = 0;
+        var logits = Vector256.Create(float.NegativeInfinity);
         for (int lane = 0; i + lane < _vocabSize; lane++)
-            bits |= (z[i + lane] >= edge[0] ? 1u : 0u) << lane;
-        return bits;
+            logits = logits.WithElement(lane, z[i + lane]);
+        return logits;
     }
 
     // Largest reference logit over tokens that are not banned.

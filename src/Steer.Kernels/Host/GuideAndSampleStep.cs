@@ -1,3 +1,6 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
+
 namespace Steer.Kernels.Host;
 
 /// <summary>One guided step of one sequence, with the memory it needs; used by one thread at a time.</summary>
@@ -119,18 +122,27 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
         if (best.IsEmpty)
             return;
         float threshold = best.Length < Candidates.Count ? _truncation.KthLargest(best.Length) : float.MinValue;
+        // All above the threshold, then the lowest ids of those that equal it.
         int found = 0;
-        for (int pass = 0; pass < 2; pass++)
-        {
-            // First all above the threshold, then the lowest ids of those that equal it.
-            for (int i = 0; i < Candidates.Count && found < best.Length; i++)
-            {
-                float score = Candidates.Scores[i];
-                if (pass == 0 ? score > threshold : score == threshold)
-                    best[found++] = new TokenLogProb { Token = Candidates.Ids[i], LogProb = (float)(score - logMass) };
-            }
-        }
+        for (int i = 0; i < Candidates.Count; i += GuideAndSampleMath.Lanes)
+            found = Collect(i, Vector256.GreaterThan(Vector256.Load(Candidates.Scores + i), Vector256.Create(threshold)), best, found);
+        for (int i = 0; i < Candidates.Count && found < best.Length; i += GuideAndSampleMath.Lanes)
+            found = Collect(i, Vector256.Equals(Vector256.Load(Candidates.Scores + i), Vector256.Create(threshold)), best, found);
+        foreach (ref var token in best)
+            token.LogProb = (float)(token.LogProb - logMass);
         best.Sort(static (a, b) => a.LogProb != b.LogProb ? b.LogProb.CompareTo(a.LogProb) : a.Token.CompareTo(b.Token));
+    }
+
+    // Appends the marked ones of eight candidates while there is room.
+    private int Collect(int start, Vector256<float> marks, Span<TokenLogProb> to, int found)
+    {
+        uint bits = marks.ExtractMostSignificantBits() & GuideAndSampleMath.FirstLanes(Candidates.Count - start);
+        for (; bits != 0 && found < to.Length; bits &= bits - 1)
+        {
+            int at = start + BitOperations.TrailingZeroCount(bits);
+            to[found++] = new TokenLogProb { Token = Candidates.Ids[at], LogProb = Candidates.Scores[at] };
+        }
+        return found;
     }
 
     // False where a sum is not a number to go on with.

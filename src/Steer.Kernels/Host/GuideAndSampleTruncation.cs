@@ -139,14 +139,8 @@ internal sealed unsafe class GuideAndSampleTruncation(GuideAndSampleCandidates c
         for (int i = 0; i < count; i += Lanes)
         {
             var score = Vector256.Load(scores + i);
-            if (!Vector256.GreaterThanOrEqualAny(score, edge))
-                continue;
-            int end = Math.Min(i + Lanes, count);
-            for (int at = i; at < end; at++)
-            {
-                keys[collected] = scores[at];
-                collected += scores[at] >= bound ? 1 : 0;
-            }
+            uint bits = Vector256.GreaterThanOrEqual(score, edge).ExtractMostSignificantBits() & FirstLanes(count - i);
+            collected += PackLeft(score, score, bits, keys + collected, select.Masses + collected);
         }
         return collected;
     }
