@@ -1,6 +1,164 @@
+using ILGPU;
+
 namespace Steer.Kernels.Gpu;
 
+/// <summary>
+/// See <see cref="Device.GuideAndSample"/>: one thread for each sequence. A score of minus infinity marks a token that does not stand, so
+/// nothing is moved or sorted.
+/// </summary>
 internal static class GuideAndSampleKernel
 {
-    public static void Run(IlgpuDevice device, GuideBatch batch) => throw new NotSupportedException();
+    public static void Run(IlgpuDevice device, GuideBatch batch)
+    {
+        if (batch.Workspace is not GuideAndSampleWorkspace workspace)
+            batch.Workspace = workspace = new GuideAndSampleWorkspace(device, batch);
+        var parameters = new Parameters
+        {
+            Logits = new TensorView(batch.Logits),
+            Rows = IlgpuDevice.View(batch.Rows),
+            Branches = IlgpuDevice.View(batch.Branches),
+            Biases = IlgpuDevice.View(batch.Biases),
+            PenaltyCounts = IlgpuDevice.View(batch.PenaltyCounts),
+            EosIds = IlgpuDevice.View(batch.EosIds).SubView(0, batch.EosCount),
+            Results = IlgpuDevice.View(batch.Results),
+            BranchLogProbs = IlgpuDevice.View(batch.BranchLogProbs),
+            Alternatives = IlgpuDevice.View(batch.Alternatives),
+            Maxima = workspace.Maxima.View,
+            LogSums = workspace.LogSums.View,
+            Scores = workspace.Scores.View,
+            Keys = workspace.Keys.View,
+            VocabSize = batch.VocabSize,
+            MaxAlternatives = batch.MaxAlternatives,
+        };
+        device.Launch(Body, batch.Sequences, parameters);
+    }
+
+    internal static void Body(Index1D sequence, Parameters p)
+    {
+        GuideRow row = p.Rows[sequence];
+        ArrayView<float> scores = p.Scores.SubView((long)sequence.X * p.VocabSize, row.VocabSize);
+        ArrayView<float> keys = p.Keys.SubView((long)sequence.X * p.VocabSize, row.VocabSize);
+        long alternatives = (long)sequence.X * p.MaxAlternatives;
+        for (int i = 0; i < row.Alternatives; i++)
+            p.Alternatives[alternatives + i] = new TokenLogProb { Token = -1, LogProb = float.NegativeInfinity };
+
+        GuideResult result = Guide(p, row, scores, keys, alternatives);
+        for (int j = row.BranchStart; j < row.BranchStart + row.BranchCount; j++)
+            p.BranchLogProbs[j] = result.Invalid != 0 ? float.NegativeInfinity : GuideAndSampleScores.LogProb(p, j, result.Token);
+        if (result.Invalid == 0 && row.PenaltySlot >= 0)
+            p.PenaltyCounts[((long)row.PenaltySlot * p.VocabSize) + result.Token]++;
+        p.Results[sequence] = result;
+    }
+
+    // The whole step in its order.
+    private static GuideResult Guide(Parameters p, GuideRow row, ArrayView<float> scores, ArrayView<float> keys, long alternatives)
+    {
+        var result = new GuideResult
+        {
+            Token = row.ForcedToken >= 0 ? row.ForcedToken : GuideAndSampleScores.LowestAllowed(p, row),
+            LogProb = float.NegativeInfinity,
+            Invalid = 1,
+        };
+        if (!GuideAndSampleScores.Normalise(p, row))
+            return result;
+        result.MaskSize = GuideAndSampleScores.FillMask(p, row, scores);
+        float max = GuideAndSampleTruncation.Max(scores);
+        if (!float.IsFinite(max))
+            return Invalid(result);
+        GuideAndSampleTruncation.Rescale(scores, max, 1);
+        float logMass = MathF.Log((float)GuideAndSampleTruncation.Mass(scores));
+        ReportAlternatives(p, row, scores, logMass, alternatives);
+        bool inMask = row.ForcedToken < 0 || scores[row.ForcedToken] > float.NegativeInfinity;
+
+        if (!GuideAndSampleScores.AddBiases(p, row, scores))
+            return Invalid(result);
+        GuideAndSampleScores.Penalise(p, row, scores, max);
+        float best = GuideAndSampleTruncation.Max(scores);
+        if (!float.IsFinite(best))
+            return Invalid(result);
+        int token;
+        if (row.Temperature == 0)
+        {
+            token = GuideAndSampleTruncation.Next(scores, float.PositiveInfinity, -1);
+            result.Kept = 1;
+        }
+        else
+        {
+            GuideAndSampleTruncation.Rescale(scores, best, row.Temperature);
+            GuideAndSampleTruncation.Apply(row, scores, keys);
+            token = GuideAndSampleTruncation.Draw(scores, Philox.Uniform(row.Seed, row.Step));
+            result.Kept = GuideAndSampleTruncation.Count(scores);
+            result.Entropy = GuideAndSampleTruncation.Entropy(scores);
+        }
+
+        result.Token = row.ForcedToken >= 0 ? row.ForcedToken : token;
+        if (inMask)
+            result.LogProb = GuideAndSampleScores.Score(p, row, result.Token) - max - logMass;
+        result.Invalid = 0;
+        return result;
+    }
+
+    // A failed step reports its token and nothing else.
+    private static GuideResult Invalid(GuideResult result)
+    {
+        result.MaskSize = 0;
+        return result;
+    }
+
+    private static void ReportAlternatives(Parameters p, GuideRow row, ArrayView<float> scores, float logMass, long start)
+    {
+        float score = float.PositiveInfinity;
+        int token = -1;
+        for (int i = 0; i < row.Alternatives; i++)
+        {
+            token = GuideAndSampleTruncation.Next(scores, score, token);
+            if (token < 0)
+                return;
+            score = scores[token];
+            p.Alternatives[start + i] = new TokenLogProb { Token = token, LogProb = score - logMass };
+        }
+    }
+
+    internal struct Parameters
+    {
+        public TensorView Logits;
+        public ArrayView<GuideRow> Rows;
+        public ArrayView<GuideBranch> Branches;
+        public ArrayView<TokenBias> Biases;
+        public ArrayView<int> PenaltyCounts;
+        public ArrayView<int> EosIds;
+        public ArrayView<GuideResult> Results;
+        public ArrayView<float> BranchLogProbs;
+        public ArrayView<TokenLogProb> Alternatives;
+        public ArrayView<float> Maxima;
+        public ArrayView<float> LogSums;
+        public ArrayView<float> Scores;
+        public ArrayView<float> Keys;
+        public int VocabSize;
+        public int MaxAlternatives;
+    }
+}
+
+/// <summary>What the kernel needs beside its batch, in the memory of the device.</summary>
+internal sealed class GuideAndSampleWorkspace(IlgpuDevice device, GuideBatch batch) : IDisposable
+{
+    /// <summary>Largest logit of each branch [branches].</summary>
+    public IlgpuBuffer<float> Maxima { get; } = device.AllocateBuffer<float>(batch.Branches.Length);
+
+    /// <summary>log of the sum of exp(logit - maximum) of each branch [branches].</summary>
+    public IlgpuBuffer<float> LogSums { get; } = device.AllocateBuffer<float>(batch.Branches.Length);
+
+    /// <summary>After a step that was not greedy: scores whose softmax is the distribution it drew from [sequences, VocabSize].</summary>
+    public IlgpuBuffer<float> Scores { get; } = device.AllocateBuffer<float>(batch.Rows.Length * batch.VocabSize);
+
+    /// <summary>What tokens are ordered by where that is not the score [sequences, VocabSize].</summary>
+    public IlgpuBuffer<float> Keys { get; } = device.AllocateBuffer<float>(batch.Rows.Length * batch.VocabSize);
+
+    public void Dispose()
+    {
+        Maxima.Dispose();
+        LogSums.Dispose();
+        Scores.Dispose();
+        Keys.Dispose();
+    }
 }
