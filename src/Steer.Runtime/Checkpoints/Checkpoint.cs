@@ -78,10 +78,7 @@ public sealed class Checkpoint : IDisposable
         TensorCatalog catalog = TensorCatalog.OpenFolder(folder);
         try
         {
-            // No dimension exceeds the numbers in the files, nor the layers their tensors; so nothing sized by config.json outgrows them.
-            config = config.WithMaxSize(catalog.Count);
-            if (config.IntOrNull("num_hidden_layers") > catalog.Tensors.Count)
-                throw config.Error("num_hidden_layers", $"is more than the {catalog.Tensors.Count} tensors of the checkpoint; correct it.");
+            config = config.WithLimits(catalog.Count, catalog.Tensors.Count);
             string generationPath = System.IO.Path.Combine(folder, GenerationConfigFile);
             ConfigFields? generation = File.Exists(generationPath) ? ConfigFields.ReadFile(generationPath) : null;
             return new Checkpoint(folder, catalog, FamilyTable.Plan(config))

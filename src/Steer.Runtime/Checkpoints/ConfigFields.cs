@@ -13,23 +13,24 @@ internal sealed class ConfigFields
     private readonly JsonElement element;
     private readonly string path;
 
-    private ConfigFields(string file, string path, JsonElement element, long maxSize)
+    private readonly long maxSize;
+    private readonly int maxLayers;
+
+    private ConfigFields(string file, string path, JsonElement element, long maxSize, int maxLayers)
     {
         File = file;
         this.path = path;
         this.element = element;
-        MaxSize = maxSize;
+        this.maxSize = maxSize;
+        this.maxLayers = maxLayers;
     }
 
     /// <summary>The file, for errors.</summary>
     public string File { get; }
 
-    /// <summary>No dimension (see <see cref="Size(string)"/>) can be larger: the numbers in the checkpoint's files.</summary>
-    public long MaxSize { get; }
-
     /// <summary>Reads a file whose outermost value is an object.</summary>
     /// <exception cref="SteerException">The file is missing, too large or no JSON object.</exception>
-    public static ConfigFields ReadFile(string file, long maxSize = int.MaxValue)
+    public static ConfigFields ReadFile(string file)
     {
         try
         {
@@ -38,7 +39,7 @@ internal sealed class ConfigFields
                 throw FileError.At(file, $"{stream.Length} bytes are too many for a configuration file; check the path.");
             var bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);
-            return Parse(file, bytes, maxSize);
+            return Parse(file, bytes);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -53,8 +54,14 @@ internal sealed class ConfigFields
     /// <summary>Whether the object has the field, with a value other than null.</summary>
     public bool Has(string name) => Find(name) is not null;
 
-    /// <summary>The same fields with a limit for dimensions.</summary>
-    public ConfigFields WithMaxSize(long maxSize) => new(File, path, element, maxSize);
+    /// <summary>Whether the object has the field, with the value null.</summary>
+    public bool IsNull(string name) => element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Null;
+
+    /// <summary>
+    /// The same fields with limits that the checkpoint's files set: no dimension is larger than the numbers they hold, and there are
+    /// no more layers than tensors. So nothing that is sized by these fields outgrows the files.
+    /// </summary>
+    public ConfigFields WithLimits(long numbers, int tensors) => new(File, path, element, numbers, tensors);
 
     /// <summary>An error about this file.</summary>
     public SteerException Error(string problem) => FileError.At(File, problem);
@@ -69,14 +76,31 @@ internal sealed class ConfigFields
     public int Size(string name, int fallback) => SizeOrNull(name) ?? fallback;
 
     /// <summary>A dimension, or null where it is missing.</summary>
-    public int? SizeOrNull(string name)
+    public int? SizeOrNull(string name) => PositiveOrNull(name) is int value ? Fit(name, value) : null;
+
+    /// <summary>A dimension that was worked out from fields: throws unless the checkpoint can hold it.</summary>
+    public int Fit(string name, long size) => size <= Math.Min(maxSize, int.MaxValue)
+        ? (int)size
+        : throw Error(name, $"makes a dimension of {size}, but the checkpoint holds {maxSize} numbers in all; correct it.");
+
+    /// <summary>The number of layers.</summary>
+    public int LayerCount(string name)
     {
-        if (IntOrNull(name) is not int value)
-            return null;
-        if (value == 0 || value > MaxSize)
-            throw Error(name, $"is {value}, which does not fit weights of {MaxSize} numbers; correct it.");
-        return value;
+        int layers = Positive(name);
+        return layers <= maxLayers
+            ? layers
+            : throw Error(name, $"is {layers}, but the checkpoint holds {maxLayers} tensors in all; correct it.");
     }
+
+    /// <summary>A whole number from 1 on.</summary>
+    public int Positive(string name) => PositiveOrNull(name) ?? throw Missing(name);
+
+    /// <summary>A whole number from 1 on, or null where it is missing.</summary>
+    public int? PositiveOrNull(string name) => IntOrNull(name) switch
+    {
+        0 => throw Error(name, "must be at least 1; correct it."),
+        var value => value,
+    };
 
     /// <summary>A whole number from 0 on.</summary>
     public int Int(string name) => IntOrNull(name) ?? throw Missing(name);
@@ -141,7 +165,7 @@ internal sealed class ConfigFields
             return null;
         if (value.ValueKind != JsonValueKind.Object)
             throw Error(name, "must be an object; correct it.");
-        return new ConfigFields(File, $"{path}{name}.", value, MaxSize);
+        return new ConfigFields(File, $"{path}{name}.", value, maxSize, maxLayers);
     }
 
     /// <summary>Names of all fields, in order.</summary>
@@ -161,6 +185,20 @@ internal sealed class ConfigFields
             ? number
             : throw Error(name, "must be a whole number from 0 on or a list of them; correct it."));
 
+    /// <summary>Groups of texts, each with the number of times it repeats: [[["a", "b"], 2]]. Empty where the field is missing.</summary>
+    public List<(List<string> Texts, int Times)> RepeatedTexts(string name)
+    {
+        return ListOrNull(name, Group) ?? [];
+
+        (List<string> Texts, int Times) Group(JsonElement pair)
+        {
+            if (pair.ValueKind == JsonValueKind.Array && pair.GetArrayLength() == 2 && pair[0].ValueKind == JsonValueKind.Array
+                && pair[1].ValueKind == JsonValueKind.Number && pair[1].TryGetInt32(out int times))
+                return ([.. pair[0].EnumerateArray().Select(text => Text(text) ?? "")], times);
+            throw Error(name, "must hold pairs of a list and a number; correct it.");
+        }
+    }
+
     /// <summary>Whether the field holds a list.</summary>
     public bool IsList(string name) => Find(name)?.ValueKind == JsonValueKind.Array;
 
@@ -179,14 +217,14 @@ internal sealed class ConfigFields
     public JsonElement? Find(string name) =>
         element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
-    private static ConfigFields Parse(string file, ReadOnlyMemory<byte> bytes, long maxSize)
+    private static ConfigFields Parse(string file, ReadOnlyMemory<byte> bytes)
     {
         try
         {
             using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 64 });
             if (document.RootElement.ValueKind != JsonValueKind.Object)
                 throw FileError.At(file, "must hold one JSON object; copy or download it again.");
-            return new ConfigFields(file, "", document.RootElement.Clone(), maxSize);
+            return new ConfigFields(file, "", document.RootElement.Clone(), int.MaxValue, int.MaxValue);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

@@ -9,7 +9,30 @@ internal static class FamilyTable
 
     private static readonly Family[] Families =
     [
+        new("BloomForCausalLM", "bloom", Bloom.Plan),
+        new("CohereForCausalLM", "cohere", Cohere.Plan),
+        new("FalconForCausalLM", "falcon", Falcon.Plan),
+        new("GemmaForCausalLM", "gemma", Gemma.PlanGemma),
+        new("Gemma2ForCausalLM", "gemma2", Gemma.PlanGemma2),
+        new("Gemma3ForCausalLM", "gemma3_text", Gemma.PlanGemma3),
+        new("GPT2LMHeadModel", "gpt2", Gpt2.Plan),
+        new("GPTJForCausalLM", "gptj", GptJ.Plan),
+        new("GPTNeoForCausalLM", "gpt_neo", GptNeo.Plan),
+        new("GPTNeoXForCausalLM", "gpt_neox", GptNeoX.Plan),
+        new("GraniteForCausalLM", "granite", Granite.Plan),
         new("LlamaForCausalLM", "llama", Llama.Plan),
+        new("MistralForCausalLM", "mistral", Mistral.Plan),
+        new("MixtralForCausalLM", "mixtral", Mixtral.Plan),
+        new("Olmo2ForCausalLM", "olmo2", Olmo2.Plan),
+        new("OPTForCausalLM", "opt", Opt.Plan),
+        new("PhiForCausalLM", "phi", Phi.PlanPhi),
+        new("Phi3ForCausalLM", "phi3", Phi.PlanPhi3),
+        new("Qwen2ForCausalLM", "qwen2", Qwen.PlanQwen2),
+        new("Qwen3ForCausalLM", "qwen3", Qwen.PlanQwen3),
+        new("Qwen3MoeForCausalLM", "qwen3_moe", Qwen.PlanQwen3Moe),
+        new("SmolLM3ForCausalLM", "smollm3", SmolLm3.Plan),
+        new("StableLmForCausalLM", "stablelm", StableLm.Plan),
+        new("Starcoder2ForCausalLM", "starcoder2", StarCoder2.Plan),
     ];
 
     /// <summary>Names in config.json's `architectures`.</summary>
@@ -32,6 +55,9 @@ internal static class FamilyTable
         }
 
         ModelPlan plan = family.Plan(c);
-        return plan with { Config = plan.Config with { Architecture = family.Architecture } };
+        DecoderConfig config = plan.Config with { Architecture = family.Architecture };
+        c.Fit("the number of heads", ((long)config.NumHeads + 2 * config.NumKvHeads) * config.HeadDim);
+        c.Fit("the feed-forward width", 2L * Math.Max(config.IntermediateSize, plan.Tensors.DenseIntermediateSize));
+        return plan with { Config = config };
     }
 }

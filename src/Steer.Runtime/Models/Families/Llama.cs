@@ -2,7 +2,7 @@ using Steer.Runtime.Checkpoints;
 
 namespace Steer.Runtime.Models.Families;
 
-/// <summary>Llama 1 to 3 (arXiv 2302.13971), and what others share with it.</summary>
+/// <summary>Llama 1 to 3 (arXiv 2302.13971).</summary>
 internal static class Llama
 {
     /// <summary>LlamaForCausalLM.</summary>

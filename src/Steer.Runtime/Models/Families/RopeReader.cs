@@ -102,7 +102,7 @@ internal static class RopeReader
         int rotaryDim = 2 * powers.Length;
         double context = OriginalMaxPositions(c, scaling);
         // transformers 4 takes the ratio of the two contexts even where a factor is given; transformers 5 and the paper take the factor.
-        double factor = scaling.Has("factor") ? Factor(scaling) : c.Int("max_position_embeddings") / context;
+        double factor = scaling.Has("factor") ? Factor(scaling) : c.Positive("max_position_embeddings") / context;
         float attentionFactor = scaling.FloatOrNull("attention_factor") ?? YarnAttentionFactor(scaling, factor);
 
         double low = PairThatTurns(PositiveOr(scaling, "beta_fast", 32));
@@ -147,11 +147,8 @@ internal static class RopeReader
         double Magnitude(double mscale) => factor <= 1 ? 1 : 0.1 * mscale * Math.Log(factor) + 1;
     }
 
-    private static int OriginalMaxPositions(ConfigFields c, ConfigFields scaling)
-    {
-        int positions = scaling.IntOrNull("original_max_position_embeddings")
-            ?? c.IntOrNull("original_max_position_embeddings")
-            ?? c.Int("max_position_embeddings");
-        return positions > 0 ? positions : throw c.Error("original_max_position_embeddings must be above 0; correct it.");
-    }
+    private static int OriginalMaxPositions(ConfigFields c, ConfigFields scaling) =>
+        scaling.PositiveOrNull("original_max_position_embeddings")
+        ?? c.PositiveOrNull("original_max_position_embeddings")
+        ?? c.Positive("max_position_embeddings");
 }

@@ -6,15 +6,19 @@ namespace Steer.Runtime.Models.Families;
 /// <summary>The fields of config.json that Llama and most later families share.</summary>
 internal static class StandardConfig
 {
-    /// <summary>
-    /// A decoder with a gated feed-forward block, rotary positions on every layer (on the leading
-    /// <paramref name="partialRotaryFactor"/> of each head unless config.json says otherwise), and scores scaled by 1 / sqrt(head dim).
-    /// </summary>
-    public static DecoderConfig Read(ConfigFields c, float ropeTheta = 10000, double partialRotaryFactor = 1, string? activation = null)
+    /// <summary>A decoder with a gated feed-forward block, rotary positions on every layer, and scores scaled by 1 / sqrt(head dim).</summary>
+    /// <param name="c">config.json.</param>
+    /// <param name="ropeTheta">Base of the rotation where config.json has none.</param>
+    /// <param name="partialRotaryFactor">Part of each head that rotates where config.json does not say.</param>
+    /// <param name="activation">The nonlinearity; null for hidden_act, and silu where that is missing.</param>
+    /// <param name="headDim">Width of a head where config.json has no head_dim at all; 0 for hidden size / heads.</param>
+    public static DecoderConfig Read(
+        ConfigFields c, float ropeTheta = 10000, double partialRotaryFactor = 1, string? activation = null, int headDim = 0)
     {
         int hiddenSize = c.Size("hidden_size");
         int numHeads = c.Size("num_attention_heads");
-        int headDim = c.SizeOrNull("head_dim") ?? PerHead(c, hiddenSize, numHeads);
+        if (headDim == 0 || c.Has("head_dim") || c.IsNull("head_dim"))
+            headDim = c.SizeOrNull("head_dim") ?? PerHead(c, hiddenSize, numHeads);
         return new DecoderConfig
         {
             Architecture = "", // FamilyTable knows it.
@@ -24,10 +28,10 @@ internal static class StandardConfig
             NumHeads = numHeads,
             NumKvHeads = KvHeads(c, c.Size("num_key_value_heads", numHeads), numHeads),
             HeadDim = headDim,
-            MaxPositions = c.Int("max_position_embeddings"),
+            MaxPositions = c.Positive("max_position_embeddings"),
             Activation = Activation(c, activation ?? c.TextOrNull("hidden_act") ?? "silu"),
             GatedMlp = true,
-            Layers = Layers(c.Size("num_hidden_layers"), new LayerConfig(Scale(headDim), Window: 0, Rope: 0, IsMoe: false)),
+            Layers = Layers(c.LayerCount("num_hidden_layers"), new LayerConfig(Scale(headDim), Window: 0, Rope: 0, IsMoe: false)),
             Ropes = [RopeReader.Read(c, headDim, ropeTheta, partialRotaryFactor)],
         };
     }
