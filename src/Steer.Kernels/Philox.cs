@@ -6,21 +6,26 @@ namespace Steer.Kernels;
 /// </summary>
 public static class Philox
 {
-    /// <summary>A number in [0, 1) with 53 random bits, for token <paramref name="step"/> of the item with this seed.</summary>
-    public static double Uniform(ulong seed, int step)
+    /// <summary>A number in [0, 1) with 53 random bits.</summary>
+    /// <param name="seed">The seed of the item.</param>
+    /// <param name="step">Which number of the stream: for tokens their index in the output.</param>
+    /// <param name="stream">Which of the item's independent streams; tokens are drawn from stream 0.</param>
+    public static double Uniform(ulong seed, int step, uint stream = 0)
     {
-        Block(seed, (uint)step, 0, out uint a, out uint b, out _, out _);
+        uint a = (uint)step, b = stream, c = 0, d = 0;
+        Block(seed, ref a, ref b, ref c, ref d);
         return ((((ulong)a << 32) | b) >> 11) * (1.0 / (1UL << 53));
     }
 
-    /// <summary>The four 32-bit words of counter (step, stream, 0, 0) under key seed.</summary>
-    public static void Block(ulong seed, uint step, uint stream, out uint a, out uint b, out uint c, out uint d)
+    /// <summary>Turns the four words of a counter into four random words.</summary>
+    /// <param name="key">The key, its first word in the lower half.</param>
+    /// <param name="a">Word 0.</param>
+    /// <param name="b">Word 1.</param>
+    /// <param name="c">Word 2.</param>
+    /// <param name="d">Word 3.</param>
+    public static void Block(ulong key, ref uint a, ref uint b, ref uint c, ref uint d)
     {
-        uint k0 = (uint)seed, k1 = (uint)(seed >> 32);
-        a = step;
-        b = stream;
-        c = 0;
-        d = 0;
+        uint k0 = (uint)key, k1 = (uint)(key >> 32);
         for (int round = 0; round < 10; round++)
         {
             ulong p0 = 0xD2511F53UL * a, p1 = 0xCD9E8D57UL * c;

@@ -1,0 +1,294 @@
+namespace Steer.Kernels.Tests.Guidance;
+
+/// <summary>
+/// One guided step in float64, written out as the contract says it, token by token and with full sorts. A token that does not stand has
+/// score minus infinity and probability 0.
+/// </summary>
+internal sealed class GuideReference
+{
+    private readonly GuideCase _case;
+    private readonly GuideRow _row;
+    private readonly int _vocabSize;
+    private readonly double[][] _logProbs;
+
+    public GuideReference(GuideCase input)
+    {
+        _case = input;
+        _row = input.Row;
+        _vocabSize = input.VocabSize;
+        _logProbs = [.. input.Logits.Select(z => LogSoftmax([.. z.Select(v => (double)v)]))];
+        Scores = Enumerable.Repeat(double.NegativeInfinity, _vocabSize).ToArray();
+        bool[] allowed = [.. Enumerable.Range(0, _vocabSize).Select(IsAllowed)];
+        Invalid = input.Logits.Any(z => z.Any(v => float.IsNaN(v) || v == float.PositiveInfinity) || z.All(float.IsNegativeInfinity))
+            || !allowed.Contains(true);
+        if (Invalid)
+            return;
+
+        Mask = MakeMask(allowed);
+        foreach (int x in Mask)
+            Scores[x] = Score(x);
+        LogProbs = LogSoftmax(Scores);
+        double[] penalised = Penalised();
+        Best = ArgMax(penalised);
+        NoteGap(penalised, Best);
+        double[] last = _row.Temperature == 0
+            ? [.. penalised.Select((s, x) => x == Best ? 0 : double.NegativeInfinity)]
+            : Truncated([.. penalised.Select(s => s / _row.Temperature)]);
+        Kept = Standing(last);
+        Distribution = Softmax(last);
+    }
+
+    /// <summary>No distribution exists; all else is then unset.</summary>
+    public bool Invalid { get; }
+
+    /// <summary>V, ascending.</summary>
+    public int[] Mask { get; } = [];
+
+    /// <summary>s [vocab].</summary>
+    public double[] Scores { get; }
+
+    /// <summary>log_softmax(s) over V [vocab].</summary>
+    public double[] LogProbs { get; } = [];
+
+    /// <summary>The best token after bias and penalties.</summary>
+    public int Best { get; }
+
+    /// <summary>The tokens that are drawn from, ascending.</summary>
+    public int[] Kept { get; } = [];
+
+    /// <summary>The distribution that is drawn from [vocab].</summary>
+    public double[] Distribution { get; } = [];
+
+    /// <summary>
+    /// How far the nearest decision (is a token in or out) is from falling the other way, in units of scores or of mass. Decisions
+    /// between tokens that are exactly equal do not count: they fall by rule.
+    /// </summary>
+    public double Margin { get; private set; } = double.PositiveInfinity;
+
+    /// <summary>Entropy in nats of <see cref="Distribution"/>.</summary>
+    public double Entropy => EntropyOf(Distribution);
+
+    /// <summary>The raw log-probability of a token in branch j.</summary>
+    public double BranchLogProb(int j, int token) => _logProbs[j][token];
+
+    /// <summary>First token whose cumulative probability is above u, and how near u is to either end of its interval.</summary>
+    public (int Token, double Margin) Draw(double u)
+    {
+        double reached = 0;
+        for (int x = 0; x < _vocabSize; x++)
+        {
+            double before = reached;
+            reached += Distribution[x];
+            if (reached > u)
+                return (x, Math.Min(u - before, reached - u));
+        }
+
+        return (Array.FindLastIndex(Distribution, p => p > 0), 0);
+    }
+
+    /// <summary>The best tokens of V, descending, lower ids first where equal.</summary>
+    public int[] Alternatives(int count) => [.. Mask.OrderByDescending(x => Scores[x]).ThenBy(x => x).Take(count)];
+
+    /// <summary>
+    /// A bound on what float32 may make of a score: five roundings for each branch, of numbers that are at most |w_j| times the larger of |l_j|
+    /// and the distance to the branch's best logit; and of the penalties' logits.
+    /// </summary>
+    public double ScoreError()
+    {
+        double largest = 0;
+        foreach (int x in Mask)
+        {
+            double size = Math.Abs(Scores[x]);
+            for (int j = 0; j < _case.Branches.Length; j++)
+                size += Math.Abs(_case.Branches[j].Weight) * (Math.Abs(Math.Max(_logProbs[j][x], _row.Floor)) + Math.Log(_vocabSize));
+            largest = Math.Max(largest, size);
+        }
+
+        return 5 * largest / (1 << 24);
+    }
+
+    private bool IsAllowed(int x) =>
+        _logProbs[_row.Reference][x] > double.NegativeInfinity && !_case.Biases.Any(b => b.Token == x && float.IsNegativeInfinity(b.Bias));
+
+    private int[] MakeMask(bool[] allowed)
+    {
+        double[] l = [.. _logProbs[_row.Reference].Select((v, x) => allowed[x] ? v : double.NegativeInfinity)];
+        if (_row.NucleusMass > 0)
+            return Standing(TopP(l, _row.NucleusMass));
+        double threshold = l.Max() + Math.Log(_row.Alpha);
+        NoteThreshold(l, threshold);
+        return Standing(KeepFrom(l, l, threshold));
+    }
+
+    private double Score(int x)
+    {
+        double s = 0;
+        for (int j = 0; j < _case.Branches.Length; j += Math.Max(_case.Branches[j].GroupSize, 1))
+        {
+            int size = _case.Branches[j].GroupSize;
+            double l = LogProb(j, x);
+            if (size > 1)
+                l = Math.Log(Enumerable.Range(j, size).Sum(member => Math.Exp(LogProb(member, x))) / size);
+            s += (double)_case.Branches[j].Weight * Math.Max(l, _row.Floor);
+        }
+
+        return s;
+    }
+
+    private double LogProb(int j, int x) =>
+        _logProbs[_case.Branches[j].ExemptEos != 0 && _case.EosIds.Contains(x) ? _row.Reference : j][x];
+
+    private double[] Penalised()
+    {
+        double[] s = [.. Scores];
+        foreach (TokenBias bias in _case.Biases)
+            s[bias.Token] += bias.Bias;
+        if (_case.Counts is null)
+            return s;
+        double toLogit = LogSumExp([.. _case.Logits[_row.Reference].Select(v => (double)v)]);
+        foreach (int x in Mask)
+        {
+            int generated = _case.Counts[x] & ~GuideBatch.PromptFlag;
+            if (_case.Counts[x] != 0)
+            {
+                double logit = s[x] + toLogit;
+                s[x] = (logit > 0 ? logit / _row.RepetitionPenalty : logit * _row.RepetitionPenalty) - toLogit;
+            }
+
+            s[x] -= (generated * (double)_row.FrequencyPenalty) + (generated > 0 ? _row.PresencePenalty : 0);
+        }
+
+        return s;
+    }
+
+    private double[] Truncated(double[] t)
+    {
+        if (_row.TopK > 0)
+        {
+            double[] sorted = [.. t.OrderDescending()];
+            double edge = sorted[Math.Min(_row.TopK, _vocabSize) - 1];
+            NoteEdge(t, edge);
+            t = KeepFrom(t, t, edge);
+        }
+
+        if (_row.TopP < 1)
+            t = TopP(t, _row.TopP);
+        if (_row.MinP > 0)
+            t = KeepProbable(t, t.Max() + Math.Log(_row.MinP));
+        if (_row.TypicalP < 1)
+            t = Typical(t);
+        if (_row.EpsilonCutoff > 0)
+            t = KeepProbable(t, LogSumExp(t) + Math.Log(_row.EpsilonCutoff));
+        if (_row.EtaCutoff > 0)
+        {
+            double cutoff = Math.Min(_row.EtaCutoff, Math.Sqrt(_row.EtaCutoff) * Math.Exp(-EntropyOf(Softmax(t))));
+            t = KeepProbable(t, LogSumExp(t) + Math.Log(cutoff));
+        }
+
+        if (_row.TopNSigma > 0)
+        {
+            double[] standing = [.. Standing(t).Select(x => t[x])];
+            double mean = standing.Average();
+            double deviation = Math.Sqrt(standing.Average(v => (v - mean) * (v - mean)));
+            t = KeepProbable(t, t.Max() - (_row.TopNSigma * deviation));
+        }
+
+        return t;
+    }
+
+    // The smallest set of best tokens with mass p, lower ids first where equal.
+    private double[] TopP(double[] t, double p)
+    {
+        double[] probabilities = Softmax(t);
+        int[] order = [.. Standing(t).OrderByDescending(x => t[x]).ThenBy(x => x)];
+        double[] kept = Enumerable.Repeat(double.NegativeInfinity, _vocabSize).ToArray();
+        double mass = 0;
+        foreach (int x in order)
+        {
+            Note(mass - p);
+            if (mass >= p)
+                break;
+            mass += probabilities[x];
+            kept[x] = t[x];
+        }
+
+        NoteEdge(t, t[order[Standing(kept).Length - 1]]);
+        return kept;
+    }
+
+    // As transformers' TypicalLogitsWarper: sorted by |-log p - H|, all up to the one whose cumulative mass reaches p, and its ties.
+    private double[] Typical(double[] t)
+    {
+        double[] probabilities = Softmax(t);
+        double entropy = EntropyOf(probabilities), mass = 0;
+        double logMass = LogSumExp(t);
+        double[] keys = [.. t.Select(v => -Math.Abs(logMass - v - entropy))];
+        double edge = double.NegativeInfinity;
+        foreach (int x in Standing(t).OrderByDescending(x => keys[x]))
+        {
+            Note(mass - _row.TypicalP);
+            if (mass >= _row.TypicalP)
+                break;
+            mass += probabilities[x];
+            edge = keys[x];
+        }
+
+        NoteEdge(keys, edge);
+        return KeepFrom(t, keys, edge);
+    }
+
+    private double[] KeepProbable(double[] t, double threshold)
+    {
+        NoteThreshold(t, threshold);
+        return KeepFrom(t, t, Math.Min(threshold, t.Max()));
+    }
+
+    private static double[] KeepFrom(double[] t, double[] keys, double edge) =>
+        [.. t.Select((v, x) => keys[x] >= edge ? v : double.NegativeInfinity)];
+
+    // Every value is compared with the threshold.
+    private void NoteThreshold(double[] values, double threshold)
+    {
+        foreach (double value in values.Where(double.IsFinite))
+            Note(value - threshold);
+    }
+
+    // The edge is one of the values: equal ones fall with it, and the others are told from it by their distance.
+    private void NoteEdge(double[] values, double edge)
+    {
+        foreach (double value in values.Where(v => double.IsFinite(v) && v != edge))
+            Note(value - edge);
+    }
+
+    private void NoteGap(double[] values, int best)
+    {
+        if (_row.Temperature == 0)
+            NoteEdge(values, values[best]);
+    }
+
+    private void Note(double distance)
+    {
+        if (double.IsFinite(distance))
+            Margin = Math.Min(Margin, Math.Abs(distance));
+    }
+
+    private static int[] Standing(double[] t) => [.. Enumerable.Range(0, t.Length).Where(x => t[x] > double.NegativeInfinity)];
+
+    private static int ArgMax(double[] values) => Array.IndexOf(values, values.Max());
+
+    private static double LogSumExp(double[] values)
+    {
+        double max = values.Max();
+        return max + Math.Log(values.Sum(v => Math.Exp(v - max)));
+    }
+
+    private static double[] LogSoftmax(double[] values)
+    {
+        double logMass = LogSumExp(values);
+        return [.. values.Select(v => v - logMass)];
+    }
+
+    private static double[] Softmax(double[] values) => [.. LogSoftmax(values).Select(Math.Exp)];
+
+    private static double EntropyOf(double[] probabilities) => -probabilities.Where(p => p > 0).Sum(p => p * Math.Log(p));
+}
