@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using ILGPU;
 using ILGPU.Runtime;
 
@@ -26,18 +25,23 @@ internal sealed class IlgpuBuffer<T> : DeviceBuffer<T>
     /// <summary>Memory taken, in bytes.</summary>
     public long Bytes => _memory.LengthInBytes;
 
-    public override void Upload(ReadOnlySpan<T> source, long offset = 0)
+    public override unsafe void Upload(ReadOnlySpan<T> source, long offset = 0)
     {
         CheckRange(offset, source.Length);
-        if (!source.IsEmpty)
-            View.SubView(offset, source.Length).CopyFromCPU(_stream, ref MemoryMarshal.GetReference(source), source.Length);
+        if (source.IsEmpty)
+            return;
+        // ILGPU takes the address of what it is given and does not pin it.
+        fixed (T* pinned = source)
+            View.SubView(offset, source.Length).CopyFromCPU(_stream, ref *pinned, source.Length);
     }
 
-    public override void Download(Span<T> destination, long offset = 0)
+    public override unsafe void Download(Span<T> destination, long offset = 0)
     {
         CheckRange(offset, destination.Length);
-        if (!destination.IsEmpty)
-            View.SubView(offset, destination.Length).CopyToCPU(_stream, ref MemoryMarshal.GetReference(destination), destination.Length);
+        if (destination.IsEmpty)
+            return;
+        fixed (T* pinned = destination)
+            View.SubView(offset, destination.Length).CopyToCPU(_stream, ref *pinned, destination.Length);
     }
 
     public override void Dispose() => _memory.Dispose();

@@ -1,0 +1,42 @@
+using Steer.Kernels.Gpu;
+
+namespace Steer.Kernels.Tests.Gpu;
+
+/// <summary>What devices ILGPU offers, with and without a GPU's driver on this machine.</summary>
+public sealed class IlgpuDeviceTests
+{
+    [Fact]
+    public void The_emulator_is_always_listed_and_every_name_is_different()
+    {
+        IReadOnlyList<IlgpuDeviceInfo> devices = IlgpuDevice.List();
+        Assert.Equal("ilgpu-cpu", devices[0].Name);
+        Assert.Equal(devices.Count, devices.Select(d => d.Name).Distinct().Count());
+        Assert.All(devices, d => Assert.Matches("^(ilgpu-cpu|cuda:[0-9]+|opencl:[0-9]+)$", d.Name));
+        Assert.All(devices, d => Assert.NotEmpty(d.Description));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("cpu")]
+    [InlineData("cuda:")]
+    [InlineData("cuda:-1")]
+    [InlineData("cuda:999")]
+    [InlineData("cuda:1:2")]
+    [InlineData("opencl:x")]
+    [InlineData("opencl:999")]
+    [InlineData("ilgpu-cpu:0")]
+    public void A_device_that_is_not_there_is_refused_in_one_line_that_names_those_that_are(string name)
+    {
+        ArgumentException error = Assert.Throws<ArgumentException>(() => IlgpuDevice.Create(name));
+        Assert.Contains($"'{name}'", error.Message, StringComparison.Ordinal);
+        Assert.Contains("ilgpu-cpu", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+
+    [Fact]
+    public void A_device_describes_itself_as_its_list_does()
+    {
+        using IlgpuDevice device = IlgpuDevice.Create("ilgpu-cpu");
+        Assert.Equal(IlgpuDevice.List()[0].Description, device.Description);
+    }
+}
