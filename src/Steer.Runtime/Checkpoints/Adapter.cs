@@ -1,30 +1,77 @@
 using Steer.Kernels;
 using Steer.Runtime.Models;
+using Steer.Runtime.Models.Families;
 
 namespace Steer.Runtime.Checkpoints;
 
-/// <summary>A LoRA adapter that PEFT saved, checked against the base model that it changes.</summary>
+/// <summary>
+/// A LoRA adapter folder that PEFT saved, checked against the base model that it changes (LoRA: arXiv 2106.09685). Must live, and its
+/// base too, as long as its segments and tensors are read.
+/// </summary>
 public sealed class Adapter : IDisposable
 {
     private const string ConfigFile = "adapter_config.json";
+    private const string WeightsFile = "adapter_model.safetensors";
 
-    private Adapter(string path, DecoderTensors tensors)
+    private readonly SafetensorsFile file;
+    private readonly Dictionary<LinearTensors, List<LoraSegment>> segments;
+
+    private Adapter(string path, SafetensorsFile file, AdapterBuilder built)
     {
+        this.file = file;
         Path = path;
-        Tensors = tensors;
+        Tensors = built.Tensors;
+        segments = built.Segments;
+        Modules = built.Modules;
+        Ranks = built.Ranks;
+        ParameterCount = file.Tensors.Values.Sum(t => t.Count);
     }
 
     /// <summary>As it was given.</summary>
     public string Path { get; }
 
-    /// <summary>The base model's tensors, with those replaced that the adapter brings whole. What does not change is the same object.</summary>
+    /// <summary>
+    /// The base model's tensors, with those replaced that the adapter brings whole (modules_to_save, and biases of norms). A projection that
+    /// stays is the same object as the base's, so that its packed weight is shared.
+    /// </summary>
     public DecoderTensors Tensors { get; }
+
+    /// <summary>Numbers in all tensors of the adapter.</summary>
+    public long ParameterCount { get; }
+
+    /// <summary>Names of the modules that get a low-rank change, in order.</summary>
+    public IReadOnlyList<string> Modules { get; }
+
+    /// <summary>The different ranks of these changes, ascending.</summary>
+    public IReadOnlyList<int> Ranks { get; }
 
     /// <summary>Whether a folder is an adapter.</summary>
     public static bool IsAdapter(string path) => File.Exists(System.IO.Path.Combine(path, ConfigFile));
 
-    /// <inheritdoc/>
-    public void Dispose()
+    /// <summary>Opens an adapter and checks every module and shape against its base.</summary>
+    /// <exception cref="SteerException">A file is missing or damaged, the adapter belongs to another base, or it is of a kind that is not supported.</exception>
+    public static Adapter Open(string path, Checkpoint baseCheckpoint)
     {
+        AdapterConfig config = AdapterConfig.Read(System.IO.Path.Combine(path, ConfigFile));
+        string weights = System.IO.Path.Combine(path, WeightsFile);
+        if (!File.Exists(weights))
+            throw FileError.At(path, $"holds no {WeightsFile}; save the adapter with safe_serialization=True.");
+        SafetensorsFile file = SafetensorsFile.Open(weights);
+        try
+        {
+            return new Adapter(path, file, new AdapterBuilder(config, file, baseCheckpoint));
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
+
+    /// <summary>What the adapter changes in a projection of <see cref="Tensors"/>; null where it leaves it alone.</summary>
+    /// <remarks>For a head tied to the embedding these are the head's: embeddings themselves are never adapted.</remarks>
+    public IReadOnlyList<LoraSegment>? SegmentsFor(LinearTensors linear) => segments.GetValueOrDefault(linear);
+
+    /// <inheritdoc/>
+    public void Dispose() => file.Dispose();
 }

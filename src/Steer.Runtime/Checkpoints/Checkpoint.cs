@@ -21,9 +21,9 @@ public sealed class Checkpoint : IDisposable
         Path = path;
         Plan = plan;
         Config = plan.Config;
-        (Tensors, IReadOnlyList<StoredTensor> taken) = TensorMapper.Map(catalog, plan);
-        ParameterCount = taken.Sum(t => t.Count);
-        long bf16 = taken.Where(t => t.Type == StorageType.BF16).Sum(t => t.Count);
+        (Tensors, Stored) = TensorMapper.Map(catalog, plan);
+        ParameterCount = Stored.Values.Sum(t => t.Count);
+        long bf16 = Stored.Values.Where(t => t.Type == StorageType.BF16).Sum(t => t.Count);
         StoredType = bf16 * 2 > ParameterCount ? DType.BF16 : DType.F32;
     }
 
@@ -54,13 +54,18 @@ public sealed class Checkpoint : IDisposable
     /// <summary>How the tensors were found.</summary>
     internal ModelPlan Plan { get; }
 
+    /// <summary>The stored tensors by the full names that adapters use, whatever prefix the files leave out.</summary>
+    internal IReadOnlyDictionary<string, StoredTensor> Stored { get; }
+
     /// <summary>Opens a checkpoint and checks every size in it; weights are read later, when a device packs them.</summary>
     /// <exception cref="SteerException">A file is missing or damaged, the architecture is not known, or tensors do not fit config.json.</exception>
     public static Checkpoint Open(string path)
     {
-        if (!Directory.Exists(path))
-            throw FileError.At(path, "no such folder; check the path.");
-        return OpenFolder(path);
+        if (Directory.Exists(path))
+            return OpenFolder(path);
+        if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
+            throw FileError.At(path, "holds weights without their config.json; give the folder that holds both.");
+        return OpenLlama2c(path);
     }
 
     /// <inheritdoc/>
@@ -68,6 +73,20 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>Maps the tensors anew with some of them replaced.</summary>
     internal DecoderTensors MapTensors(TensorOverlay overlay) => TensorMapper.Map(catalog, Plan, overlay).Tensors;
+
+    private static Checkpoint OpenLlama2c(string path)
+    {
+        (TensorCatalog catalog, ModelPlan plan) = Llama2cFile.Open(path);
+        try
+        {
+            return new Checkpoint(path, catalog, plan) { EosIds = [Llama2cFile.BosId], BosId = Llama2cFile.BosId };
+        }
+        catch
+        {
+            catalog.Dispose();
+            throw;
+        }
+    }
 
     private static Checkpoint OpenFolder(string folder)
     {

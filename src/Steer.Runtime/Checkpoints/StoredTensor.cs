@@ -86,6 +86,34 @@ public sealed class StoredTensor
         return numbers;
     }
 
+    /// <summary>All numbers as float32.</summary>
+    /// <exception cref="SteerException">One of them is NaN or infinite.</exception>
+    internal float[] ReadFinite()
+    {
+        float[] numbers = ReadAll();
+        return numbers.All(float.IsFinite)
+            ? numbers
+            : throw Error("holds NaN or infinity; the file is damaged, copy or download it again.");
+    }
+
+    /// <summary>Whether another tensor of this size holds the same numbers, however they are stored.</summary>
+    internal bool HasSameNumbers(StoredTensor other)
+    {
+        const int Chunk = 4096;
+        var mine = new float[Math.Min(Chunk, Count)];
+        var its = new float[mine.Length];
+        for (long start = 0; start < Count; start += Chunk)
+        {
+            int length = (int)Math.Min(Chunk, Count - start);
+            Read(start, mine.AsSpan(0, length));
+            other.Read(start, its.AsSpan(0, length));
+            if (!mine.AsSpan(0, length).SequenceEqual(its.AsSpan(0, length)))
+                return false;
+        }
+
+        return true;
+    }
+
     /// <summary>All numbers as integers; I64 and I32.</summary>
     internal long[] ReadIntegers()
     {

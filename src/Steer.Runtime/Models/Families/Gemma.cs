@@ -38,7 +38,7 @@ internal static class Gemma
         RopeConfig full = RopeReader.Read(c, config.HeadDim, 1e6f, layerType: "full_attention");
         RopeConfig local = c.ObjectOrNull("rope_parameters")?.Has("sliding_attention") == true
             ? RopeReader.Read(c, config.HeadDim, layerType: "sliding_attention")
-            : RopeReader.Unscaled(c, config.HeadDim, c.Float("rope_local_base_freq", 10000));
+            : RopeReader.Unscaled(c.File, config.HeadDim, c.Float("rope_local_base_freq", 10000));
         return new ModelPlan(config with
         {
             Ropes = [full, local],

@@ -29,7 +29,7 @@ internal static class GptJ
             ParallelResidual = true,
             Layers = StandardConfig.Layers(c.LayerCount("n_layer"),
                 new LayerConfig(StandardConfig.Scale(headDim), Window: 0, Rope: 0, IsMoe: false)),
-            Ropes = [RopeReader.Unscaled(c, rotaryDim, 10000)],
+            Ropes = [RopeReader.Unscaled(c.File, rotaryDim, 10000)],
             RopeLayout = RopeLayout.Interleaved,
         };
         return new ModelPlan(config, new TensorPlan

@@ -35,14 +35,17 @@ internal static class RopeReader
     }
 
     /// <summary>Frequencies theta^(-2i / dim) without any scaling.</summary>
-    public static RopeConfig Unscaled(ConfigFields c, int rotaryDim, float theta) => new(Inverse(Powers(c, rotaryDim, theta)), 1);
+    /// <param name="file">For errors.</param>
+    /// <param name="rotaryDim">Columns of a head that rotate.</param>
+    /// <param name="theta">Base.</param>
+    public static RopeConfig Unscaled(string file, int rotaryDim, float theta) => new(Inverse(Powers(file, rotaryDim, theta)), 1);
 
     private static RopeConfig Scale(ConfigFields c, ConfigFields? scaling, int rotaryDim, float theta)
     {
         string type = scaling?.TextOrNull("rope_type") ?? scaling?.TextOrNull("type") ?? "default";
         if (scaling is null || type == "default")
-            return Unscaled(c, rotaryDim, theta);
-        float[] powers = Powers(c, rotaryDim, theta);
+            return Unscaled(c.File, rotaryDim, theta);
+        float[] powers = Powers(c.File, rotaryDim, theta);
         return type switch
         {
             "linear" => new RopeConfig(Linear(Inverse(powers), Factor(scaling)), 1),
@@ -52,12 +55,12 @@ internal static class RopeReader
         };
     }
 
-    private static float[] Powers(ConfigFields c, int rotaryDim, float theta)
+    private static float[] Powers(string file, int rotaryDim, float theta)
     {
         if (rotaryDim < 2 || rotaryDim % 2 != 0)
-            throw c.Error($"{rotaryDim} rotating columns of a head must be an even number from 2 on; correct head_dim or the rotary factor.");
+            throw FileError.At(file, $"{rotaryDim} rotating columns of a head must be an even number from 2 on; correct head_dim or the rotary factor.");
         if (!(theta > 0))
-            throw c.Error("rope_theta must be above 0; correct it.");
+            throw FileError.At(file, "rope_theta must be above 0; correct it.");
         var powers = new float[rotaryDim / 2];
         for (int i = 0; i < powers.Length; i++)
             powers[i] = (float)Math.Pow(theta, 2 * i / (float)rotaryDim);

@@ -17,9 +17,9 @@ internal sealed class TensorMapper
     }
 
     /// <summary>Maps a checkpoint, or one some of whose tensors are replaced by an adapter's.</summary>
-    /// <returns>The tensors, and those stored ones that they are made of.</returns>
+    /// <returns>The tensors, and those stored ones that they are made of by their full names.</returns>
     /// <exception cref="SteerException">A tensor is missing, left over, or of another shape.</exception>
-    public static (DecoderTensors Tensors, IReadOnlyList<StoredTensor> Taken) Map(
+    public static (DecoderTensors Tensors, IReadOnlyDictionary<string, StoredTensor> Stored) Map(
         TensorCatalog catalog, ModelPlan model, TensorOverlay? overlay = null)
     {
         var reader = new TensorReader(catalog, model.Tensors, overlay);

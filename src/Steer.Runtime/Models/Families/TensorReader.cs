@@ -34,7 +34,7 @@ internal sealed class TensorReader
     private readonly TensorOverlay? overlay;
     private readonly string missingPrefix;
     private readonly HashSet<string> left;
-    private readonly List<StoredTensor> taken = [];
+    private readonly Dictionary<string, StoredTensor> taken = [];
 
     /// <summary>Reads from a catalog, where an overlay does not replace.</summary>
     public TensorReader(TensorCatalog catalog, TensorPlan plan, TensorOverlay? overlay)
@@ -47,8 +47,8 @@ internal sealed class TensorReader
         missingPrefix = savedWithoutHead ? plan.Names.Prefix : "";
     }
 
-    /// <summary>Stored tensors read so far.</summary>
-    public IReadOnlyList<StoredTensor> Taken => taken;
+    /// <summary>Stored tensors read so far, by their full names.</summary>
+    public IReadOnlyDictionary<string, StoredTensor> Taken => taken;
 
     /// <summary>Whether an adapter replaces the tensor.</summary>
     public bool IsReplaced(string name) => overlay is not null && overlay.Tensors.ContainsKey(name);
@@ -77,10 +77,7 @@ internal sealed class TensorReader
     {
         StoredTensor tensor = Take(name);
         tensor.CheckShape(shape);
-        float[] numbers = tensor.ReadAll();
-        if (!numbers.All(float.IsFinite))
-            throw tensor.Error("holds NaN or infinity; the checkpoint is damaged, copy or download it again.");
-        return numbers;
+        return tensor.ReadFinite();
     }
 
     /// <summary>Leaves a tensor aside, if there is one of that name.</summary>
@@ -134,7 +131,7 @@ internal sealed class TensorReader
                 throw new InvalidOperationException($"The plan asks for {name} twice.");
         }
 
-        taken.Add(tensor);
+        taken.Add(name, tensor);
         return tensor;
     }
 
