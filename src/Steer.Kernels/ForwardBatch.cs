@@ -10,18 +10,18 @@ public sealed class ForwardBatch : IDisposable
     /// <param name="device">Where the arrays live.</param>
     /// <param name="maxRows">Most rows of a batch.</param>
     /// <param name="maxContexts">Most contexts of a batch.</param>
-    /// <param name="blockTableStride">Most blocks of one context.</param>
-    public ForwardBatch(Device device, int maxRows, int maxContexts, int blockTableStride)
+    /// <param name="maxBlocks">Most blocks of one context.</param>
+    public ForwardBatch(Device device, int maxRows, int maxContexts, int maxBlocks)
     {
         MaxRows = maxRows;
         MaxContexts = maxContexts;
-        BlockTableStride = blockTableStride;
+        BlockTableStride = maxBlocks;
         TokenIds = device.Allocate<int>(maxRows);
         Positions = device.Allocate<int>(maxRows);
         SlotMapping = device.Allocate<int>(maxRows);
         RowContext = device.Allocate<int>(maxRows);
         ContextStarts = device.Allocate<int>(maxContexts + 1);
-        BlockTables = device.Allocate<int>((long)maxContexts * blockTableStride);
+        BlockTables = device.Allocate<int>((long)maxContexts * maxBlocks);
     }
 
     /// <summary>Most rows.</summary>
@@ -30,8 +30,8 @@ public sealed class ForwardBatch : IDisposable
     /// <summary>Most contexts.</summary>
     public int MaxContexts { get; }
 
-    /// <summary>Elements between the block tables of two contexts.</summary>
-    public int BlockTableStride { get; }
+    /// <summary>Elements between the block tables of two contexts in this pass; at most the most blocks of one context.</summary>
+    public int BlockTableStride { get; set; }
 
     /// <summary>Rows in this pass.</summary>
     public int Rows { get; set; }

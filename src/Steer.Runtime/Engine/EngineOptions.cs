@@ -1,0 +1,60 @@
+using Steer.Kernels;
+
+namespace Steer.Runtime.Engine;
+
+/// <summary>What an engine loads and how much it may use.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>Folder of the base model, or a llama2.c checkpoint.</summary>
+    public required string Base { get; init; }
+
+    /// <summary>Adapter folder, or a full checkpoint; null for none.</summary>
+    public string? Expert { get; init; }
+
+    /// <summary>dexperts: adapter folder or full checkpoint of the anti-expert.</summary>
+    public string? AntiExpert { get; init; }
+
+    /// <summary>contrastive: adapter folder or full checkpoint of the amateur.</summary>
+    public string? Amateur { get; init; }
+
+    /// <summary>proxy: adapter folder or full checkpoint of the large model.</summary>
+    public string? Large { get; init; }
+
+    /// <summary>Tokenizer folder or file; null for the base's own.</summary>
+    public string? Tokenizer { get; init; }
+
+    /// <summary>cpu, cuda, cuda:N, opencl, opencl:N or ilgpu-cpu.</summary>
+    public string Device { get; init; } = "cpu";
+
+    /// <summary>Threads of the CPU device; 0 for all processors.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Sequences that run at once; more wait.</summary>
+    public int MaxBatch { get; init; } = 32;
+
+    /// <summary>Most rows (tokens of branches) of one forward pass; longer prompts are computed in chunks.</summary>
+    public int MaxBatchedTokens { get; init; } = 512;
+
+    /// <summary>Bytes for keys and values; null for what <see cref="MaxBatch"/> guided sequences need, at most a quarter of memory.</summary>
+    public long? Memory { get; init; }
+
+    /// <summary>How weights are held; null for how the checkpoint stores them.</summary>
+    public DType? Weights { get; init; }
+
+    /// <summary>Contexts that begin alike share their cache.</summary>
+    public bool SharePrefixes { get; init; } = true;
+
+    /// <summary>Throws where a number is outside its range.</summary>
+    /// <exception cref="SteerException">One line that names the option.</exception>
+    public void Check()
+    {
+        if (Threads is < 0 or > 1024)
+            throw new SteerException($"threads is {Threads}: give a number from 1 to 1024, or 0 for all processors.");
+        if (MaxBatch is < 1 or > 4096)
+            throw new SteerException($"max-batch is {MaxBatch}: give a number from 1 to 4096.");
+        if (MaxBatchedTokens is < 16 or > 65536)
+            throw new SteerException($"max-batched-tokens is {MaxBatchedTokens}: give a number from 16 to 65536.");
+        if (Memory is <= 0)
+            throw new SteerException("memory is not above 0: give a size such as 512MB or 4GB.");
+    }
+}

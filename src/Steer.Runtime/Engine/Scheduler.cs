@@ -1,0 +1,208 @@
+using Steer.Runtime.Guidance;
+
+namespace Steer.Runtime.Engine;
+
+/// <summary>Positions of one context that a step computes.</summary>
+/// <param name="Context">Whose.</param>
+/// <param name="Start">First position.</param>
+/// <param name="Count">Number of positions.</param>
+/// <param name="WantsLogits">The last of them gives the logits from which a token is drawn.</param>
+internal readonly record struct ScheduledRows(Context Context, int Start, int Count, bool WantsLogits);
+
+/// <summary>What one step does.</summary>
+internal sealed class StepPlan
+{
+    public List<ScheduledRows> Rows { get; } = [];
+
+    /// <summary>Sequences that draw a token.</summary>
+    public List<Sequence> Sampling { get; } = [];
+
+    /// <summary>Rows that belong to prompts, as opposed to drawn tokens.</summary>
+    public int PrefillRows { get; set; }
+
+    public void Clear()
+    {
+        Rows.Clear();
+        Sampling.Clear();
+        PrefillRows = 0;
+    }
+}
+
+/// <summary>How much a step may hold.</summary>
+/// <param name="MaxSequences">Sequences that run at once.</param>
+/// <param name="MaxRows">Rows of one decoder's forward pass.</param>
+/// <param name="MaxContexts">Contexts of one decoder's forward pass; also rows of logits of all decoders.</param>
+internal readonly record struct StepLimits(int MaxSequences, int MaxRows, int MaxContexts);
+
+/// <summary>
+/// Continuous batching: decides what each step computes. Running sequences come first, oldest first; prompts are computed in chunks beside
+/// them as far as the row budget goes; waiting sequences join when their cache fits. Where the cache runs out while generating, the youngest
+/// sequence gives its blocks back and waits; its tokens are kept, and computing them again gives the same bits.
+/// </summary>
+/// <param name="pools">One for each decoder.</param>
+/// <param name="decoderOf">Decoder of each variant.</param>
+/// <param name="limits">How much a step may hold.</param>
+internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDictionary<Variant, int> decoderOf, StepLimits limits)
+{
+    private readonly List<Sequence> _running = [];
+    private readonly List<Sequence> _prefilling = [];
+    private readonly LinkedList<Sequence> _waiting = new();
+    private readonly int[] _rowsLeft = new int[pools.Count];
+    private readonly int[] _contextsLeft = new int[pools.Count];
+    private int _logitsLeft;
+
+    public IReadOnlyList<Sequence> Running => _running;
+
+    public int Waiting => _waiting.Count;
+
+    /// <summary>Times a sequence gave its cache back.</summary>
+    public int Preemptions { get; private set; }
+
+    public bool HasWork => _running.Count + _waiting.Count > 0;
+
+    public void Enqueue(Sequence sequence) => _waiting.AddLast(sequence);
+
+    /// <summary>Removes a sequence that ended, failed or was cancelled.</summary>
+    public void Remove(Sequence sequence)
+    {
+        if (!_running.Remove(sequence))
+            _waiting.Remove(sequence);
+        Release(sequence);
+    }
+
+    /// <summary>All sequences, running or waiting.</summary>
+    public IEnumerable<Sequence> All => _running.Concat(_waiting);
+
+    /// <summary>Fills the plan of the next step.</summary>
+    public void Schedule(StepPlan plan)
+    {
+        plan.Clear();
+        Array.Fill(_rowsLeft, limits.MaxRows);
+        Array.Fill(_contextsLeft, limits.MaxContexts);
+        _logitsLeft = limits.MaxContexts;
+
+        // Tokens first, so that a long prompt never stalls the texts that run beside it.
+        _prefilling.Clear();
+        for (int i = 0; i < _running.Count; i++)
+        {
+            var sequence = _running[i];
+            if (!MakeRoom(sequence))
+                break;
+            if (CanDraw(sequence))
+                Plan(sequence, plan, draws: true);
+            else
+                _prefilling.Add(sequence);
+        }
+
+        foreach (var sequence in _prefilling)
+            Plan(sequence, plan, draws: false);
+
+        while (_waiting.First is { } first && _running.Count < limits.MaxSequences && Fits(first.Value))
+        {
+            _waiting.RemoveFirst();
+            foreach (var context in first.Value.Contexts)
+                PoolOf(context).AddPrompt(context);
+            _running.Add(first.Value);
+            Plan(first.Value, plan, CanDraw(first.Value));
+        }
+    }
+
+    /// <summary>Room for the last token of every context; taken from the youngest sequence where none is left. False where that is the sequence itself.</summary>
+    private bool MakeRoom(Sequence sequence)
+    {
+        foreach (var context in sequence.Contexts)
+        {
+            while (!PoolOf(context).TryGrow(context))
+            {
+                var youngest = _running[^1];
+                _running.RemoveAt(_running.Count - 1);
+                _waiting.AddFirst(youngest);
+                Release(youngest);
+                Preemptions++;
+                if (youngest == sequence)
+                    return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>The sequence's cache fits beside one more block for every context that runs.</summary>
+    private bool Fits(Sequence sequence)
+    {
+        for (int pool = 0; pool < pools.Count; pool++)
+        {
+            int needed = 0, growing = 0;
+            foreach (var context in sequence.Contexts)
+                needed += decoderOf[context.Variant] == pool ? pools[pool].Needed(context) : 0;
+            foreach (var other in _running)
+            {
+                foreach (var context in other.Contexts)
+                    growing += decoderOf[context.Variant] == pool ? 1 : 0;
+            }
+
+            if (needed + growing > pools[pool].Free)
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Computes all that remains, to draw a token; or as much of the prompts as fits, up to their last tokens.</summary>
+    private void Plan(Sequence sequence, StepPlan plan, bool draws)
+    {
+        foreach (var context in sequence.Contexts)
+        {
+            int decoder = decoderOf[context.Variant];
+            int count = Math.Min(context.Available(), draws ? context.Remaining : Math.Min(context.Remaining - 1, _rowsLeft[decoder]));
+            if (count <= 0 || _contextsLeft[decoder] == 0)
+                continue;
+            plan.Rows.Add(new ScheduledRows(context, context.Computed, count, draws));
+            context.Advance(count);
+            plan.PrefillRows += draws ? count - 1 : count;
+            _rowsLeft[decoder] -= count;
+            _contextsLeft[decoder]--;
+        }
+
+        if (draws)
+        {
+            _logitsLeft -= sequence.Contexts.Count;
+            plan.Sampling.Add(sequence);
+        }
+    }
+
+    private bool CanDraw(Sequence sequence)
+    {
+        if (sequence.Contexts.Count > _logitsLeft)
+            return false;
+        for (int decoder = 0; decoder < pools.Count; decoder++)
+        {
+            int rows = 0, contexts = 0;
+            foreach (var context in sequence.Contexts)
+            {
+                if (decoderOf[context.Variant] != decoder)
+                    continue;
+                if (context.Available() < context.Remaining)
+                    return false;
+                rows += context.Remaining;
+                contexts++;
+            }
+
+            if (rows > _rowsLeft[decoder] || contexts > _contextsLeft[decoder])
+                return false;
+        }
+
+        return true;
+    }
+
+    private void Release(Sequence sequence)
+    {
+        foreach (var context in sequence.Contexts)
+        {
+            PoolOf(context).Release(context);
+            context.Reset();
+        }
+    }
+
+    private BlockPool PoolOf(Context context) => pools[decoderOf[context.Variant]];
+}
