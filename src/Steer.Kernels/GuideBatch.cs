@@ -166,6 +166,7 @@ public sealed class GuideBatch : IDisposable
         Device device, int maxSequences, int maxBranches, int vocabSize, int penaltySlots, int maxBiases, int maxAlternatives,
         ReadOnlySpan<int> eosIds)
     {
+        Device = device;
         VocabSize = vocabSize;
         MaxAlternatives = maxAlternatives;
         EosCount = eosIds.Length;
@@ -180,6 +181,9 @@ public sealed class GuideBatch : IDisposable
         BranchLogProbs = device.Allocate<float>(maxBranches);
         Alternatives = device.Allocate<TokenLogProb>(Math.Max(1, (long)maxSequences * maxAlternatives));
     }
+
+    /// <summary>Where the arrays live.</summary>
+    public Device Device { get; }
 
     /// <summary>Width of a row of logits and of penalty counts.</summary>
     public int VocabSize { get; }

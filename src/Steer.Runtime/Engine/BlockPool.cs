@@ -129,14 +129,14 @@ internal sealed class BlockPool
             context.Blocks.Add(Take(context));
     }
 
-    /// <summary>Gives a context room for one more position; false where no block is free.</summary>
-    public bool TryGrow(Context context)
+    /// <summary>Gives a context room for <paramref name="length"/> positions; false, and nothing is taken, where too few blocks are free.</summary>
+    public bool TryGrow(Context context, int length)
     {
-        if (context.Blocks.Count >= BlocksFor(context.Length))
-            return true;
-        if (_free.Count == 0)
+        int missing = BlocksFor(length) - context.Blocks.Count;
+        if (missing > _free.Count)
             return false;
-        context.Blocks.Add(Take(context));
+        for (int i = 0; i < missing; i++)
+            context.Blocks.Add(Take(context));
         return true;
     }
 

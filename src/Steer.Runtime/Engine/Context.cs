@@ -4,14 +4,14 @@ using Steer.Runtime.Guidance;
 namespace Steer.Runtime.Engine;
 
 /// <summary>A branch while its sequence runs: its tokens (own prompt, then what all branches of the sequence share) and its cache.</summary>
-internal sealed class Context(Branch branch, IReadOnlyList<int> generated)
+internal sealed class Context(Branch branch, Sequence sequence)
 {
     public Branch Branch { get; } = branch;
 
     public Variant Variant => Branch.Variant;
 
     /// <summary>Tokens so far.</summary>
-    public int Length => Branch.Context.Count + generated.Count;
+    public int Length => Branch.Context.Count + sequence.Generated.Count;
 
     /// <summary>Blocks of the cache, in order of position.</summary>
     public List<Block> Blocks { get; } = [];
@@ -25,10 +25,11 @@ internal sealed class Context(Branch branch, IReadOnlyList<int> generated)
     /// <summary>Full blocks that others may share: never the last token's, whose logits are always computed.</summary>
     public int Shareable => (Length - 1) / KvCacheShape.BlockSize;
 
+    /// <summary>The token at a position; of a sequence with forced tokens also beyond <see cref="Length"/>.</summary>
     public int Token(int position)
     {
         int prompt = Branch.Context.Count;
-        return position < prompt ? Branch.Context[position] : generated[position - prompt];
+        return position < prompt ? Branch.Context[position] : sequence.Output(position - prompt);
     }
 
     /// <summary>

@@ -6,16 +6,19 @@ namespace Steer.Runtime.Engine;
 /// <param name="Context">Whose.</param>
 /// <param name="Start">First position.</param>
 /// <param name="Count">Number of positions.</param>
-/// <param name="WantsLogits">The last of them gives the logits from which a token is drawn.</param>
-internal readonly record struct ScheduledRows(Context Context, int Start, int Count, bool WantsLogits);
+/// <param name="Logits">How many of the last of them give logits.</param>
+internal readonly record struct ScheduledRows(Context Context, int Start, int Count, int Logits);
+
+/// <summary>A sequence that draws tokens in a step: one, or several where they are known beforehand.</summary>
+internal readonly record struct ScheduledDraw(Sequence Sequence, int Draws);
 
 /// <summary>What one step does.</summary>
 internal sealed class StepPlan
 {
     public List<ScheduledRows> Rows { get; } = [];
 
-    /// <summary>Sequences that draw a token.</summary>
-    public List<Sequence> Sampling { get; } = [];
+    /// <summary>Sequences that draw.</summary>
+    public List<ScheduledDraw> Draws { get; } = [];
 
     /// <summary>Rows that belong to prompts, as opposed to drawn tokens.</summary>
     public int PrefillRows { get; set; }
@@ -23,7 +26,7 @@ internal sealed class StepPlan
     public void Clear()
     {
         Rows.Clear();
-        Sampling.Clear();
+        Draws.Clear();
         PrefillRows = 0;
     }
 }
@@ -88,14 +91,14 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
             var sequence = _running[i];
             if (!MakeRoom(sequence))
                 break;
-            if (CanDraw(sequence))
-                Plan(sequence, plan, draws: true);
+            if (Draws(sequence) is > 0 and var draws)
+                Plan(sequence, plan, draws);
             else
                 _prefilling.Add(sequence);
         }
 
         foreach (var sequence in _prefilling)
-            Plan(sequence, plan, draws: false);
+            Plan(sequence, plan, draws: 0);
 
         while (_waiting.First is { } first && _running.Count < limits.MaxSequences && Fits(first.Value))
         {
@@ -103,7 +106,7 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
             foreach (var context in first.Value.Contexts)
                 PoolOf(context).AddPrompt(context);
             _running.Add(first.Value);
-            Plan(first.Value, plan, CanDraw(first.Value));
+            Plan(first.Value, plan, Draws(first.Value));
         }
     }
 
@@ -112,7 +115,7 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
     {
         foreach (var context in sequence.Contexts)
         {
-            while (!PoolOf(context).TryGrow(context))
+            while (!PoolOf(context).TryGrow(context, context.Length))
             {
                 var youngest = _running[^1];
                 _running.RemoveAt(_running.Count - 1);
@@ -148,33 +151,35 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
         return true;
     }
 
-    /// <summary>Computes all that remains, to draw a token; or as much of the prompts as fits, up to their last tokens.</summary>
-    private void Plan(Sequence sequence, StepPlan plan, bool draws)
+    /// <summary>Computes all that remains, to draw tokens; or with none to draw as much of the prompts as fits, up to their last tokens.</summary>
+    private void Plan(Sequence sequence, StepPlan plan, int draws)
     {
         foreach (var context in sequence.Contexts)
         {
             int decoder = decoderOf[context.Variant];
-            int count = Math.Min(context.Available(), draws ? context.Remaining : Math.Min(context.Remaining - 1, _rowsLeft[decoder]));
+            int count = draws > 0
+                ? context.Remaining + draws - 1
+                : Math.Min(context.Available(), Math.Min(context.Remaining - 1, _rowsLeft[decoder]));
             if (count <= 0 || _contextsLeft[decoder] == 0)
                 continue;
             plan.Rows.Add(new ScheduledRows(context, context.Computed, count, draws));
             context.Advance(count);
-            plan.PrefillRows += draws ? count - 1 : count;
+            plan.PrefillRows += count - draws;
             _rowsLeft[decoder] -= count;
             _contextsLeft[decoder]--;
         }
 
-        if (draws)
+        if (draws > 0)
         {
-            _logitsLeft -= sequence.Contexts.Count;
-            plan.Sampling.Add(sequence);
+            _logitsLeft -= draws * sequence.Contexts.Count;
+            plan.Draws.Add(new ScheduledDraw(sequence, draws));
         }
     }
 
-    private bool CanDraw(Sequence sequence)
+    /// <summary>How many tokens the sequence can draw in this step; 0 where its prompts are not done and do not fit.</summary>
+    private int Draws(Sequence sequence)
     {
-        if (sequence.Contexts.Count > _logitsLeft)
-            return false;
+        int draws = Math.Min(sequence.MaxDraws, _logitsLeft / sequence.Contexts.Count);
         for (int decoder = 0; decoder < pools.Count; decoder++)
         {
             int rows = 0, contexts = 0;
@@ -183,16 +188,24 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
                 if (decoderOf[context.Variant] != decoder)
                     continue;
                 if (context.Available() < context.Remaining)
-                    return false;
+                    return 0;
                 rows += context.Remaining;
                 contexts++;
             }
 
             if (rows > _rowsLeft[decoder] || contexts > _contextsLeft[decoder])
-                return false;
+                return 0;
+            if (contexts > 0)
+                draws = Math.Min(draws, 1 + (_rowsLeft[decoder] - rows) / contexts);
         }
 
-        return true;
+        foreach (var context in sequence.Contexts)
+        {
+            if (draws > 1 && !PoolOf(context).TryGrow(context, context.Length + draws - 1))
+                draws = 1;
+        }
+
+        return draws;
     }
 
     private void Release(Sequence sequence)

@@ -14,7 +14,7 @@ internal sealed class Sequence
         Seed = seed;
         Text = text;
         Sink = sink;
-        Contexts = [.. plan.Branches.Select(b => new Context(b, Generated))];
+        Contexts = [.. plan.Branches.Select(b => new Context(b, this))];
         Biases = [.. sampling.LogitBias.Select(b => new TokenBias { Token = b.Key, Bias = b.Value })];
     }
 
@@ -43,6 +43,18 @@ internal sealed class Sequence
     /// <summary>Row of penalty counts; -1 while not running or where no penalty applies.</summary>
     public int PenaltySlot { get; set; } = -1;
 
+    /// <summary>Tokens that are taken instead of drawn ones (a text is scored, not made); null to draw.</summary>
+    public IReadOnlyList<int>? Forced { get; init; }
+
+    /// <summary>The sink wants the raw logits of every step.</summary>
+    public bool KeepLogits { get; init; }
+
+    /// <summary>Steps that may be taken at once: one where tokens are drawn; where they are known, all that are left, unless a penalty looks at each.</summary>
+    public int MaxDraws => Forced is null || Sampling.HasPenalties ? 1 : Forced.Count - Generated.Count;
+
+    /// <summary>Token i of the output.</summary>
+    public int Output(int i) => Forced is { } forced ? forced[i] : Generated[i];
+
     /// <summary>Set from any thread; the engine drops the sequence before its next step.</summary>
     public volatile bool Cancelled;
 
@@ -53,8 +65,11 @@ internal sealed class Sequence
 /// <summary>Takes what a sequence gives; called on the engine's thread and must not block.</summary>
 internal interface ISequenceSink
 {
-    /// <summary>A token was drawn.</summary>
+    /// <summary>A token was drawn; text is what became certain with it.</summary>
     void OnToken(Sequence sequence, int token, string text);
+
+    /// <summary>Raw logits [vocab] of one branch at one step; only where the sequence keeps them.</summary>
+    void OnLogits(Sequence sequence, int branch, ReadOnlySpan<float> logits);
 
     /// <summary>The text ended.</summary>
     void OnFinished(Sequence sequence, FinishReason reason);

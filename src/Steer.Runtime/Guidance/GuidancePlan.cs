@@ -15,9 +15,10 @@ internal sealed record GuidanceContexts(
 /// <param name="Reference">Index of the branch that makes the mask.</param>
 /// <param name="Alpha">Plausibility mask.</param>
 /// <param name="NucleusMass">dexperts: mass of the base's nucleus that is the mask; else 0.</param>
+/// <param name="Floor">Log-probabilities below it are raised to it.</param>
 /// <param name="Warnings">One line each: an empty pool, an eta that hides a temperature.</param>
 internal sealed record GuidancePlan(
-    IReadOnlyList<Branch> Branches, int Reference, float Alpha, float NucleusMass, IReadOnlyList<string> Warnings)
+    IReadOnlyList<Branch> Branches, int Reference, float Alpha, float NucleusMass, float Floor, IReadOnlyList<string> Warnings)
 {
     private const float DefaultAlpha = 0.1f;
 
@@ -125,7 +126,7 @@ internal sealed record GuidancePlan(
             bool masked = parameters.Preset is GuidancePreset.Steer or GuidancePreset.Contrastive or GuidancePreset.ContrastiveBeta;
             float alpha = parameters.Alpha ?? (masked && _branches.Count > 1 ? DefaultAlpha : 0);
             float nucleus = parameters.Preset == GuidancePreset.DExperts ? DExpertsNucleus : 0;
-            return new GuidancePlan(_branches, Reference: 0, alpha, nucleus, _warnings);
+            return new GuidancePlan(_branches, Reference: 0, alpha, nucleus, parameters.Floor, _warnings);
         }
 
         private void AddNegatives(float eta)
