@@ -55,8 +55,8 @@ internal sealed class ModelSet : IDisposable
             set.Add(Variant.Base, baseCheckpoint, progress);
             set.EosIds = baseCheckpoint.EosIds;
             set.BosId = baseCheckpoint.BosId;
-            string tokenizerPath = options.Tokenizer ?? options.Base;
-            set.Tokenizer = options.Tokenizer is not null || Tokenizer.Exists(tokenizerPath) ? Tokenizer.Load(tokenizerPath) : null;
+            if (options.Tokenizer is not null || HasTokenizer(options.Base))
+                set.Tokenizer = Tokenizer.Load(options.Tokenizer ?? options.Base);
 
             // Adapters before full checkpoints, so that variants which share weights lie side by side.
             (Variant Variant, string? Path)[] others =
@@ -92,6 +92,9 @@ internal sealed class ModelSet : IDisposable
         _files.Clear();
     }
 
+    private static bool HasTokenizer(string folder) =>
+        Array.Exists(["tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer.bin"], name => File.Exists(Path.Combine(folder, name)));
+
     private void AddAdapter(Variant variant, string path, Checkpoint baseCheckpoint, Action<string, double>? progress)
     {
         var adapter = Adapter.Open(path, baseCheckpoint);
@@ -104,7 +107,7 @@ internal sealed class ModelSet : IDisposable
     {
         var checkpoint = Checkpoint.Open(path);
         _files.Add(checkpoint);
-        if (Tokenizer is not null && Tokenizer.Exists(path) && !Tokenizer.SameAs(Tokenizer.Load(path), out string difference))
+        if (Tokenizer is not null && HasTokenizer(path) && !Tokenizer.SameAs(Tokenizer.Load(path), out string difference))
             throw new SteerException($"{path}: its tokenizer differs from the base's ({difference}). Models that steer each other must share one.");
         Add(variant, checkpoint, progress);
         if (variant == Variant.Expert && checkpoint.EosIds.Count > 0)

@@ -20,6 +20,9 @@ internal sealed class StepPlan
     /// <summary>Sequences that draw.</summary>
     public List<ScheduledDraw> Draws { get; } = [];
 
+    /// <summary>Sequences that gave their cache back.</summary>
+    public List<Sequence> Preempted { get; } = [];
+
     /// <summary>Rows that belong to prompts, as opposed to drawn tokens.</summary>
     public int PrefillRows { get; set; }
 
@@ -27,6 +30,7 @@ internal sealed class StepPlan
     {
         Rows.Clear();
         Draws.Clear();
+        Preempted.Clear();
         PrefillRows = 0;
     }
 }
@@ -89,7 +93,7 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
         for (int i = 0; i < _running.Count; i++)
         {
             var sequence = _running[i];
-            if (!MakeRoom(sequence))
+            if (!MakeRoom(sequence, plan))
                 break;
             if (Draws(sequence) is > 0 and var draws)
                 Plan(sequence, plan, draws);
@@ -111,7 +115,7 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
     }
 
     /// <summary>Room for the last token of every context; taken from the youngest sequence where none is left. False where that is the sequence itself.</summary>
-    private bool MakeRoom(Sequence sequence)
+    private bool MakeRoom(Sequence sequence, StepPlan plan)
     {
         foreach (var context in sequence.Contexts)
         {
@@ -121,6 +125,7 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
                 _running.RemoveAt(_running.Count - 1);
                 _waiting.AddFirst(youngest);
                 Release(youngest);
+                plan.Preempted.Add(youngest);
                 Preemptions++;
                 if (youngest == sequence)
                     return false;

@@ -55,25 +55,33 @@ internal sealed class Sequence
     /// <summary>Token i of the output.</summary>
     public int Output(int i) => Forced is { } forced ? forced[i] : Generated[i];
 
+    /// <summary>Place of the request in its call.</summary>
+    public int RequestIndex { get; init; }
+
+    /// <summary>Which of the request's texts.</summary>
+    public int SampleIndex { get; init; }
+
+    /// <summary>Why the sequence failed; null while it did not.</summary>
+    public Exception? Error { get; set; }
+
     /// <summary>Set from any thread; the engine drops the sequence before its next step.</summary>
     public volatile bool Cancelled;
 
     /// <summary>Tokens of the reference branch's prompt.</summary>
     public IReadOnlyList<int> Prompt => Plan.Branches[Plan.Reference].Context;
-}
 
-/// <summary>Takes what a sequence gives; called on the engine's thread and must not block.</summary>
-internal interface ISequenceSink
-{
-    /// <summary>A token was drawn; text is what became certain with it.</summary>
-    void OnToken(Sequence sequence, int token, string text);
-
-    /// <summary>Raw logits [vocab] of one branch at one step; only where the sequence keeps them.</summary>
-    void OnLogits(Sequence sequence, int branch, ReadOnlySpan<float> logits);
-
-    /// <summary>The text ended.</summary>
-    void OnFinished(Sequence sequence, FinishReason reason);
-
-    /// <summary>The text cannot be finished.</summary>
-    void OnFailed(Sequence sequence, Exception error);
+    /// <summary>The finished text, as hosts see it.</summary>
+    public GenerationResult Result(FinishReason reason) => new()
+    {
+        RequestIndex = RequestIndex,
+        SampleIndex = SampleIndex,
+        Text = Text?.Text ?? "",
+        TokenIds = Generated,
+        FinishReason = reason,
+        Seed = Seed,
+        Branches = [.. Plan.Branches.Select(b => b.Name)],
+        LogProbs = Sampling.LogProbs is null ? null : LogProbs,
+        PromptTokens = Prompt.Count,
+        Warnings = Plan.Warnings,
+    };
 }

@@ -3,10 +3,10 @@ using Steer.Runtime.Tokenization;
 
 namespace Steer.Runtime.Engine;
 
-/// <summary>Turns tokens into text as they come, and looks for stop texts.</summary>
-internal sealed class TextAssembler(Tokenizer tokenizer, IReadOnlyList<string> stops, bool skipSpecialTokens = true)
+/// <summary>Turns tokens that follow a prompt into text as they come, and looks for stop texts.</summary>
+internal sealed class TextAssembler(Tokenizer tokenizer, IReadOnlyList<int> prompt, IReadOnlyList<string> stops)
 {
-    private readonly DetokenizerStream _stream = tokenizer.CreateStream(skipSpecialTokens);
+    private readonly DetokenizerStream _stream = tokenizer.CreateStream(skipSpecialTokens: true, [.. prompt]);
     private readonly StringBuilder _text = new();
     private readonly int _longestStop = stops.Count == 0 ? 0 : stops.Max(s => s.Length);
     private int _released;

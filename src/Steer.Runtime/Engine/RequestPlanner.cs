@@ -1,0 +1,163 @@
+using Steer.Kernels;
+using Steer.Runtime.Guidance;
+
+namespace Steer.Runtime.Engine;
+
+/// <summary>A request that was checked and tokenised: makes the sequences of its texts.</summary>
+internal sealed class PlannedRequest(GenerationRequest request, GuidancePlan plan, int maxTokens, Tokenization.Tokenizer? tokenizer)
+{
+    public Sequence Create(int requestIndex, int sampleIndex, ISequenceSink sink)
+    {
+        var prompt = plan.Branches[plan.Reference].Context;
+        var text = tokenizer is null ? null : new TextAssembler(tokenizer, prompt, request.Sampling.Stop);
+        return new Sequence(plan, request.Sampling, maxTokens, Seeds.Derive(request.Seed, sampleIndex), text, sink)
+        {
+            RequestIndex = requestIndex,
+            SampleIndex = sampleIndex,
+        };
+    }
+}
+
+/// <summary>Checks requests, tokenises their contexts and plans their branches.</summary>
+internal sealed class RequestPlanner(
+    ModelSet models, IReadOnlyList<BlockPool> pools, IReadOnlyDictionary<Variant, int> decoderOf, StepLimits limits)
+{
+    private readonly IReadOnlySet<Variant> _loaded = models.Loaded;
+
+    /// <exception cref="SteerException">The request cannot be served.</exception>
+    public PlannedRequest Plan(GenerationRequest request)
+    {
+        request.Sampling.Check();
+        CheckTokens(request.Sampling);
+        if (models.Tokenizer is null && request.Sampling.Stop.Count > 0)
+            throw new SteerException("Stop texts need a tokenizer, and the base has none: give --tokenizer, or stop token ids.");
+        var prompt = Prompt(request);
+        var context = request.Context is null ? null : Encode(request.Context + Text(request), special: true);
+        var contexts = new GuidanceContexts(prompt, Negatives(request, prompt), context);
+        var plan = GuidancePlan.Create(request.Guidance, contexts, _loaded);
+        int maxTokens = CheckRoom(plan, request.Sampling.MaxTokens);
+        return new PlannedRequest(request, plan, maxTokens, models.Tokenizer);
+    }
+
+    /// <exception cref="SteerException">The request cannot be served.</exception>
+    public Sequence PlanScore(ScoreRequest request, ISequenceSink sink)
+    {
+        CheckIds(request.PromptIds, "The prompt");
+        CheckIds(request.CompletionIds, "The text");
+        IReadOnlyList<IReadOnlyList<int>> negatives = request.NegativeIds is { } ids ? [ids] : [];
+        if (request.NegativeIds is not null)
+            CheckIds(request.NegativeIds, "The negative");
+        var plan = request.Model is { } model
+            ? new GuidancePlan([new Branch(model.ToString().ToLowerInvariant(), model, request.PromptIds, 1)], 0, 0, 0, request.Guidance.Floor, [])
+            : GuidancePlan.Create(request.Guidance, new GuidanceContexts(request.PromptIds, negatives, null), _loaded);
+        foreach (var branch in plan.Branches)
+        {
+            if (!_loaded.Contains(branch.Variant))
+                throw new SteerException($"Scoring needs the {branch.Variant.ToString().ToLowerInvariant()}, which is not loaded.");
+        }
+
+        int count = CheckRoom(plan, request.CompletionIds.Count);
+        if (count < request.CompletionIds.Count)
+            throw new SteerException($"A text of {request.CompletionIds.Count} tokens is too long: after its prompt the model's window leaves {count}.");
+        var sampling = new SamplingParams { LogProbs = 0, Temperature = 0 };
+        return new Sequence(plan, sampling, count, seed: 0, text: null, sink) { Forced = request.CompletionIds, KeepLogits = request.KeepLogits };
+    }
+
+    /// <summary>Most tokens that the window of every branch leaves, at most <paramref name="asked"/>; checks that the cache and a step can hold them.</summary>
+    private int CheckRoom(GuidancePlan plan, int? asked)
+    {
+        if (plan.Branches.Count > limits.MaxContexts)
+            throw new SteerException($"A text has {plan.Branches.Count} branches and a step holds {limits.MaxContexts}: raise --max-batch, or take fewer negatives.");
+        int most = int.MaxValue;
+        foreach (var branch in plan.Branches)
+        {
+            // The last token is drawn and never computed, so it needs no position.
+            int window = models[branch.Variant].Config.MaxPositions, left = window - branch.Context.Count + 1;
+            if (left < 1)
+                throw new SteerException($"The {branch.Name} context has {branch.Context.Count} tokens and the model's window is {window}: shorten it.");
+            most = Math.Min(most, left);
+        }
+
+        int tokens = Math.Min(asked ?? int.MaxValue, most);
+        for (int pool = 0; pool < pools.Count; pool++)
+        {
+            int blocks = plan.Branches.Where(b => decoderOf[b.Variant] == pool)
+                .Sum(b => (b.Context.Count + tokens - 1 + KvCacheShape.BlockSize - 1) / KvCacheShape.BlockSize);
+            if (blocks > pools[pool].Count)
+            {
+                throw new SteerException(
+                    $"A text of {tokens} tokens needs {blocks} blocks of keys and values and there are {pools[pool].Count}: raise --memory or lower --max-tokens.");
+            }
+        }
+
+        return tokens;
+    }
+
+    private IReadOnlyList<int> Prompt(GenerationRequest request)
+    {
+        if (request.PromptIds is { } given)
+        {
+            CheckIds(given, "The prompt");
+            return given;
+        }
+
+        var ids = Encode(Text(request), special: true);
+        if (ids.Count > 0)
+            return ids;
+        return models.BosId is { } bos ? [bos] : throw new SteerException("The prompt is empty and the model has no token to begin with: give a prompt.");
+    }
+
+    private static string Text(GenerationRequest request) =>
+        request.Prompt ?? throw new SteerException("A request has no prompt: give text or token ids.");
+
+    /// <summary>Negative contexts: no instruction, and the prompt's beginning-of-sequence token where it has one.</summary>
+    private IReadOnlyList<IReadOnlyList<int>> Negatives(GenerationRequest request, IReadOnlyList<int> prompt)
+    {
+        if (request.NegativeIds is { } given)
+        {
+            CheckIds(given, "The negative");
+            return [given];
+        }
+
+        if (request.Negatives.Count == 0)
+            return [];
+        bool begins = models.BosId is { } bos && prompt[0] == bos;
+        var texts = request.Guidance.Combination == NegativeCombination.Joined
+            ? [string.Join(request.NegativeSeparator, request.Negatives)]
+            : request.Negatives;
+        return [.. texts.Select(t => (IReadOnlyList<int>)[.. begins ? [models.BosId!.Value] : Array.Empty<int>(), .. Encode(t, special: false)])];
+    }
+
+    private IReadOnlyList<int> Encode(string text, bool special)
+    {
+        var tokenizer = models.Tokenizer
+            ?? throw new SteerException($"{models[Variant.Base].Path} has no tokenizer: give --tokenizer, or token ids instead of text.");
+        var ids = tokenizer.Encode(text, special);
+        if (ids.Length > 0)
+            CheckIds(ids, "The text");
+        return ids;
+    }
+
+    private void CheckIds(IReadOnlyList<int> ids, string what)
+    {
+        int vocab = models.Shapes.Min(s => s.VocabSize);
+        if (ids.Count == 0)
+            throw new SteerException($"{what} has no tokens: give at least one.");
+        foreach (int id in ids)
+        {
+            if ((uint)id >= (uint)vocab)
+                throw new SteerException($"{what} holds token {id}, and the model's tokens go from 0 to {vocab - 1}.");
+        }
+    }
+
+    private void CheckTokens(SamplingParams sampling)
+    {
+        if (sampling.LogitBias.Count > 0)
+            CheckIds([.. sampling.LogitBias.Keys], "The logit bias");
+        if (sampling.StopTokenIds.Count > 0)
+            CheckIds(sampling.StopTokenIds, "The list of stop tokens");
+        int biases = sampling.LogitBias.Count + sampling.StopTokenIds.Count + models.EosIds.Count;
+        if (biases > ModelRunner.MaxBiases)
+            throw new SteerException($"A request biases or stops at {biases} tokens: at most {ModelRunner.MaxBiases} are possible.");
+    }
+}

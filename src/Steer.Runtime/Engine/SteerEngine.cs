@@ -1,0 +1,248 @@
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Steer.Kernels;
+using Steer.Runtime.Checkpoints;
+using Steer.Runtime.Guidance;
+using Steer.Runtime.Tokenization;
+
+namespace Steer.Runtime.Engine;
+
+/// <summary>
+/// Loads a base and its experts once and generates steered text with them. All calls, from any thread, share one continuous batch:
+/// rows of base, expert and negative branches of all texts go through each weight together.
+/// </summary>
+/// <remarks>A text depends on its request and seed alone: not on what else runs, nor on the number of threads.</remarks>
+public sealed class SteerEngine : IDisposable
+{
+    private readonly Device _device;
+    private readonly ModelSet _models;
+    private readonly ModelRunner _runner;
+    private readonly BlockPool[] _pools;
+    private readonly EngineLoop _loop;
+    private readonly RequestPlanner _planner;
+    private readonly int _maxBatch;
+    private readonly long _kvBytesPerBlock;
+    private bool _disposed;
+
+    private SteerEngine(EngineOptions options, Device device, ModelSet models)
+    {
+        _device = device;
+        _models = models;
+        _maxBatch = options.MaxBatch;
+        _kvBytesPerBlock = models.Shapes.Sum(BytesPerBlock);
+        int blocks = CacheBlocks(options, models);
+        _pools = [.. models.Shapes.Select(_ => new BlockPool(blocks, options.SharePrefixes))];
+        var decoderOf = models.Variants.ToDictionary(v => v.Variant, v => v.Decoder);
+        var limits = new StepLimits(options.MaxBatch, options.MaxBatchedTokens, Math.Max(64, 4 * options.MaxBatch));
+        _runner = new ModelRunner(device, models, [.. models.Shapes.Select(_ => blocks)], limits);
+        _planner = new RequestPlanner(models, _pools, decoderOf, limits);
+        _loop = new EngineLoop(models, _runner, new Scheduler(_pools, decoderOf, limits), models.Shapes.Max(s => s.VocabSize));
+    }
+
+    /// <summary>The tokenizer of the models; null where the base comes without one, and then requests give token ids.</summary>
+    public Tokenizer? Tokenizer => _models.Tokenizer;
+
+    /// <summary>The device, in words.</summary>
+    public string DeviceDescription => _device.Description;
+
+    /// <summary>What the engine did so far, and the memory it holds.</summary>
+    public EngineStatistics Statistics => _loop.Statistics with
+    {
+        SharedRows = _pools.Sum(p => p.SharedPositions),
+        WeightBytes = _models.WeightBytes,
+        AdapterBytes = _models.AdapterBytes,
+        KvCacheBytes = _pools[0].Count * _kvBytesPerBlock,
+        KvPeakBytes = _pools.Zip(_models.Shapes).Sum(p => p.First.PeakUsed * BytesPerBlock(p.Second)),
+        ScratchBytes = _runner.ScratchBytes,
+    };
+
+    /// <summary>Longest context of the models, in tokens.</summary>
+    public int MaxPositions => _models.Shapes.Min(s => s.MaxPositions);
+
+    /// <summary>Opens the device, loads and packs the models, and starts the engine's thread.</summary>
+    /// <param name="options">What to load.</param>
+    /// <param name="progress">Called with the path being loaded and the share of it that is done, 0 to 1.</param>
+    /// <exception cref="SteerException">A file, an option or the device is not as it should be; one line says what to do.</exception>
+    public static SteerEngine Load(EngineOptions options, Action<string, double>? progress = null)
+    {
+        options.Check();
+        Device? device = null;
+        ModelSet? models = null;
+        try
+        {
+            device = Devices.Open(options.Device, options.Threads);
+            models = ModelSet.Load(options, device, progress);
+            return new SteerEngine(options, device, models);
+        }
+        catch (Exception e)
+        {
+            models?.Dispose();
+            device?.Dispose();
+            if (e is OutOfMemoryException)
+                throw new SteerException("Not enough memory for the cache of keys and values: lower --memory or --max-batch.", e);
+            throw e is ArgumentException ? new SteerException(e.Message, e) : e;
+        }
+    }
+
+    /// <summary>Throws what generating the request would throw, without generating.</summary>
+    /// <exception cref="SteerException">The request cannot be served; one line says why.</exception>
+    public void Check(GenerationRequest request) => _planner.Plan(request);
+
+    /// <summary>Generates texts for any number of requests; they are taken up as room comes free, so the sequence may be long and lazy.</summary>
+    /// <param name="requests">What to generate.</param>
+    /// <param name="ordered">Give results in the order of requests and samples; else as they finish.</param>
+    /// <param name="cancellationToken">Ends generation; what runs is dropped.</param>
+    /// <exception cref="SteerException">A request cannot be served.</exception>
+    public async IAsyncEnumerable<GenerationResult> GenerateAsync(
+        IEnumerable<GenerationRequest> requests, bool ordered = false, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        using var source = requests.GetEnumerator();
+        var sink = new ResultSink();
+        var running = new HashSet<Sequence>();
+        var early = new SortedDictionary<(int Request, int Sample), GenerationResult>();
+        var due = new Queue<(int Request, int Sample)>();
+        int index = 0;
+        bool more = true;
+        try
+        {
+            while (true)
+            {
+                while (more && running.Count < 2 * _maxBatch && (more = source.MoveNext()))
+                    Submit(source.Current, index++, sink, running, due);
+                if (running.Count == 0)
+                    yield break;
+
+                var (sequence, result) = await sink.Channel.Reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+                running.Remove(sequence);
+                if (!ordered)
+                {
+                    yield return result ?? throw sequence.Error!;
+                    continue;
+                }
+
+                // A failure is thrown at once; what was finished before it in order has been given.
+                early.Add((sequence.RequestIndex, sequence.SampleIndex), result ?? throw sequence.Error!);
+                while (due.TryPeek(out var next) && early.Remove(next, out var ready))
+                {
+                    due.Dequeue();
+                    yield return ready;
+                }
+            }
+        }
+        finally
+        {
+            Cancel(running);
+        }
+    }
+
+    /// <summary>Generates the texts of one request and gives every token as it comes.</summary>
+    /// <param name="request">What to generate.</param>
+    /// <param name="cancellationToken">Ends generation.</param>
+    /// <exception cref="SteerException">The request cannot be served.</exception>
+    public async IAsyncEnumerable<GeneratedToken> StreamAsync(
+        GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var sink = new TokenSink();
+        var running = new HashSet<Sequence>();
+        try
+        {
+            Submit(request, 0, sink, running, due: null);
+            while (running.Count > 0)
+            {
+                var (sequence, token) = await sink.Channel.Reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+                if (token is null || token.Result is not null)
+                    running.Remove(sequence);
+                yield return token ?? throw sequence.Error!;
+            }
+        }
+        finally
+        {
+            Cancel(running);
+        }
+    }
+
+    /// <summary>Log-probabilities of given texts under every branch and under the guided distribution, in the order of the requests.</summary>
+    /// <param name="requests">What to score.</param>
+    /// <param name="cancellationToken">Ends scoring.</param>
+    /// <exception cref="SteerException">A request cannot be served.</exception>
+    public async IAsyncEnumerable<ScoreResult> ScoreAsync(
+        IEnumerable<ScoreRequest> requests, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        using var source = requests.GetEnumerator();
+        var running = new Queue<(Sequence Sequence, ScoreSink Sink)>();
+        bool more = true;
+        try
+        {
+            while (true)
+            {
+                while (more && running.Count < 2 * _maxBatch && (more = source.MoveNext()))
+                {
+                    var sink = new ScoreSink();
+                    var sequence = _planner.PlanScore(source.Current, sink);
+                    running.Enqueue((sequence, sink));
+                    _loop.Submit(sequence);
+                }
+
+                if (!running.TryPeek(out var first))
+                    yield break;
+                var result = await first.Sink.Result.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+                running.Dequeue();
+                yield return result;
+            }
+        }
+        finally
+        {
+            Cancel(running.Select(r => r.Sequence));
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        _loop.Dispose();
+        _runner.Dispose();
+        _models.Dispose();
+        _device.Dispose();
+    }
+
+    private void Submit(GenerationRequest request, int index, ISequenceSink sink, HashSet<Sequence> running, Queue<(int, int)>? due)
+    {
+        var plan = _planner.Plan(request);
+        for (int sample = 0; sample < request.Sampling.N; sample++)
+        {
+            var sequence = plan.Create(index, sample, sink);
+            running.Add(sequence);
+            due?.Enqueue((index, sample));
+            _loop.Submit(sequence);
+        }
+    }
+
+    private void Cancel(IEnumerable<Sequence> sequences)
+    {
+        bool any = false;
+        foreach (var sequence in sequences)
+            any = sequence.Cancelled = true;
+        if (any && !_disposed)
+            _loop.Wake();
+    }
+
+    private static long BytesPerBlock(Models.DecoderConfig shape) =>
+        new KvCacheShape(shape.NumLayers, 1, shape.NumKvHeads, shape.HeadDim).BytesPerBlock;
+
+    /// <summary>Blocks of each pool: the memory asked for, or room for a full batch of guided sequences within a quarter of memory.</summary>
+    private static int CacheBlocks(EngineOptions options, ModelSet models)
+    {
+        const int branches = 3, typicalContext = 2048;
+        long perBlock = models.Shapes.Sum(BytesPerBlock);
+        int window = Math.Min(typicalContext, models.Shapes.Max(s => s.MaxPositions));
+        long wanted = (long)options.MaxBatch * branches * ((window / KvCacheShape.BlockSize) + 1);
+        long affordable = (options.Memory ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4) / perBlock;
+        long blocks = options.Memory is null ? Math.Min(wanted, affordable) : affordable;
+        if (blocks < branches)
+            throw new SteerException($"Memory for keys and values is too small: {branches} blocks take {branches * perBlock} bytes. Raise --memory.");
+        return (int)Math.Min(blocks, int.MaxValue / KvCacheShape.BlockSize);
+    }
+}
