@@ -1,0 +1,99 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Steer.Runtime.Datasets;
+
+/// <summary>What to make examples of: a prompt, real examples, a base with its expert, and the guidance that suits them. Read from task.json.</summary>
+public sealed record GenerationTask
+{
+    private static readonly JsonSerializerOptions Format = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        ReadCommentHandling = JsonCommentHandling.Skip,
+        AllowTrailingCommas = true,
+        MaxDepth = 16,
+    };
+
+    /// <summary>Short name.</summary>
+    public string Name { get; init; } = "";
+
+    /// <summary>One line about it.</summary>
+    public string Description { get; init; } = "";
+
+    /// <summary>What the model continues.</summary>
+    public required string Prompt { get; init; }
+
+    /// <summary>What stands between the prompt and a text; cut off the results.</summary>
+    public string CompletionPrefix { get; init; } = "";
+
+    /// <summary>Texts that end a completion.</summary>
+    public IReadOnlyList<string> Stop { get; init; } = [];
+
+    /// <summary>Folder of the base, relative to the task's file; null for the one given elsewhere.</summary>
+    public string? Base { get; init; }
+
+    /// <summary>Folder of the expert, likewise.</summary>
+    public string? Expert { get; init; }
+
+    /// <summary>Real examples (JSONL with a text field), relative to the task's file: the negatives to begin with.</summary>
+    public string? Real { get; init; }
+
+    /// <summary>Real examples that no model was trained on, likewise.</summary>
+    public string? Heldout { get; init; }
+
+    /// <summary>Most tokens of a text; null for what the window leaves.</summary>
+    public int? MaxTokens { get; init; }
+
+    /// <summary>Negatives drawn for each text.</summary>
+    public int Negatives { get; init; } = 10;
+
+    /// <summary>Strength of the expert against the base.</summary>
+    public float? Gamma { get; init; }
+
+    /// <summary>Strength of the negatives.</summary>
+    public float? Eta { get; init; }
+
+    /// <summary>Plausibility mask.</summary>
+    public float? Alpha { get; init; }
+
+    /// <summary>The file that the task was read from.</summary>
+    [JsonIgnore]
+    public string File { get; private init; } = "";
+
+    /// <summary>Reads a task.json, or the one in a folder.</summary>
+    /// <exception cref="SteerException">The file is missing or is no task.</exception>
+    public static GenerationTask Load(string path)
+    {
+        string file = Directory.Exists(path) ? Path.Combine(path, "task.json") : path;
+        try
+        {
+            using var stream = System.IO.File.OpenRead(file);
+            var task = JsonSerializer.Deserialize<GenerationTask>(stream, Format)
+                ?? throw new SteerException($"{file}: holds null instead of a task. Give an object with at least a prompt.");
+            if (task.Prompt is null || task.Stop is null || task.CompletionPrefix is null)
+                throw new SteerException($"{file}: prompt, stop and completion_prefix cannot be null.");
+            if (task.Negatives < 0)
+                throw new SteerException($"{file}: negatives is {task.Negatives}; give at least 0.");
+            string full = Path.GetFullPath(file);
+            return task with
+            {
+                File = full,
+                Base = Resolve(full, task.Base),
+                Expert = Resolve(full, task.Expert),
+                Real = Resolve(full, task.Real),
+                Heldout = Resolve(full, task.Heldout),
+            };
+        }
+        catch (JsonException e)
+        {
+            throw new SteerException($"{file}: is no task ({e.Message.ReplaceLineEndings(" ")}) Give an object with at least a prompt.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SteerException($"{file}: cannot be read as a task. Give the path of a task.json.", e);
+        }
+    }
+
+    private static string? Resolve(string file, string? path) =>
+        path is null ? null : Path.GetFullPath(Path.Combine(Path.GetDirectoryName(file)!, path));
+}

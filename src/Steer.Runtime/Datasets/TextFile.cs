@@ -1,0 +1,66 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Steer.Runtime.Datasets;
+
+/// <summary>Reads texts from a file: JSONL with a text field, or plain text with one example on each line. UTF-8.</summary>
+public static class TextFile
+{
+    /// <summary>Reads every text; empty lines are skipped.</summary>
+    /// <param name="path">A .jsonl or .ndjson file, or any other as plain text.</param>
+    /// <param name="field">The field of a JSON line that holds the text.</param>
+    /// <exception cref="SteerException">The file cannot be read, or a line is not as it should be; names file and line.</exception>
+    public static IReadOnlyList<string> Read(string path, string field = "text")
+    {
+        try
+        {
+            using var reader = new StreamReader(path, new UTF8Encoding(false, throwOnInvalidBytes: true));
+            bool json = Path.GetExtension(path).ToLowerInvariant() is ".jsonl" or ".ndjson";
+            return Read(reader, path, json ? field : null);
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new SteerException($"{path}: is not UTF-8. Convert it first.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SteerException($"{path}: cannot be read ({e.Message.ReplaceLineEndings(" ")}). Give the path of a text or JSONL file.", e);
+        }
+    }
+
+    /// <summary>Reads every text of a stream of lines.</summary>
+    /// <param name="reader">The lines.</param>
+    /// <param name="name">Named in errors.</param>
+    /// <param name="field">The field of a JSON line that holds the text; null for plain lines.</param>
+    /// <exception cref="SteerException">A line is no JSON object with that field.</exception>
+    public static IReadOnlyList<string> Read(TextReader reader, string name, string? field)
+    {
+        var texts = new List<string>();
+        int number = 0;
+        while (reader.ReadLine() is { } line)
+        {
+            number++;
+            if (string.IsNullOrWhiteSpace(line))
+                continue;
+            texts.Add(field is null ? line : Field(line, name, number, field));
+        }
+
+        return texts;
+    }
+
+    private static string Field(string line, string name, int number, string field)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(line);
+            if (document.RootElement.ValueKind == JsonValueKind.Object
+                && document.RootElement.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String)
+                return value.GetString()!;
+            throw new SteerException($"{name}, line {number}: has no text in a field \"{field}\". Give one JSON object per line.");
+        }
+        catch (JsonException e)
+        {
+            throw new SteerException($"{name}, line {number}: is no JSON. Give one JSON object per line.", e);
+        }
+    }
+}
