@@ -1,0 +1,82 @@
+using Steer.Runtime.Checkpoints;
+using Steer.Runtime.Engine;
+using Steer.Runtime.Guidance;
+
+namespace Steer.Runtime.Tests.Models;
+
+/// <summary>
+/// Every architecture against the logits and greedy tokens that transformers computed in float32 (eager attention) from the same
+/// checkpoint; adapters against peft. See goldens/PROVENANCE.txt.
+/// </summary>
+public class ModelGoldenTests
+{
+    /// <summary>
+    /// Largest difference allowed, as a share of the standard deviation of the logits. Both sides are float32 and add in different orders;
+    /// the models have three layers of width 64, so rounding leaves a few parts in 10^6, and 2e-4 is far below what a wrong formula gives.
+    /// </summary>
+    private const double Tolerance = 2e-4;
+
+    public static TheoryData<string> Models => new(GoldenFiles.Folders("models"));
+
+    public static TheoryData<string> Adapters => new(GoldenFiles.Folders("adapters"));
+
+    [Theory]
+    [MemberData(nameof(Models))]
+    public async Task Logits_equal_those_of_transformers(string model)
+    {
+        string folder = GoldenFiles.Find($"models/{model}");
+        using var engine = SteerEngine.Load(new EngineOptions { Base = folder, MaxBatch = 4 });
+        await CheckLogits(engine, folder, Variant.Base);
+    }
+
+    [Theory]
+    [MemberData(nameof(Models))]
+    public async Task Greedy_tokens_equal_those_of_transformers(string model)
+    {
+        string folder = GoldenFiles.Find($"models/{model}");
+        using var engine = SteerEngine.Load(new EngineOptions { Base = folder, MaxBatch = 4 });
+        await GreedyCheck.Run(engine, folder);
+    }
+
+    [Theory]
+    [MemberData(nameof(Adapters))]
+    public async Task Adapter_logits_equal_those_of_peft(string adapter)
+    {
+        string folder = GoldenFiles.Find($"adapters/{adapter}");
+        using var config = System.Text.Json.JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "adapter_config.json")));
+        string model = Path.GetFileName(config.RootElement.GetProperty("base_model_name_or_path").GetString()!);
+        using var engine = SteerEngine.Load(new EngineOptions { Base = GoldenFiles.Find($"models/{model}"), Expert = folder, MaxBatch = 4 });
+        await CheckLogits(engine, folder, Variant.Expert);
+    }
+
+    private static async Task CheckLogits(SteerEngine engine, string folder, Variant variant)
+    {
+        using var expected = SafetensorsFile.Open(Path.Combine(folder, "expected.safetensors"));
+        int[][] ids = GreedyCheck.Rows(expected, "input_ids");
+        float[] logits = expected.ReadFloats("logits");
+        int vocab = (int)expected.Tensor("logits").Shape[^1];
+
+        // A last token is needed to ask for the logits after the last position; which one does not matter.
+        var requests = ids.Select(row => new ScoreRequest { PromptIds = [row[0]], CompletionIds = [.. row[1..], 0], Model = variant, KeepLogits = true });
+        double deviation = StandardDeviation(logits), worst = 0;
+        int at = 0;
+        await foreach (var score in engine.ScoreAsync(requests))
+        {
+            foreach (float[] row in score.Logits!)
+            {
+                Assert.Equal(vocab, row.Length);
+                foreach (float logit in row)
+                    worst = Math.Max(worst, Math.Abs((double)logit - logits[at++]));
+            }
+        }
+
+        Assert.Equal(logits.Length, at);
+        Assert.True(worst < Tolerance * deviation, $"Largest difference {worst:g3} is {worst / deviation:g3} of the logits' standard deviation.");
+    }
+
+    private static double StandardDeviation(float[] values)
+    {
+        double mean = values.Average(x => (double)x);
+        return Math.Sqrt(values.Average(x => (x - mean) * (x - mean)));
+    }
+}
