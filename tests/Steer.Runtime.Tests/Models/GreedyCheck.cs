@@ -19,7 +19,7 @@ internal static class GreedyCheck
         });
         int row = 0;
         await foreach (var result in engine.GenerateAsync(requests, ordered: true))
-            Assert.Equal(outputs[row++], [.. prompts[result.RequestIndex], .. result.TokenIds]);
+            Assert.Equal(outputs[row++], prompts[result.RequestIndex].Concat(result.TokenIds));
         Assert.Equal(prompts.Length, row);
     }
 
