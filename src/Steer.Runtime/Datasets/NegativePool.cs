@@ -27,8 +27,7 @@ public sealed class NegativePool(IReadOnlyList<string> examples)
         var drawn = new int[k];
         for (int i = 0; i < k; i++)
         {
-            Philox.Block(seed, (uint)i, Stream, out uint a, out uint b, out _, out _);
-            int j = i + (int)Math.BigMul(((ulong)a << 32) | b, (ulong)(Count - i), out _);
+            int j = i + (int)(Philox.Uniform(seed, i, Stream) * (Count - i));
             drawn[i] = moved.GetValueOrDefault(j, j);
             moved[j] = moved.GetValueOrDefault(i, i);
         }
