@@ -1,0 +1,206 @@
+using Steer.Runtime.Engine;
+using Steer.Runtime.Guidance;
+
+namespace Steer.Runtime.Tests.Engine;
+
+/// <summary>What hosts rely on: threads, streams, cancellation, stops, limits, errors. On the embedded pair.</summary>
+public sealed class SteerEngineTests : IDisposable
+{
+    private const string Prompt = "State one new hypothesis in astronomy.\nHypothesis:";
+
+    private readonly SteerEngine _engine = SteerEngine.Load(Options);
+
+    private static EngineOptions Options => new()
+    {
+        Base = Path.Combine(GoldenFiles.Weights, "base"),
+        Expert = Path.Combine(GoldenFiles.Weights, "experts", "astronomy"),
+        MaxBatch = 8,
+    };
+
+    public void Dispose() => _engine.Dispose();
+
+    [Fact]
+    public async Task Several_threads_share_an_engine_and_get_what_they_would_get_alone()
+    {
+        var alone = new List<string>();
+        for (int i = 0; i < 6; i++)
+            alone.Add((await All(Request(seed: i)))[0].Text);
+        var together = await Task.WhenAll(Enumerable.Range(0, 6).Select(i => Task.Run(() => All(Request(seed: i)))));
+        Assert.Equal(alone, together.Select(t => t[0].Text));
+    }
+
+    [Fact]
+    public async Task A_stream_gives_the_text_of_the_result_piece_by_piece()
+    {
+        var whole = (await All(Request(seed: 3)))[0];
+        var tokens = new List<GeneratedToken>();
+        await foreach (var token in _engine.StreamAsync(Request(seed: 3)))
+            tokens.Add(token);
+        Assert.Equal(whole.TokenIds, tokens.Select(t => t.TokenId));
+        Assert.Equal(whole.Text, string.Concat(tokens.Select(t => t.Text)));
+        Assert.Equal(whole.Text, tokens[^1].Result!.Text);
+        Assert.All(tokens.SkipLast(1), t => Assert.Null(t.Result));
+    }
+
+    [Fact]
+    public async Task A_stop_text_ends_the_text_and_is_cut_off_also_from_the_stream()
+    {
+        string whole = (await All(Request(seed: 1)))[0].Text;
+        string stop = whole.Substring(whole.Length / 2, 3);
+        var request = Request(seed: 1, s => s with { Stop = ["never in there", stop] });
+        var cut = (await All(request))[0];
+        Assert.Equal(FinishReason.Stop, cut.FinishReason);
+        Assert.Equal(whole[..whole.IndexOf(stop, StringComparison.Ordinal)], cut.Text);
+        string streamed = "";
+        await foreach (var token in _engine.StreamAsync(request))
+            streamed += token.Text;
+        Assert.Equal(cut.Text, streamed);
+    }
+
+    [Fact]
+    public async Task Max_tokens_min_tokens_stop_tokens_and_eos_are_honoured()
+    {
+        var plain = (await All(Request(seed: 5)))[0];
+        Assert.Equal(FinishReason.Stop, plain.FinishReason);
+        Assert.Equal(0, plain.TokenIds[^1]);
+
+        var shorter = (await All(Request(seed: 5, s => s with { MaxTokens = 4 })))[0];
+        Assert.Equal(plain.TokenIds.Take(4), shorter.TokenIds);
+        Assert.Equal(FinishReason.Length, shorter.FinishReason);
+
+        var longer = (await All(Request(seed: 5, s => s with { MinTokens = plain.TokenIds.Count + 5, MaxTokens = 200 })))[0];
+        Assert.True(longer.TokenIds.Count >= plain.TokenIds.Count + 5);
+        Assert.DoesNotContain(0, longer.TokenIds.Take(plain.TokenIds.Count + 4));
+
+        var ignoring = (await All(Request(seed: 5, s => s with { IgnoreEos = true, MaxTokens = 100 })))[0];
+        Assert.Equal(100, ignoring.TokenIds.Count);
+
+        int third = plain.TokenIds[2];
+        var stopped = (await All(Request(seed: 5, s => s with { StopTokenIds = [third] })))[0];
+        Assert.Equal(plain.TokenIds.Take(plain.TokenIds.ToList().IndexOf(third) + 1), stopped.TokenIds);
+        Assert.Equal(FinishReason.Stop, stopped.FinishReason);
+    }
+
+    [Fact]
+    public async Task Without_max_tokens_the_window_is_the_limit()
+    {
+        var result = (await All(Request(seed: 2, s => s with { MaxTokens = null, IgnoreEos = true })))[0];
+        Assert.Equal(FinishReason.Length, result.FinishReason);
+        Assert.Equal(_engine.MaxPositions + 1, result.PromptTokens + result.TokenIds.Count);
+    }
+
+    [Fact]
+    public async Task A_banned_token_never_comes_and_a_lone_allowed_one_always()
+    {
+        var first = (await All(Request(seed: 4)))[0].TokenIds[0];
+        var banned = (await All(Request(seed: 4, s => s with { LogitBias = new Dictionary<int, float> { [first] = float.NegativeInfinity } })))[0];
+        Assert.DoesNotContain(first, banned.TokenIds);
+        var forced = (await All(Request(seed: 4, s => s with { LogitBias = new Dictionary<int, float> { [77] = 100 }, MaxTokens = 5 }) with
+        {
+            Guidance = new GuidanceParams { Preset = GuidancePreset.Plain },
+        }))[0];
+        Assert.All(forced.TokenIds, t => Assert.Equal(77, t));
+    }
+
+    [Fact]
+    public async Task Cancelling_ends_the_call_and_leaves_the_engine_at_work_for_others()
+    {
+        using var source = new CancellationTokenSource();
+        var endless = Request(seed: 1, s => s with { MaxTokens = null, IgnoreEos = true, N = 50 });
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (var _ in _engine.GenerateAsync([endless], cancellationToken: source.Token))
+                source.Cancel();
+        });
+        Assert.NotEmpty((await All(Request(seed: 1)))[0].Text);
+    }
+
+    [Fact]
+    public async Task Disposing_ends_what_runs()
+    {
+        var engine = SteerEngine.Load(Options);
+        var running = Assert.ThrowsAnyAsync<ObjectDisposedException>(async () =>
+        {
+            await foreach (var _ in engine.GenerateAsync([Request(seed: 1, s => s with { MaxTokens = null, IgnoreEos = true, N = 100 })]))
+            {
+            }
+        });
+        engine.Dispose();
+        engine.Dispose();
+        await running;
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () =>
+        {
+            await foreach (var _ in engine.GenerateAsync([Request(seed: 1)]))
+            {
+            }
+        });
+    }
+
+    [Fact]
+    public async Task More_texts_than_fit_wait_their_turn()
+    {
+        using var small = SteerEngine.Load(Options with { Memory = 60 * 6144 * 16 });
+        var results = new List<GenerationResult>();
+        await foreach (var result in small.GenerateAsync(Enumerable.Range(0, 40).Select(i => Request(seed: i))))
+            results.Add(result);
+        Assert.Equal(Enumerable.Range(0, 40), results.Select(r => r.RequestIndex).Order());
+    }
+
+    [Theory]
+    [InlineData("window")]
+    [InlineData("empty prompt ids")]
+    [InlineData("token out of range")]
+    [InlineData("no prompt")]
+    [InlineData("temperature")]
+    [InlineData("missing model")]
+    public async Task A_request_that_cannot_be_served_is_one_clear_line(string kind)
+    {
+        var request = kind switch
+        {
+            "window" => Request(seed: 0) with { Prompt = string.Join(" ", Enumerable.Repeat("galaxy", 600)) },
+            "empty prompt ids" => Request(seed: 0) with { Prompt = null, PromptIds = [] },
+            "token out of range" => Request(seed: 0) with { Prompt = null, PromptIds = [1, 4096] },
+            "no prompt" => Request(seed: 0) with { Prompt = null },
+            "temperature" => Request(seed: 0, s => s with { Temperature = float.NaN }),
+            "missing model" => Request(seed: 0) with { Guidance = new GuidanceParams { Preset = GuidancePreset.Proxy } },
+            _ => throw new ArgumentOutOfRangeException(nameof(kind)),
+        };
+        var e = await Assert.ThrowsAsync<SteerException>(() => All(request));
+        Assert.DoesNotContain('\n', e.Message);
+        Assert.Throws<SteerException>(() => _engine.Check(request));
+    }
+
+    [Fact]
+    public void Memory_that_cannot_hold_a_text_is_refused_at_once()
+    {
+        using var tiny = SteerEngine.Load(Options with { Memory = 4 * 6144 * 16 });
+        Assert.Throws<SteerException>(() => tiny.Check(Request(seed: 0)));
+    }
+
+    [Fact]
+    public async Task An_empty_prompt_begins_with_the_models_first_token()
+    {
+        var result = (await All(Request(seed: 0) with { Prompt = "" }))[0];
+        Assert.Equal(1, result.PromptTokens);
+    }
+
+    private static GenerationRequest Request(int seed, Func<SamplingParams, SamplingParams>? change = null)
+    {
+        var sampling = new SamplingParams { MaxTokens = 60 };
+        return new GenerationRequest
+        {
+            Prompt = Prompt,
+            Guidance = new GuidanceParams { Gamma = 0.3f },
+            Sampling = change?.Invoke(sampling) ?? sampling,
+            Seed = (ulong)seed,
+        };
+    }
+
+    private async Task<List<GenerationResult>> All(GenerationRequest request)
+    {
+        var results = new List<GenerationResult>();
+        await foreach (var result in _engine.GenerateAsync([request]))
+            results.Add(result);
+        return results;
+    }
+}
