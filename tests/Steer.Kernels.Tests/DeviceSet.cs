@@ -9,7 +9,7 @@ namespace Steer.Kernels.Tests;
 
 /// <summary>
 /// The devices on which every shared kernel test runs: the CPU device at each vector width that this processor has, alone and as a team
-/// of three (a number that divides nothing evenly), and ILGPU's CPU accelerator.
+/// of three (a number that divides nothing evenly), ILGPU's CPU accelerator, and the GPUs where there are any.
 /// </summary>
 public sealed class DeviceSet : IDisposable
 {
@@ -20,7 +20,7 @@ public sealed class DeviceSet : IDisposable
         [.. VectorBits().SelectMany(bits => new[] { 1, 3 }, (bits, threads) => string.Create(CultureInfo.InvariantCulture, $"cpu-{bits}x{threads}"))];
 
     /// <summary>Names of all devices.</summary>
-    public static IReadOnlyList<string> Names { get; } = [.. HostNames, "ilgpu-cpu"];
+    public static IReadOnlyList<string> Names { get; } = [.. HostNames, .. IlgpuDevice.List().Select(d => d.Name)];
 
     /// <summary>A device by its name, opened once.</summary>
     public Device this[string name]

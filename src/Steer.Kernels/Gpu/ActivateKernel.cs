@@ -27,13 +27,13 @@ internal static class ActivateKernel
     private static float Apply(Activation activation, float x)
     {
         if (activation == Activation.Silu)
-            return x / (1 + MathF.Exp(-x));
+            return x / (1 + KernelMath.Exp(-x));
         if (activation == Activation.Gelu)
             return x * KernelMath.NormalCdf(x);
         if (activation == Activation.GeluTanh)
         {
             const float SqrtTwoOverPi = 0.7978845608f;
-            return 0.5f * x * (1 + MathF.Tanh(SqrtTwoOverPi * (x + (0.044715f * x * x * x))));
+            return 0.5f * x * (1 + KernelMath.Tanh(SqrtTwoOverPi * (x + (0.044715f * x * x * x))));
         }
 
         return MathF.Max(x, 0);

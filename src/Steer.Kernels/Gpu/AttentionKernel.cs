@@ -59,10 +59,10 @@ internal static class AttentionKernel
             if (p.HasAlibi != 0)
                 score = KernelMath.FusedMultiplyAdd(p.AlibiSlopes[head], position, score);
             if (p.SoftCap > 0)
-                score = p.SoftCap * MathF.Tanh(score / p.SoftCap);
+                score = p.SoftCap * KernelMath.Tanh(score / p.SoftCap);
 
             float newMaximum = MathF.Max(maximum, score);
-            float decay = MathF.Exp(maximum - newMaximum), weight = MathF.Exp(score - newMaximum);
+            float decay = KernelMath.Exp(maximum - newMaximum), weight = KernelMath.Exp(score - newMaximum);
             maximum = newMaximum;
             sum = KernelMath.FusedMultiplyAdd(sum, decay, weight);
             for (int d = 0; d < p.HeadDim; d++)

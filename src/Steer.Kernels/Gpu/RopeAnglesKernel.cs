@@ -22,11 +22,12 @@ internal static class RopeAnglesKernel
     {
         int half = p.Angles.Columns / 2;
         int row = index / half, pair = index % half;
-        // In float64 and brought to [-pi, pi]: p f reaches 10^5 radians, where float32 knows an angle to two digits.
+        // In float64 until it is small: p f reaches 10^5 radians, where float32 knows an angle to two digits.
         double angle = p.Positions[row] * (double)p.InverseFrequencies[pair];
-        float reduced = (float)(angle - (Math.Floor((angle / (2 * Math.PI)) + 0.5) * (2 * Math.PI)));
-        p.Angles[row, pair] = p.Scale * MathF.Cos(reduced);
-        p.Angles[row, half + pair] = p.Scale * MathF.Sin(reduced);
+        double turns = KernelMath.QuarterTurns(angle);
+        float rest = (float)(angle - (turns * (Math.PI / 2)));
+        p.Angles[row, pair] = p.Scale * KernelMath.Cos(turns, rest);
+        p.Angles[row, half + pair] = p.Scale * KernelMath.Cos(turns - 1, rest);
     }
 
     internal struct Parameters

@@ -47,16 +47,16 @@ internal static class RouteKernel
         if (p.Normalise != 0)
         {
             for (int j = 0; j < k; j++)
-                sum += MathF.Exp(p.Weights[row, j] - maximum);
+                sum += KernelMath.Exp(p.Weights[row, j] - maximum);
         }
         else
         {
             for (int e = 0; e < p.Logits.Columns; e++)
-                sum += MathF.Exp(p.Logits[row, e] - maximum);
+                sum += KernelMath.Exp(p.Logits[row, e] - maximum);
         }
 
         for (int j = 0; j < k; j++)
-            p.Weights[row, j] = MathF.Exp(p.Weights[row, j] - maximum) / sum;
+            p.Weights[row, j] = KernelMath.Exp(p.Weights[row, j] - maximum) / sum;
     }
 
     internal struct Parameters

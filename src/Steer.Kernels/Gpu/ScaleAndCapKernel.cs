@@ -12,7 +12,7 @@ internal static class ScaleAndCapKernel
     {
         int row = index / p.X.Columns, column = index % p.X.Columns;
         float value = p.Scale * p.X[row, column];
-        p.X[row, column] = p.Cap > 0 ? p.Cap * MathF.Tanh(value / p.Cap) : value;
+        p.X[row, column] = p.Cap > 0 ? p.Cap * KernelMath.Tanh(value / p.Cap) : value;
     }
 
     internal struct Parameters
