@@ -19,8 +19,8 @@ public sealed partial class IlgpuDevice
         return
         [
             new IlgpuDeviceInfo(EmulatorName, DescribeEmulator()),
-            .. cuda.Devices.Select((d, i) => new IlgpuDeviceInfo(string.Create(CultureInfo.InvariantCulture, $"cuda:{i}"), Describe(d))),
-            .. openCl.Devices.Select((d, i) => new IlgpuDeviceInfo(string.Create(CultureInfo.InvariantCulture, $"opencl:{i}"), Describe(d))),
+            .. Gpus(cuda).Select((d, i) => new IlgpuDeviceInfo(string.Create(CultureInfo.InvariantCulture, $"cuda:{i}"), Describe(d))),
+            .. Gpus(openCl).Select((d, i) => new IlgpuDeviceInfo(string.Create(CultureInfo.InvariantCulture, $"opencl:{i}"), Describe(d))),
         ];
     }
 
@@ -57,9 +57,8 @@ public sealed partial class IlgpuDevice
         Context context = Context.Create(builder => enable(Prepare(builder)));
         try
         {
-            if (index >= context.Devices.Length)
-                throw Missing(name);
-            return new IlgpuDevice(context, context.Devices[index].CreateAccelerator(context), Describe(context.Devices[index]));
+            ILGPU.Runtime.Device device = Gpus(context).ElementAtOrDefault(index) ?? throw Missing(name);
+            return new IlgpuDevice(context, device.CreateAccelerator(context), Describe(device));
         }
         catch
         {
@@ -67,6 +66,9 @@ public sealed partial class IlgpuDevice
             throw;
         }
     }
+
+    // A context that found nothing has a CPU device put into it by ILGPU.
+    private static IEnumerable<ILGPU.Runtime.Device> Gpus(Context context) => context.Devices.Where(d => d is CudaDevice or CLDevice);
 
     private static ArgumentException Missing(string name) =>
         new($"There is no device '{name}' here; there are: {string.Join(", ", List().Select(d => d.Name))}.");

@@ -1,3 +1,4 @@
+using ILGPU.Runtime;
 using Steer.Kernels.Gpu;
 
 namespace Steer.Kernels.Tests.Gpu;
@@ -34,9 +35,35 @@ public sealed class IlgpuDeviceTests
     }
 
     [Fact]
-    public void A_device_describes_itself_as_its_list_does()
+    public void Every_listed_device_opens_as_what_its_name_says()
     {
-        using IlgpuDevice device = IlgpuDevice.Create("ilgpu-cpu");
-        Assert.Equal(IlgpuDevice.List()[0].Description, device.Description);
+        foreach (IlgpuDeviceInfo info in IlgpuDevice.List())
+        {
+            using IlgpuDevice device = IlgpuDevice.Create(info.Name);
+            string kind = device.Accelerator.AcceleratorType switch
+            {
+                AcceleratorType.Cuda => "cuda",
+                AcceleratorType.OpenCL => "opencl",
+                _ => "ilgpu-cpu",
+            };
+            Assert.Equal(kind, info.Name.Split(':')[0]);
+            Assert.Equal(info.Description, device.Description);
+        }
+    }
+
+    [Theory]
+    [InlineData("cuda")]
+    [InlineData("opencl")]
+    public void A_kind_without_a_number_is_its_first_device(string kind)
+    {
+        string? expected = IlgpuDevice.List().FirstOrDefault(d => d.Name == $"{kind}:0")?.Description;
+        string? actual = null;
+        Exception? error = Record.Exception(() =>
+        {
+            using IlgpuDevice device = IlgpuDevice.Create(kind);
+            actual = device.Description;
+        });
+        Assert.Equal(expected, actual);
+        Assert.Equal(expected is null, error is ArgumentException);
     }
 }
