@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace Steer.Kernels.Host;
@@ -8,6 +7,21 @@ public sealed unsafe class HostDevice : Device
 {
     private readonly ThreadTeam _team;
     private readonly MatMulKernel _matMul;
+    private readonly LoraKernel _lora;
+    private readonly AttentionKernel _attention;
+    private readonly RowJob<EmbedKernel> _embed;
+    private readonly RowJob<NormKernel> _norm;
+    private readonly RowJob<AddKernel> _add;
+    private readonly RowJob<RopeAnglesKernel> _ropeAngles;
+    private readonly RowJob<RopeAndCacheKernel> _ropeAndCache;
+    private readonly RowJob<ActivateKernel<Silu>> _silu;
+    private readonly RowJob<ActivateKernel<Gelu>> _gelu;
+    private readonly RowJob<ActivateKernel<GeluTanh>> _geluTanh;
+    private readonly RowJob<ActivateKernel<Relu>> _relu;
+    private readonly RowJob<ScaleAndCapKernel> _scaleAndCap;
+    private readonly RowJob<GatherKernel> _gather;
+    private readonly RowJob<RouteKernel> _route;
+    private readonly RowJob<CombineExpertsKernel> _combineExperts;
     private bool _disposed;
 
     /// <summary>Starts the threads.</summary>
@@ -16,7 +30,6 @@ public sealed unsafe class HostDevice : Device
     {
         options ??= new HostDeviceOptions();
         ArgumentOutOfRangeException.ThrowIfNegative(options.Threads);
-        _team = new ThreadTeam(options.Threads > 0 ? options.Threads : Environment.ProcessorCount);
         VectorBits = options.VectorBits switch
         {
             0 when Vector512.IsHardwareAccelerated => 512,
@@ -25,14 +38,31 @@ public sealed unsafe class HostDevice : Device
             128 or 256 or 512 => options.VectorBits,
             _ => throw new ArgumentOutOfRangeException(nameof(options), options.VectorBits, "Vectors have 512, 256 or 128 bits."),
         };
-        _matMul = new MatMulKernel(_team, TileSet.For(VectorBits));
-        Description = $"cpu: {ProcessorName.Read()}, {_team.Threads} threads, {VectorBits}-bit vectors";
+        _team = new ThreadTeam(options.Threads > 0 ? options.Threads : Environment.ProcessorCount);
+        var tiles = TileSet.For(VectorBits);
+        _matMul = new(_team, tiles);
+        _lora = new(_team, tiles);
+        _attention = new(_team, tiles);
+        _embed = new(_team);
+        _norm = new(_team);
+        _add = new(_team);
+        _ropeAngles = new(_team);
+        _ropeAndCache = new(_team);
+        _silu = new(_team);
+        _gelu = new(_team);
+        _geluTanh = new(_team);
+        _relu = new(_team);
+        _scaleAndCap = new(_team);
+        _gather = new(_team);
+        _route = new(_team);
+        _combineExperts = new(_team);
+        Description = $"cpu: {ProcessorName.Read()}, {Threads} {(Threads == 1 ? "thread" : "threads")}, {VectorBits}-bit vectors";
     }
 
     /// <summary>Threads that run kernels, the caller's included.</summary>
     public int Threads => _team.Threads;
 
-    /// <summary>Bits of a vector.</summary>
+    /// <summary>Bits of the vectors that multiply.</summary>
     public int VectorBits { get; }
 
     /// <inheritdoc/>
@@ -46,10 +76,18 @@ public sealed unsafe class HostDevice : Device
     }
 
     /// <inheritdoc/>
-    public override PackedWeight Pack(IReadOnlyList<WeightMatrix> parts, DType type) => PackJob.Pack(_team, parts, type);
+    public override PackedWeight Pack(IReadOnlyList<WeightMatrix> parts, DType type)
+    {
+        Shapes.Pack(parts);
+        return PackJob.Pack(_team, parts, type);
+    }
 
     /// <inheritdoc/>
-    public override LoraWeight PackLora(int n, int k, IReadOnlyList<LoraSegment> segments) => HostLoraWeight.Pack(_team, n, k, segments);
+    public override LoraWeight PackLora(int n, int k, IReadOnlyList<LoraSegment> segments)
+    {
+        Shapes.PackLora(n, k, segments);
+        return HostLoraWeight.Pack(_team, n, k, segments);
+    }
 
     /// <inheritdoc/>
     public override KvCache CreateKvCache(KvCacheShape shape)
@@ -61,61 +99,49 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override void Embed(DeviceBuffer<int> ids, int idStart, PackedWeight table, float scale, bool accumulate, Tensor y)
     {
-        var to = HostMatrix.Of(y, nameof(y));
-        var weight = Weight(table, nameof(table), to.Columns);
-        int* id = HostMatrix.Pointer(ids, nameof(ids), (long)idStart + to.Rows) + idStart;
-        var values = new float[weight.K];
-        for (int row = 0; row < to.Rows; row++)
+        Shapes.Embed(ids, idStart, table, y);
+        var kernel = new EmbedKernel
         {
-            if ((uint)id[row] >= (uint)weight.N)
-                throw new ArgumentOutOfRangeException(nameof(ids), id[row], $"An id is outside a table of {weight.N} rows.");
-            weight.ReadRow(id[row], values);
-            for (int i = 0; i < values.Length; i++)
-                to.Row(row)[i] = (accumulate ? to.Row(row)[i] : 0) + (scale * values[i]);
-        }
+            Ids = HostMatrix.Pointer(ids) + idStart,
+            Table = Own<HostWeight>(table),
+            Scale = scale,
+            Accumulate = accumulate,
+            Y = HostMatrix.Of(y),
+        };
+        _embed.Launch(kernel, y.Rows, 4L * y.Columns);
     }
 
     /// <inheritdoc/>
     public override void Norm(Tensor x, NormWeight weight, Tensor y)
     {
-        var from = HostMatrix.Of(x, nameof(x));
-        var to = SameShape(from, y, nameof(y));
-        if (weight.GroupSize < 1 || from.Columns % weight.GroupSize != 0)
-            throw new ArgumentException($"{from.Columns} columns are not groups of {weight.GroupSize}.", nameof(weight));
-        float* scale = HostMatrix.Pointer(weight.Weight, nameof(weight), from.Columns);
-        float* bias = weight.Bias is null ? null : HostMatrix.Pointer(weight.Bias, nameof(weight), from.Columns);
-        NormKernel.Run(from, weight, scale, bias, to);
+        Shapes.Norm(x, weight, y);
+        Norm(x, default, 0, weight, y);
     }
 
     /// <inheritdoc/>
     public override void AddNorm(Tensor x, Tensor delta, float deltaScale, NormWeight weight, Tensor y)
     {
-        Add(x, delta, deltaScale);
-        Norm(x, weight, y);
+        Shapes.Same(x, nameof(x), delta, nameof(delta));
+        Shapes.Norm(x, weight, y);
+        Norm(x, HostMatrix.Of(delta), deltaScale, weight, y);
     }
 
     /// <inheritdoc/>
     public override void Add(Tensor x, Tensor delta, float deltaScale)
     {
-        var to = HostMatrix.Of(x, nameof(x));
-        ElementwiseKernel.Add(to, SameShape(to, delta, nameof(delta)), deltaScale);
+        Shapes.Same(x, nameof(x), delta, nameof(delta));
+        _add.Launch(new AddKernel { X = HostMatrix.Of(x), Delta = HostMatrix.Of(delta), Scale = deltaScale }, x.Rows, x.Columns / 8);
     }
 
     /// <inheritdoc/>
     public override void MatMul(Tensor x, ReadOnlySpan<MatMulGroup> groups, Tensor y)
     {
-        var from = HostMatrix.Of(x, nameof(x));
-        var to = HostMatrix.Of(y, nameof(y));
-        _matMul.Begin(from, to, to.Rows);
-        int next = 0;
+        Shapes.MatMul(x, groups, y);
+        _matMul.Begin(HostMatrix.Of(x), HostMatrix.Of(y), y.Rows);
         foreach (var group in groups)
         {
-            var weight = Weight(group.Weight, nameof(groups), from.Columns);
-            if (weight.N != to.Columns)
-                throw new ArgumentException($"A weight [{weight.N}, {weight.K}] does not fit y [{to.Rows}, {to.Columns}].", nameof(y));
-            CheckRows(group.RowStart, group.RowCount, ref next, Math.Min(from.Rows, to.Rows));
-            _matMul.Use(weight, group.Bias is null ? null : HostMatrix.Pointer(group.Bias, nameof(groups), weight.N));
-            for (int row = group.RowStart; row < next; row++)
+            _matMul.Use(Own<HostWeight>(group.Weight), HostMatrix.PointerOrNull(group.Bias));
+            for (int row = group.RowStart; row < group.RowStart + group.RowCount; row++)
                 _matMul.AddRow(row, row);
         }
         _matMul.Launch();
@@ -124,119 +150,136 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override void LoraDelta(Tensor x, ReadOnlySpan<LoraGroup> groups, Tensor y)
     {
-        var from = HostMatrix.Of(x, nameof(x));
-        var to = HostMatrix.Of(y, nameof(y));
+        Shapes.LoraDelta(x, groups, y);
+        _lora.Begin(HostMatrix.Of(x), HostMatrix.Of(y));
         foreach (var group in groups)
-        {
-            if (group.Weight is not HostLoraWeight weight || weight.K != from.Columns || weight.N != to.Columns
-                || group.RowStart < 0 || group.RowStart + group.RowCount > Math.Min(from.Rows, to.Rows))
-            {
-                throw new ArgumentException("An adapter does not fit the projection.", nameof(groups));
-            }
-            LoraKernel.Run(from, group.RowStart, group.RowCount, weight, to);
-        }
+            _lora.Add(Own<HostLoraWeight>(group.Weight), group.RowStart, group.RowCount);
+        _lora.Launch();
     }
 
     /// <inheritdoc/>
     public override void RopeAngles(DeviceBuffer<int> positions, DeviceBuffer<float> inverseFrequencies, float scale, Tensor angles)
     {
-        var to = HostMatrix.Of(angles, nameof(angles));
-        RopeKernel.Angles(
-            HostMatrix.Pointer(positions, nameof(positions), to.Rows),
-            HostMatrix.Pointer(inverseFrequencies, nameof(inverseFrequencies), to.Columns / 2), scale, to);
+        Shapes.RopeAngles(positions, inverseFrequencies, angles);
+        var kernel = new RopeAnglesKernel
+        {
+            Positions = HostMatrix.Pointer(positions),
+            Frequencies = HostMatrix.Pointer(inverseFrequencies),
+            Scale = scale,
+            Angles = HostMatrix.Of(angles),
+        };
+        _ropeAngles.Launch(kernel, angles.Rows, 8L * angles.Columns);
     }
 
     /// <inheritdoc/>
     public override void RopeAndCache(
         Tensor q, Tensor k, Tensor v, Tensor? angles, RopeLayout layout, ForwardBatch batch, KvCache cache, int layer)
     {
-        var queries = HostMatrix.Of(q, nameof(q));
-        var keys = HostMatrix.Of(k, nameof(k));
-        var values = HostMatrix.Of(v, nameof(v));
-        if (cache is not HostKvCache host)
-            throw new ArgumentException("The cache is another device's.", nameof(cache));
-        if (angles is { } a)
+        Shapes.RopeAndCache(q, k, v, angles, batch, cache, layer);
+        var kernel = new RopeAndCacheKernel
         {
-            var rotation = HostMatrix.Of(a, nameof(angles));
-            RopeKernel.Rotate(queries, rotation, layout, host.Shape.HeadDim);
-            RopeKernel.Rotate(keys, rotation, layout, host.Shape.HeadDim);
-        }
-        RopeKernel.Cache(keys, values, HostMatrix.Pointer(batch.SlotMapping, nameof(batch), keys.Rows), host, layer);
+            Q = HostMatrix.Of(q),
+            K = HostMatrix.Of(k),
+            V = HostMatrix.Of(v),
+            Angles = angles is { } rotation ? HostMatrix.Of(rotation) : default,
+            Layout = layout,
+            Slots = HostMatrix.Pointer(batch.SlotMapping),
+            Cache = Own<HostKvCache>(cache),
+            Layer = layer,
+        };
+        _ropeAndCache.Launch(kernel, q.Rows, (q.Columns / 8) + k.Columns);
     }
 
     /// <inheritdoc/>
     public override void Attention(
         Tensor q, KvCache cache, int layer, ForwardBatch batch, in AttentionParams parameters, Tensor y)
     {
-        var queries = HostMatrix.Of(q, nameof(q));
-        var to = SameShape(queries, y, nameof(y));
-        if (cache is not HostKvCache host)
-            throw new ArgumentException("The cache is another device's.", nameof(cache));
-        float* slopes = parameters.AlibiSlopes is null ? null : HostMatrix.Pointer(parameters.AlibiSlopes, nameof(parameters));
-        AttentionKernel.Run(queries, host, layer, batch, parameters, slopes, to);
+        Shapes.Attention(q, cache, layer, batch, parameters, y);
+        _attention.Launch(new AttentionArgs
+        {
+            Q = HostMatrix.Of(q),
+            Y = HostMatrix.Of(y),
+            Cache = Own<HostKvCache>(cache),
+            Layer = layer,
+            Positions = HostMatrix.Pointer(batch.Positions),
+            Contexts = HostMatrix.Pointer(batch.RowContext),
+            BlockTables = HostMatrix.Pointer(batch.BlockTables),
+            BlockTableStride = batch.BlockTableStride,
+            Scale = parameters.Scale,
+            Window = parameters.Window,
+            SoftCap = parameters.SoftCap,
+            Slopes = HostMatrix.PointerOrNull(parameters.AlibiSlopes),
+        });
     }
 
     /// <inheritdoc/>
     public override void Activate(Tensor x, Activation activation, bool gated, Tensor y)
     {
-        var from = HostMatrix.Of(x, nameof(x));
-        var to = HostMatrix.Of(y, nameof(y));
-        if (from.Rows != to.Rows || from.Columns != (gated ? 2 : 1) * to.Columns)
-            throw new ArgumentException($"x [{x.Rows}, {x.Columns}] does not fit y [{y.Rows}, {y.Columns}].", nameof(y));
-        ElementwiseKernel.Activate(from, activation, gated, to);
+        Shapes.Activate(x, gated, y);
+        switch (activation)
+        {
+            case Activation.Silu:
+                Activate(_silu, x, gated, y);
+                break;
+            case Activation.Gelu:
+                Activate(_gelu, x, gated, y);
+                break;
+            case Activation.GeluTanh:
+                Activate(_geluTanh, x, gated, y);
+                break;
+            case Activation.Relu:
+                Activate(_relu, x, gated, y);
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(activation), activation, "Unknown activation.");
+        }
     }
 
     /// <inheritdoc/>
-    public override void ScaleAndCap(Tensor x, float scale, float cap) => ElementwiseKernel.ScaleAndCap(HostMatrix.Of(x, nameof(x)), scale, cap);
+    public override void ScaleAndCap(Tensor x, float scale, float cap)
+    {
+        Shapes.Inside(x, nameof(x));
+        _scaleAndCap.Launch(new ScaleAndCapKernel { X = HostMatrix.Of(x), Scale = scale, Cap = cap }, x.Rows, x.Columns / (cap > 0 ? 1 : 8));
+    }
 
     /// <inheritdoc/>
     public override void Gather(Tensor x, DeviceBuffer<int> rows, Tensor y)
     {
-        var from = HostMatrix.Of(x, nameof(x));
-        var to = HostMatrix.Of(y, nameof(y));
-        if (from.Columns != to.Columns)
-            throw new ArgumentException($"x [{x.Rows}, {x.Columns}] does not fit y [{y.Rows}, {y.Columns}].", nameof(y));
-        int* index = HostMatrix.Pointer(rows, nameof(rows), to.Rows);
-        for (int row = 0; row < to.Rows; row++)
-        {
-            if ((uint)index[row] >= (uint)from.Rows)
-                throw new ArgumentOutOfRangeException(nameof(rows), index[row], $"A row is outside a matrix of {from.Rows}.");
-            NativeMemory.Copy(from.Row(index[row]), to.Row(row), (nuint)to.Columns * sizeof(float));
-        }
+        Shapes.Gather(x, rows, y);
+        _gather.Launch(
+            new GatherKernel { X = HostMatrix.Of(x), Rows = HostMatrix.Pointer(rows), Y = HostMatrix.Of(y) }, y.Rows, y.Columns / 8);
     }
 
     /// <inheritdoc/>
     public override void Route(Tensor logits, bool normalise, DeviceBuffer<int> expertIds, Tensor weights)
     {
-        var from = HostMatrix.Of(logits, nameof(logits));
-        var to = HostMatrix.Of(weights, nameof(weights));
-        if (from.Rows != to.Rows || to.Columns > from.Columns)
-            throw new ArgumentException($"Logits [{from.Rows}, {from.Columns}] do not fit weights [{to.Rows}, {to.Columns}].", nameof(weights));
-        MixtureKernel.Route(from, normalise, HostMatrix.Pointer(expertIds, nameof(expertIds), (long)to.Rows * to.Columns), to);
+        Shapes.Route(logits, expertIds, weights);
+        var kernel = new RouteKernel
+        {
+            Logits = HostMatrix.Of(logits),
+            Normalise = normalise,
+            ExpertIds = HostMatrix.Pointer(expertIds),
+            Weights = HostMatrix.Of(weights),
+        };
+        _route.Launch(kernel, logits.Rows, (long)logits.Columns * (weights.Columns + 4));
     }
 
     /// <inheritdoc/>
     public override void MatMulExperts(
         Tensor x, IReadOnlyList<PackedWeight> experts, DeviceBuffer<int> expertIds, int fanOut, Tensor y)
     {
-        var from = HostMatrix.Of(x, nameof(x));
-        var to = HostMatrix.Of(y, nameof(y));
-        int* ids = HostMatrix.Pointer(expertIds, nameof(expertIds), to.Rows);
-        if (fanOut < 1 || (to.Rows + fanOut - 1) / fanOut > from.Rows)
-            throw new ArgumentException($"{from.Rows} rows with {fanOut} experts each do not fit y [{to.Rows}, {to.Columns}].", nameof(fanOut));
-        _matMul.Begin(from, to, to.Rows);
-        for (int i = 0; i < to.Rows; i++)
+        Shapes.MatMulExperts(x, experts, expertIds, fanOut, y);
+        int* ids = HostMatrix.Pointer(expertIds);
+        for (int i = 0; i < y.Rows; i++)
         {
             if ((uint)ids[i] >= (uint)experts.Count)
-                throw new ArgumentOutOfRangeException(nameof(expertIds), ids[i], $"An id is outside {experts.Count} experts.");
+                throw new ArgumentException($"MatMulExperts: expert {ids[i]} of {experts.Count}.");
         }
+        _matMul.Begin(HostMatrix.Of(x), HostMatrix.Of(y), y.Rows);
         for (int expert = 0; expert < experts.Count; expert++)
         {
-            var weight = Weight(experts[expert], nameof(experts), from.Columns);
-            if (weight.N != to.Columns)
-                throw new ArgumentException($"An expert [{weight.N}, {weight.K}] does not fit y [{to.Rows}, {to.Columns}].", nameof(experts));
-            _matMul.Use(weight, null);
-            for (int i = 0; i < to.Rows; i++)
+            _matMul.Use(Own<HostWeight>(experts[expert]), null);
+            for (int i = 0; i < y.Rows; i++)
             {
                 if (ids[i] == expert)
                     _matMul.AddRow(i / fanOut, i);
@@ -248,12 +291,9 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override void CombineExperts(Tensor x, Tensor weights, Tensor y)
     {
-        var from = HostMatrix.Of(x, nameof(x));
-        var weight = HostMatrix.Of(weights, nameof(weights));
-        var to = HostMatrix.Of(y, nameof(y));
-        if (from.Columns != to.Columns || weight.Rows != to.Rows || from.Rows != to.Rows * weight.Columns)
-            throw new ArgumentException($"x [{x.Rows}, {x.Columns}] does not fit y [{y.Rows}, {y.Columns}].", nameof(y));
-        MixtureKernel.Combine(from, weight, to);
+        Shapes.CombineExperts(x, weights, y);
+        var kernel = new CombineExpertsKernel { X = HostMatrix.Of(x), Weights = HostMatrix.Of(weights), Y = HostMatrix.Of(y) };
+        _combineExperts.Launch(kernel, y.Rows, weights.Columns * y.Columns / 8);
     }
 
     /// <inheritdoc/>
@@ -270,30 +310,31 @@ public sealed unsafe class HostDevice : Device
         _disposed = true;
         _team.Dispose();
         _matMul.Dispose();
+        _lora.Dispose();
+        _attention.Dispose();
     }
 
-    private static HostMatrix SameShape(in HostMatrix matrix, Tensor tensor, string name)
+    private void Norm(Tensor x, HostMatrix delta, float deltaScale, NormWeight weight, Tensor y)
     {
-        var other = HostMatrix.Of(tensor, name);
-        if (other.Rows != matrix.Rows || other.Columns != matrix.Columns)
-            throw new ArgumentException($"[{other.Rows}, {other.Columns}] does not fit [{matrix.Rows}, {matrix.Columns}].", name);
-        return other;
+        var kernel = new NormKernel
+        {
+            X = HostMatrix.Of(x),
+            Delta = delta,
+            DeltaScale = deltaScale,
+            Kind = weight.Kind,
+            Epsilon = weight.Epsilon,
+            GroupSize = weight.GroupSize,
+            Weight = HostMatrix.Pointer(weight.Weight),
+            Bias = HostMatrix.PointerOrNull(weight.Bias),
+            Y = HostMatrix.Of(y),
+        };
+        _norm.Launch(kernel, x.Rows, x.Columns / 4);
     }
 
-    // Groups ascend and do not overlap; next is the first row that a group may have, and moves past this one.
-    private static void CheckRows(int start, int count, ref int next, int rows)
-    {
-        if (start < next || count < 0 || count > rows - start)
-            throw new ArgumentException($"A group of rows [{start}, +{count}) overlaps another or is outside {rows} rows.", "groups");
-        next = start + count;
-    }
+    private static void Activate<TActivation>(RowJob<ActivateKernel<TActivation>> job, Tensor x, bool gated, Tensor y)
+        where TActivation : struct, IActivation =>
+        job.Launch(new ActivateKernel<TActivation> { X = HostMatrix.Of(x), Gated = gated, Y = HostMatrix.Of(y) }, y.Rows, y.Columns);
 
-    private static HostWeight Weight(PackedWeight weight, string name, int k)
-    {
-        if (weight is not HostWeight host)
-            throw new ArgumentException("The weight was packed by another device.", name);
-        if (host.K != k)
-            throw new ArgumentException($"A weight [{host.N}, {host.K}] does not fit {k} columns.", name);
-        return host;
-    }
+    private static T Own<T>(object handle)
+        where T : class => handle as T ?? throw new ArgumentException($"The {handle.GetType().Name} was made by another device.");
 }

@@ -35,6 +35,18 @@ internal sealed unsafe class HostKvCache : KvCache
     /// <summary>Values of a head in block 0 of a layer; blocks follow each other at <see cref="ValueBlock"/> * kv heads.</summary>
     public float* Values(int layer, int head) => _values.Data + (((long)layer * Shape.NumBlocks * Shape.NumKvHeads) + head) * ValueBlock;
 
+    /// <summary>Writes a head's key and value [head dim] at slot block * 16 + position.</summary>
+    public void Write(int layer, int head, int slot, float* key, float* value)
+    {
+        long block = (long)(slot / KvCacheShape.BlockSize) * Shape.NumKvHeads;
+        int position = slot % KvCacheShape.BlockSize;
+        float* keys = Keys(layer, head) + (block * KeyBlock) + position;
+        for (int i = 0; i < Shape.HeadDim; i++)
+            keys[i * KvCacheShape.BlockSize] = key[i];
+        float* values = Values(layer, head) + (block * ValueBlock) + (position * ValueStride);
+        new ReadOnlySpan<float>(value, Shape.HeadDim).CopyTo(new Span<float>(values, Shape.HeadDim));
+    }
+
     /// <inheritdoc/>
     public override void Dispose()
     {

@@ -1,6 +1,6 @@
 namespace Steer.Kernels.Host;
 
-/// <summary>A <see cref="Tensor"/> that was checked to lie inside living host memory, as kernels read it.</summary>
+/// <summary>A <see cref="Tensor"/> in living host memory, as kernels read it; <see cref="Shapes"/> has checked that it lies inside its buffer.</summary>
 internal readonly unsafe struct HostMatrix
 {
     private HostMatrix(float* data, int rows, int columns, nint stride)
@@ -24,33 +24,25 @@ internal readonly unsafe struct HostMatrix
     public readonly nint Stride;
 
     /// <summary>First element of a row.</summary>
-    public float* Row(int row) => Data + row * Stride;
+    public float* Row(int row) => Data + (row * Stride);
 
-    /// <summary>Checks a view.</summary>
-    /// <exception cref="ArgumentException">It reaches outside its buffer, or the buffer is another device's.</exception>
-    public static HostMatrix Of(Tensor tensor, string name)
-    {
-        var data = Pointer(tensor.Buffer, name);
-        bool fits = tensor is { Offset: >= 0, Rows: >= 0, Columns: >= 0 } && tensor.Stride >= (tensor.Rows > 1 ? tensor.Columns : 0);
-        if (fits && tensor.Rows > 0)
-            fits = tensor.Offset + (long)(tensor.Rows - 1) * tensor.Stride + tensor.Columns <= tensor.Buffer.Length;
-        if (!fits)
-        {
-            throw new ArgumentException(
-                $"A view [{tensor.Rows}, {tensor.Columns}] with stride {tensor.Stride} at {tensor.Offset} is outside a buffer of {tensor.Buffer.Length}.", name);
-        }
-        return new HostMatrix(data + tensor.Offset, tensor.Rows, tensor.Columns, tensor.Stride);
-    }
+    /// <summary>The memory behind a view.</summary>
+    /// <exception cref="ArgumentException">It is another device's.</exception>
+    /// <exception cref="ObjectDisposedException">It was given back.</exception>
+    public static HostMatrix Of(Tensor tensor) => new(Pointer(tensor.Buffer) + tensor.Offset, tensor.Rows, tensor.Columns, tensor.Stride);
 
-    /// <summary>The memory of a buffer of at least <paramref name="length"/> elements.</summary>
-    /// <exception cref="ArgumentException">It is shorter, or another device's.</exception>
-    public static T* Pointer<T>(DeviceBuffer<T> buffer, string name, long length = 0)
+    /// <summary>The memory of a buffer.</summary>
+    /// <exception cref="ArgumentException">It is another device's.</exception>
+    /// <exception cref="ObjectDisposedException">It was given back.</exception>
+    public static T* Pointer<T>(DeviceBuffer<T> buffer)
         where T : unmanaged
     {
         if (buffer is not HostBuffer<T> host)
-            throw new ArgumentException("The buffer is not memory of a host device.", name);
-        if (host.Length < length)
-            throw new ArgumentException($"A buffer of {host.Length} elements is shorter than the {length} that are read.", name);
+            throw new ArgumentException("The buffer is not in the memory of a host device.", nameof(buffer));
         return host.Data;
     }
+
+    /// <summary>The memory of a buffer, or null where there is none.</summary>
+    public static T* PointerOrNull<T>(DeviceBuffer<T>? buffer)
+        where T : unmanaged => buffer is null ? null : Pointer(buffer);
 }

@@ -17,7 +17,7 @@ internal sealed unsafe class HostWeight : PackedWeight
         : base(n, k, type)
     {
         Panels = (n + PanelWidth - 1) / PanelWidth;
-        PanelBytes = (long)k * RowBytes(type);
+        PanelBytes = (long)k * PanelWidth * type.Size();
         _data = new HostBuffer<byte>(Panels * PanelBytes);
     }
 
@@ -30,11 +30,17 @@ internal sealed unsafe class HostWeight : PackedWeight
     /// <inheritdoc/>
     public override long Bytes => _data.Length;
 
-    /// <summary>Bytes from one k of a panel to the next.</summary>
-    public static int RowBytes(DType type) => PanelWidth * type.Size();
-
-    /// <summary>Bytes from column 0 to column 16 of a float32 panel; bfloat16 has both in one word.</summary>
-    public static int SecondHalf(DType type) => type == DType.F32 ? PanelWidth / 2 * sizeof(float) : 0;
+    /// <summary>A tile's arguments for sums over all k of panels in this layout; the caller fills in the rest.</summary>
+    public TileArgs Args(float* x, byte** panels, float** y) => new()
+    {
+        X = x,
+        Segments = panels,
+        SegmentLength = K,
+        K = K,
+        Second = Type == DType.F32 ? PanelWidth / 2 * sizeof(float) : 0,
+        Stride = PanelWidth * Type.Size(),
+        Y = y,
+    };
 
     /// <summary>First byte of a panel.</summary>
     public byte* Panel(int panel) => _data.Data + panel * PanelBytes;
@@ -58,22 +64,22 @@ internal sealed unsafe class HostWeight : PackedWeight
         }
     }
 
-    /// <summary>Reads row (output column) <paramref name="row"/> of the matrix, widened.</summary>
-    public void ReadRow(int row, Span<float> values)
+    /// <summary>y += scale * row (output column) <paramref name="row"/> of the matrix [k].</summary>
+    public void AddRow(int row, float scale, float* y)
     {
         byte* panel = Panel(row / PanelWidth);
         int column = row % PanelWidth;
         if (Type == DType.F32)
         {
             float* from = (float*)panel + column;
-            for (int i = 0; i < values.Length; i++)
-                values[i] = from[(long)i * PanelWidth];
+            for (int i = 0; i < K; i++)
+                y[i] += scale * from[(long)i * PanelWidth];
         }
         else
         {
             ushort* from = (ushort*)panel + Half(column);
-            for (int i = 0; i < values.Length; i++)
-                values[i] = DTypeExtensions.WidenBF16(from[(long)i * PanelWidth]);
+            for (int i = 0; i < K; i++)
+                y[i] += scale * DTypeExtensions.WidenBF16(from[(long)i * PanelWidth]);
         }
     }
 

@@ -1,39 +1,147 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace Steer.Kernels.Host;
 
-/// <summary>y = y * scale + (x A^T) B^T + bias on the columns of each segment.</summary>
-internal static unsafe class LoraKernel
+/// <summary>
+/// y = y * scale + (x A^T) B^T + bias on the columns of each segment, for the rows of all adapters in one launch. A thread takes a few rows of one
+/// adapter through both products: the low-rank numbers between them stay in its first-level cache, and nobody waits for anybody.
+/// </summary>
+internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : ParallelJob, IDisposable
 {
-    public static void Run(in HostMatrix x, int rowStart, int rowCount, HostLoraWeight weight, in HostMatrix y)
+    private const int PanelWidth = HostWeight.PanelWidth;
+
+    // Multiply-adds that are worth handing to another thread: a few microseconds.
+    private const long PartCost = 1 << 17;
+
+    private readonly Scratch<float> _memory = new();
+    private HostMatrix _x;
+    private HostMatrix _y;
+    private Part[] _parts = new Part[16];
+    private int _partCount;
+    private long _length;
+
+    /// <summary>Starts a launch.</summary>
+    public void Begin(in HostMatrix x, in HostMatrix y)
     {
-        int ranks = weight.A?.N ?? 0;
-        float[] t = new float[ranks], a = new float[weight.K];
-        for (int row = rowStart; row < rowStart + rowCount; row++)
+        (_x, _y) = (x, y);
+        _partCount = 0;
+        _length = 0;
+    }
+
+    /// <summary>Rows [start, start + count) go through this adapter.</summary>
+    public void Add(HostLoraWeight weight, int start, int count)
+    {
+        if (count == 0)
+            return;
+        int wanted = (int)Math.Min(team.Threads, count * weight.Cost / PartCost);
+        int parts = Math.Max((count + tiles.MaxRows - 1) / tiles.MaxRows, Math.Min(count, wanted));
+        for (int i = 0; i < parts; i++)
         {
-            for (int r = 0; r < ranks; r++)
+            int first = (int)((long)count * i / parts), end = (int)((long)count * (i + 1) / parts);
+            if (_partCount == _parts.Length)
+                Array.Resize(ref _parts, 2 * _partCount);
+            _parts[_partCount++] = new Part(weight, start + first, end - first, _length);
+            // The rows as tiles read them, their low-rank numbers, and those of one segment as tiles read them.
+            _length += (end - first) * (weight.K + (2L * weight.PaddedRank));
+        }
+    }
+
+    /// <summary>Runs.</summary>
+    public void Launch()
+    {
+        _memory.Reserve(_length);
+        team.Run(this, _partCount);
+        Array.Clear(_parts, 0, _partCount);
+    }
+
+    /// <inheritdoc/>
+    public override void Run(int part)
+    {
+        var (weight, first, count, offset) = _parts[part];
+        float* packed = _memory.Reserve(0) + offset;
+        float* low = packed + ((long)count * weight.K);
+        float* packedLow = low + ((long)count * weight.PaddedRank);
+        float** rows = stackalloc float*[count];
+        float** lowRows = stackalloc float*[count];
+        for (int i = 0; i < count; i++)
+        {
+            rows[i] = _x.Row(first + i);
+            lowRows[i] = low + ((long)i * weight.PaddedRank);
+        }
+
+        if (weight.A is { } a)
+        {
+            float* x = RowPacker.InTileOrder(rows, count, weight.K, packed);
+            for (int panel = 0; panel < a.Panels; panel++)
             {
-                weight.A!.ReadRow(r, a);
-                float sum = 0;
-                for (int i = 0; i < a.Length; i++)
-                    sum = MathF.FusedMultiplyAdd(a[i], x.Row(row)[i], sum);
-                t[r] = sum;
+                byte* source = a.Panel(panel);
+                var args = a.Args(x, &source, lowRows);
+                args.Column = panel * PanelWidth;
+                tiles.Rows(a.Type, count)(&args);
             }
-            foreach (var s in weight.Segments)
+        }
+        foreach (var segment in weight.Segments)
+        {
+            for (int i = 0; i < count; i++)
+                rows[i] = lowRows[i] + segment.RankStart;
+            Change(segment, RowPacker.InTileOrder(rows, count, segment.Rank, packedLow), first, count);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _memory.Dispose();
+
+    // The second product of a segment, panel by panel, and what it does to y.
+    private void Change(HostLoraSegment segment, float* low, int first, int count)
+    {
+        float* delta = stackalloc float[count * PanelWidth];
+        float** deltaRows = stackalloc float*[count];
+        new Span<float>(delta, count * PanelWidth).Clear();
+        for (int i = 0; i < count; i++)
+            deltaRows[i] = delta + (i * PanelWidth);
+        float* scale = segment.ColumnScale is null ? null : segment.ColumnScale.Data;
+        float* bias = segment.ColumnBias is null ? null : segment.ColumnBias.Data;
+        for (int column = 0; column < segment.Columns; column += PanelWidth)
+        {
+            if (segment.B is { } b)
             {
-                float[] b = new float[s.Rank];
-                for (int c = 0; c < s.Columns; c++)
-                {
-                    float delta = 0;
-                    s.B?.ReadRow(c, b);
-                    for (int r = 0; r < s.Rank; r++)
-                        delta = MathF.FusedMultiplyAdd(b[r], t[s.RankStart + r], delta);
-                    float* to = y.Row(row) + s.ColumnStart + c;
-                    if (s.ColumnScale is not null)
-                        *to *= s.ColumnScale.Data[c];
-                    *to += delta;
-                    if (s.ColumnBias is not null)
-                        *to += s.ColumnBias.Data[c];
-                }
+                byte* source = b.Panel(column / PanelWidth);
+                var args = b.Args(low, &source, deltaRows);
+                tiles.Rows(b.Type, count)(&args);
+            }
+            int columns = Math.Min(PanelWidth, segment.Columns - column);
+            for (int i = 0; i < count; i++)
+            {
+                Apply(
+                    _y.Row(first + i) + segment.ColumnStart + column, deltaRows[i], scale is null ? null : scale + column,
+                    bias is null ? null : bias + column, columns);
             }
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Apply(float* y, float* delta, float* scale, float* bias, int count)
+    {
+        int i = 0;
+        for (; i <= count - VectorMath.Lanes; i += VectorMath.Lanes)
+        {
+            var value = Vector256.Load(y + i);
+            if (scale is not null)
+                value *= Vector256.Load(scale + i);
+            value += Vector256.Load(delta + i);
+            if (bias is not null)
+                value += Vector256.Load(bias + i);
+            value.Store(y + i);
+        }
+        for (; i < count; i++)
+        {
+            float value = scale is null ? y[i] : y[i] * scale[i];
+            value += delta[i];
+            y[i] = bias is null ? value : value + bias[i];
+        }
+    }
+
+    // Rows of one adapter that a thread does at a time, and where its part of the memory begins.
+    private readonly record struct Part(HostLoraWeight Weight, int First, int Count, long Offset);
 }

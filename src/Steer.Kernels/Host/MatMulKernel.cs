@@ -164,20 +164,12 @@ internal sealed unsafe class MatMulKernel : ParallelJob, IDisposable
         int columns = Math.Min(PanelWidth, weight.N - (panel * PanelWidth));
         byte* source = weight.Panel(panel);
         bool last = k + count == weight.K;
-        var args = new TileArgs
-        {
-            X = Packed(range) + ((long)k * range.Rows),
-            Segments = &source,
-            SegmentLength = weight.K,
-            First = k,
-            K = count,
-            Second = HostWeight.SecondHalf(weight.Type),
-            Stride = HostWeight.RowBytes(weight.Type),
-            Y = YRows + range.First,
-            Column = panel * PanelWidth,
-            Bias = last && product.Bias is not null ? product.Bias + (panel * PanelWidth) : null,
-            Carry = k > 0,
-        };
+        var args = weight.Args(Packed(range) + ((long)k * range.Rows), &source, YRows + range.First);
+        args.First = k;
+        args.K = count;
+        args.Column = panel * PanelWidth;
+        args.Bias = last && product.Bias is not null ? product.Bias + (panel * PanelWidth) : null;
+        args.Carry = k > 0;
         if (columns == PanelWidth)
             _tiles.Rows(weight.Type, range.Rows)(&args);
         else
@@ -215,17 +207,9 @@ internal sealed unsafe class MatMulKernel : ParallelJob, IDisposable
     {
         var weight = product.Weight;
         byte** panels = stackalloc byte*[2] { weight.Panel(panel), weight.Panel(panel + 1) };
-        var args = new TileArgs
-        {
-            X = Packed(range),
-            Segments = panels,
-            K = weight.K,
-            Second = HostWeight.SecondHalf(weight.Type),
-            Stride = HostWeight.RowBytes(weight.Type),
-            Y = YRows + range.First,
-            Column = panel * PanelWidth,
-            Bias = product.Bias is null ? null : product.Bias + (panel * PanelWidth),
-        };
+        var args = weight.Args(Packed(range), panels, YRows + range.First);
+        args.Column = panel * PanelWidth;
+        args.Bias = product.Bias is null ? null : product.Bias + (panel * PanelWidth);
         _tiles.Stream(weight.Type)(&args);
     }
 

@@ -16,12 +16,9 @@ internal sealed class PackJob : ParallelJob
     }
 
     /// <summary>Packs matrices [n_i, k] one below the other.</summary>
-    /// <exception cref="ArgumentException">They differ in width, or there is none.</exception>
     /// <exception cref="InvalidDataException">A number is NaN.</exception>
     public static HostWeight Pack(ThreadTeam team, IReadOnlyList<WeightMatrix> parts, DType type)
     {
-        if (parts.Count == 0 || parts.Any(p => p.Columns != parts[0].Columns))
-            throw new ArgumentException("Packed matrices must have the same number of columns.", nameof(parts));
         var weight = new HostWeight(parts.Sum(p => p.Rows), parts[0].Columns, type);
         try
         {

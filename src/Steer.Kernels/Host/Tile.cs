@@ -11,6 +11,9 @@ internal unsafe struct TileArgs
     /// <summary>Pieces of the weight, <see cref="SegmentLength"/> k each: one for a panel, blocks of a cache for values.</summary>
     public byte** Segments;
 
+    /// <summary>Bytes from the start of each segment to column 0.</summary>
+    public nint Offset;
+
     /// <summary>k in a segment.</summary>
     public int SegmentLength;
 
@@ -64,7 +67,7 @@ internal static unsafe class Tile<TVector, TRows, TWeights>
             for (int left = args->K; left > 0; segment++)
             {
                 int count = Math.Min(args->SegmentLength - offset, left);
-                var weights = TWeights.At(*segment + (offset * args->Stride), column, args->Second, args->Stride);
+                var weights = TWeights.At(*segment + args->Offset + (offset * args->Stride), column, args->Second, args->Stride);
                 left -= count;
                 offset = 0;
                 do
