@@ -18,6 +18,29 @@ internal abstract class DecoderStep(DecoderStep next)
     public virtual void Flush() => Next.Flush();
 }
 
+/// <summary>A step that needs a token as a whole.</summary>
+internal abstract class WholeTokenStep(DecoderStep next) : DecoderStep(next)
+{
+    private readonly StringBuilder _token = new();
+
+    /// <inheritdoc/>
+    public override void Push(ReadOnlySpan<char> text, bool endOfToken)
+    {
+        if (!endOfToken)
+        {
+            _token.Append(text);
+            return;
+        }
+
+        var token = _token.Length == 0 ? text.ToString() : _token.Append(text).ToString();
+        _token.Clear();
+        PushToken(token);
+    }
+
+    /// <summary>Takes a whole token.</summary>
+    protected abstract void PushToken(string token);
+}
+
 /// <summary>The last step: collects the text.</summary>
 internal sealed class TextCollector() : DecoderStep(null!)
 {

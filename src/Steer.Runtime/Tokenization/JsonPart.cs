@@ -1,0 +1,91 @@
+using System.Text.Json;
+
+namespace Steer.Runtime.Tokenization;
+
+/// <summary>A value of a JSON file with its place in it, so that an error names both.</summary>
+internal readonly struct JsonPart(string file, string path, JsonElement element)
+{
+    /// <summary>The file.</summary>
+    public string File => file;
+
+    /// <summary>The value.</summary>
+    public JsonElement Element => element;
+
+    /// <summary>The value of "type", which says what an object describes.</summary>
+    public string Type => Required("type").Text();
+
+    /// <summary>A member, or null where it is missing or null.</summary>
+    public JsonPart? Member(string name)
+    {
+        Expect(JsonValueKind.Object, "an object");
+        return element.TryGetProperty(name, out var member) && member.ValueKind != JsonValueKind.Null
+            ? new JsonPart(file, path.Length == 0 ? name : $"{path}.{name}", member)
+            : null;
+    }
+
+    /// <summary>A member that must be there.</summary>
+    public JsonPart Required(string name) => Member(name) ?? throw Error($"'{name}' is missing");
+
+    /// <summary>A true or false member.</summary>
+    public bool Flag(string name, bool ifMissing)
+    {
+        if (Member(name) is not { } member)
+            return ifMissing;
+        return member.Element.ValueKind switch
+        {
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            _ => throw member.Error("must be true or false"),
+        };
+    }
+
+    /// <summary>The value as text.</summary>
+    public string Text()
+    {
+        Expect(JsonValueKind.String, "a string");
+        try
+        {
+            return element.GetString()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new SteerException($"{file}: {path}: is not valid Unicode; the file is damaged", e);
+        }
+    }
+
+    /// <summary>The name of a member of an object.</summary>
+    public static string NameOf(JsonProperty member, JsonPart parent)
+    {
+        try
+        {
+            return member.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            throw parent.Error("has a name that is not valid Unicode; the file is damaged");
+        }
+    }
+
+    /// <summary>The value as an integer.</summary>
+    public int Integer() => element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out var value) ? value : throw Error("must be an integer");
+
+    /// <summary>The values of an array.</summary>
+    public IEnumerable<JsonPart> Items()
+    {
+        Expect(JsonValueKind.Array, "an array");
+        var (outerFile, outerPath) = (file, path);
+        return element.EnumerateArray().Select((item, i) => new JsonPart(outerFile, $"{outerPath}[{i}]", item));
+    }
+
+    /// <summary>An exception that names the file and this place in it.</summary>
+    public SteerException Error(string message) => new($"{file}: {(path.Length == 0 ? "the file" : path)}: {message}");
+
+    /// <summary>Refuses a component of this name.</summary>
+    public SteerException Unknown(string kind, string name, string known) => Error($"{kind} {Vocabulary.Show(name)} is not supported; known are {known}");
+
+    private void Expect(JsonValueKind kind, string what)
+    {
+        if (element.ValueKind != kind)
+            throw Error($"must be {what}");
+    }
+}
