@@ -37,10 +37,7 @@ internal static class Falcon
             Layers = StandardConfig.Layers(c.Has("num_hidden_layers") ? c.LayerCount("num_hidden_layers") : c.LayerCount("n_layer"),
                 new LayerConfig(scale, Window: 0, Rope: alibi ? -1 : 0, IsMoe: false)),
             Ropes = alibi ? [] : [RopeReader.Read(c, headDim)],
-            // transformers rounds the slopes to bfloat16, and scales them together with the scores.
-            AlibiSlopes = alibi
-                ? Array.ConvertAll(Alibi.Slopes(numHeads), s => DTypeExtensions.WidenBF16(DTypeExtensions.NarrowBF16(s)) * scale)
-                : null,
+            AlibiSlopes = alibi ? AlibiSlopes(numHeads, scale) : null,
         };
         return new ModelPlan(config, new TensorPlan
         {
@@ -66,5 +63,14 @@ internal static class Falcon
             MlpBias = bias,
             TiedHead = c.Bool("tie_word_embeddings", true),
         });
+    }
+
+    // As transformers computes it: slopes are rounded to bfloat16 and scaled together with the scores. Its eager attention, which is the
+    // reference here, adds them in the mask and once more to the scores; its fused attention adds them once.
+    private static float[] AlibiSlopes(int numHeads, float scale)
+    {
+        const int TimesAdded = 2;
+        return Array.ConvertAll(Alibi.Slopes(numHeads),
+            slope => DTypeExtensions.WidenBF16(DTypeExtensions.NarrowBF16(slope)) * scale * TimesAdded);
     }
 }
