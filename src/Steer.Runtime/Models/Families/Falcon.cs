@@ -65,12 +65,7 @@ internal static class Falcon
         });
     }
 
-    // As transformers computes it: slopes are rounded to bfloat16 and scaled together with the scores. Its eager attention, which is the
-    // reference here, adds them in the mask and once more to the scores; its fused attention adds them once.
-    private static float[] AlibiSlopes(int numHeads, float scale)
-    {
-        const int TimesAdded = 2;
-        return Array.ConvertAll(Alibi.Slopes(numHeads),
-            slope => DTypeExtensions.WidenBF16(DTypeExtensions.NarrowBF16(slope)) * scale * TimesAdded);
-    }
+    // As transformers computes it: slopes are rounded to bfloat16, and scaled together with the scores.
+    private static float[] AlibiSlopes(int numHeads, float scale) => Array.ConvertAll(
+        Alibi.Slopes(numHeads), slope => DTypeExtensions.WidenBF16(DTypeExtensions.NarrowBF16(slope)) * scale);
 }
