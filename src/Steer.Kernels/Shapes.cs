@@ -128,8 +128,9 @@ internal static class Shapes
         Require(
             fanOut > 0 && y.Rows == (long)x.Rows * fanOut, $"MatMulExperts: {x.Rows} rows, fanned out {fanOut} times, are not {y.Rows}.");
         Require(expertIds.Length >= y.Rows, $"MatMulExperts: {expertIds.Length} expert ids for {y.Rows} rows.");
-        foreach (PackedWeight expert in experts)
+        for (int i = 0; i < experts.Count; i++)
         {
+            PackedWeight expert = experts[i];
             Require(
                 expert.K == x.Columns && expert.N == y.Columns,
                 $"MatMulExperts: weight [{expert.N}, {expert.K}] for {x.Columns} columns in and {y.Columns} out.");
