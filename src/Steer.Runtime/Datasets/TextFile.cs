@@ -8,15 +8,15 @@ public static class TextFile
 {
     /// <summary>Reads every text; empty lines are skipped.</summary>
     /// <param name="path">A .jsonl or .ndjson file, or any other as plain text.</param>
-    /// <param name="field">The field of a JSON line that holds the text.</param>
+    /// <param name="fields">Fields of a JSON line that may hold the text, the first found counts; "text" where none is named.</param>
     /// <exception cref="SteerException">The file cannot be read, or a line is not as it should be; names file and line.</exception>
-    public static IReadOnlyList<string> Read(string path, string field = "text")
+    public static IReadOnlyList<string> Read(string path, params string[] fields)
     {
         try
         {
             using var reader = new StreamReader(path, new UTF8Encoding(false, throwOnInvalidBytes: true));
             bool json = Path.GetExtension(path).ToLowerInvariant() is ".jsonl" or ".ndjson";
-            return Read(reader, path, json ? field : null);
+            return Read(reader, path, !json ? [] : fields.Length > 0 ? fields : ["text"]);
         }
         catch (DecoderFallbackException e)
         {
@@ -31,9 +31,9 @@ public static class TextFile
     /// <summary>Reads every text of a stream of lines.</summary>
     /// <param name="reader">The lines.</param>
     /// <param name="name">Named in errors.</param>
-    /// <param name="field">The field of a JSON line that holds the text; null for plain lines.</param>
-    /// <exception cref="SteerException">A line is no JSON object with that field.</exception>
-    public static IReadOnlyList<string> Read(TextReader reader, string name, string? field)
+    /// <param name="fields">Fields of a JSON line that may hold the text, the first found counts; none for plain lines.</param>
+    /// <exception cref="SteerException">A line is no JSON object with such a field.</exception>
+    public static IReadOnlyList<string> Read(TextReader reader, string name, IReadOnlyList<string> fields)
     {
         var texts = new List<string>();
         int number = 0;
@@ -42,21 +42,30 @@ public static class TextFile
             number++;
             if (string.IsNullOrWhiteSpace(line))
                 continue;
-            texts.Add(field is null ? line : Field(line, name, number, field));
+            texts.Add(fields.Count == 0 ? line : Field(line, name, number, fields));
         }
 
         return texts;
     }
 
-    private static string Field(string line, string name, int number, string field)
+    private static string Field(string line, string name, int number, IReadOnlyList<string> fields)
     {
         try
         {
             using var document = JsonDocument.Parse(line);
-            if (document.RootElement.ValueKind == JsonValueKind.Object
-                && document.RootElement.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String)
-                return value.GetString()!;
-            throw new SteerException($"{name}, line {number}: has no text in a field \"{field}\". Give one JSON object per line.");
+            foreach (string field in fields)
+            {
+                if (document.RootElement.ValueKind == JsonValueKind.Object
+                    && document.RootElement.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String)
+                    return value.GetString()!;
+            }
+
+            string names = string.Join(" or ", fields.Select(f => $"\"{f}\""));
+            throw new SteerException($"{name}, line {number}: has no text in a field {names}. Give one JSON object per line.");
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new SteerException($"{name}, line {number}: holds text that is no Unicode. Mend it first.", e);
         }
         catch (JsonException e)
         {

@@ -33,8 +33,9 @@ internal sealed class RequestPlanner(
             throw new SteerException("Stop texts need a tokenizer, and the base has none: give --tokenizer, or stop token ids.");
         var prompt = Prompt(request);
         var context = request.Context is null ? null : Encode(request.Context + Text(request), special: true);
-        var contexts = new GuidanceContexts(prompt, Negatives(request, prompt), context);
-        var plan = GuidancePlan.Create(request.Guidance, contexts, _loaded);
+        var negatives = Negatives(request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, prompt, request.Sampling.MaxTokens, out var warnings);
+        var plan = GuidancePlan.Create(request.Guidance, new GuidanceContexts(prompt, negatives, context), _loaded);
+        plan = plan with { Warnings = [.. plan.Warnings, .. warnings] };
         int maxTokens = CheckRoom(plan, request.Sampling.MaxTokens);
         return new PlannedRequest(request, plan, maxTokens, models.Tokenizer);
     }
@@ -44,12 +45,12 @@ internal sealed class RequestPlanner(
     {
         CheckIds(request.PromptIds, "The prompt");
         CheckIds(request.CompletionIds, "The text");
-        IReadOnlyList<IReadOnlyList<int>> negatives = request.NegativeIds is { } ids ? [ids] : [];
-        if (request.NegativeIds is not null)
-            CheckIds(request.NegativeIds, "The negative");
+        var negatives = Negatives(
+            request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, request.PromptIds, request.CompletionIds.Count, out var warnings);
         var plan = request.Model is { } model
             ? new GuidancePlan([new Branch(model.ToString().ToLowerInvariant(), model, request.PromptIds, 1)], 0, 0, 0, request.Guidance.Floor, [])
             : GuidancePlan.Create(request.Guidance, new GuidanceContexts(request.PromptIds, negatives, null), _loaded);
+        plan = plan with { Warnings = [.. plan.Warnings, .. warnings] };
         foreach (var branch in plan.Branches)
         {
             if (!_loaded.Contains(branch.Variant))
@@ -110,22 +111,51 @@ internal sealed class RequestPlanner(
     private static string Text(GenerationRequest request) =>
         request.Prompt ?? throw new SteerException("A request has no prompt: give text or token ids.");
 
-    /// <summary>Negative contexts: no instruction, and the prompt's beginning-of-sequence token where it has one.</summary>
-    private IReadOnlyList<IReadOnlyList<int>> Negatives(GenerationRequest request, IReadOnlyList<int> prompt)
+    /// <summary>
+    /// Negative contexts: no instruction, and the prompt's beginning-of-sequence token where it has one. Examples that would leave no room
+    /// for the text in the model's window are left out whole, the last first; where the text may be of any length, they get half the window.
+    /// </summary>
+    private IReadOnlyList<IReadOnlyList<int>> Negatives(
+        IReadOnlyList<int>? ids, IReadOnlyList<string> texts, string separator, GuidanceParams guidance, IReadOnlyList<int> prompt, int? maxTokens,
+        out IReadOnlyList<string> warnings)
     {
-        if (request.NegativeIds is { } given)
+        warnings = [];
+        if (ids is not null)
         {
-            CheckIds(given, "The negative");
-            return [given];
+            CheckIds(ids, "The negative");
+            return [ids];
         }
 
-        if (request.Negatives.Count == 0)
+        if (texts.Count == 0)
             return [];
-        bool begins = models.BosId is { } bos && prompt[0] == bos;
-        var texts = request.Guidance.Combination == NegativeCombination.Joined
-            ? [string.Join(request.NegativeSeparator, request.Negatives)]
-            : request.Negatives;
-        return [.. texts.Select(t => (IReadOnlyList<int>)[.. begins ? [models.BosId!.Value] : Array.Empty<int>(), .. Encode(t, special: false)])];
+        int window = models[_loaded.Contains(Variant.Expert) ? Variant.Expert : Variant.Base].Config.MaxPositions;
+        int room = maxTokens is { } tokens && tokens <= window - prompt.Count ? window + 1 - tokens : window / 2;
+        int[] begin = models.BosId is { } bos && prompt[0] == bos ? [bos] : [];
+        var contexts = guidance.Combination == NegativeCombination.Joined
+            ? Joined(texts, separator, begin, room, out int kept)
+            : Separate(texts, begin, room, out kept);
+        if (kept < texts.Count)
+            warnings = [$"Some negatives were left out: the model's window of {window} tokens does not hold all of them beside a text."];
+        return contexts;
+    }
+
+    private IReadOnlyList<IReadOnlyList<int>> Joined(IReadOnlyList<string> texts, string separator, int[] begin, int room, out int kept)
+    {
+        for (kept = texts.Count; kept > 0; kept--)
+        {
+            int[] context = [.. begin, .. Encode(string.Join(separator, texts.Take(kept)), special: false)];
+            if (context.Length <= room)
+                return [context];
+        }
+
+        return [];
+    }
+
+    private IReadOnlyList<IReadOnlyList<int>> Separate(IReadOnlyList<string> texts, int[] begin, int room, out int kept)
+    {
+        IReadOnlyList<int>[] fitting = [.. texts.Select(t => (IReadOnlyList<int>)[.. begin, .. Encode(t, special: false)]).Where(c => c.Count <= room)];
+        kept = fitting.Length;
+        return fitting;
     }
 
     private IReadOnlyList<int> Encode(string text, bool special)

@@ -17,8 +17,14 @@ public sealed record ScoreRequest
     /// <summary>The guided distribution, where <see cref="Model"/> is null.</summary>
     public GuidanceParams Guidance { get; init; } = new();
 
-    /// <summary>Tokens of one negative context.</summary>
+    /// <summary>Examples to push away from, as in <see cref="GenerationRequest.Negatives"/>.</summary>
+    public IReadOnlyList<string> Negatives { get; init; } = [];
+
+    /// <summary>Tokens of one negative context, instead of <see cref="Negatives"/>.</summary>
     public IReadOnlyList<int>? NegativeIds { get; init; }
+
+    /// <summary>Stands between joined negatives.</summary>
+    public string NegativeSeparator { get; init; } = " ";
 
     /// <summary>Keeps the raw logits from which each token was predicted.</summary>
     public bool KeepLogits { get; init; }
@@ -38,6 +44,9 @@ public sealed record ScoreResult
 
     /// <summary>Raw logits [vocab] of the reference branch for each token, where they were kept.</summary>
     public IReadOnlyList<float[]>? Logits { get; init; }
+
+    /// <summary>One line each: what was done differently than asked.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
 
     /// <summary>Sum of guided log-probabilities, in nats.</summary>
     public double LogProb => LogProbs.Sum(t => (double)t.LogProb);

@@ -75,6 +75,7 @@ internal sealed class ScoreSink : ISequenceSink
             Branches = [.. sequence.Plan.Branches.Select(b => b.Name)],
             LogProbs = sequence.LogProbs,
             Logits = sequence.KeepLogits ? _logits : null,
+            Warnings = sequence.Plan.Warnings,
         });
     }
 

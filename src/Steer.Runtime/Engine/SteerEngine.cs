@@ -59,6 +59,15 @@ public sealed class SteerEngine : IDisposable
     /// <summary>Longest context of the models, in tokens.</summary>
     public int MaxPositions => _models.Shapes.Min(s => s.MaxPositions);
 
+    /// <summary>Tokens that every loaded model knows: ids go from 0 to one less.</summary>
+    public int VocabSize => _models.Shapes.Min(s => s.VocabSize);
+
+    /// <summary>Token that begins a text, or null.</summary>
+    public int? BosId => _models.BosId;
+
+    /// <summary>Tokens that end a text.</summary>
+    public IReadOnlyList<int> EosIds => _models.EosIds;
+
     /// <summary>Opens the device, loads and packs the models, and starts the engine's thread.</summary>
     /// <param name="options">What to load.</param>
     /// <param name="progress">Called with the path being loaded and the share of it that is done, 0 to 1.</param>

@@ -43,6 +43,23 @@ public sealed class SteerEngineTests : IDisposable
     }
 
     [Fact]
+    public async Task Negatives_that_the_window_does_not_hold_are_left_out_whole_and_it_is_said()
+    {
+        // About 12 tokens each: forty take 480 of 512 positions and leave fewer than the 80 tokens asked for.
+        string[] negatives = [.. Enumerable.Range(0, 40).Select(i => $"The galaxy number {i} moves slowly through the dark sky.")];
+        var guidance = new GuidanceParams { Gamma = 0.3f, Eta = 0.2f };
+        GenerationRequest With(IEnumerable<string> some) => Request(seed: 5, s => s with { MaxTokens = 80 }) with { Guidance = guidance, Negatives = [.. some] };
+        var all = (await All(With(negatives)))[0];
+        Assert.Contains(all.Warnings, w => w.StartsWith("Some negatives were left out", StringComparison.Ordinal));
+
+        int room = _engine.MaxPositions + 1 - 80;
+        int kept = Enumerable.Range(1, 40).Last(k => _engine.Tokenizer!.Encode(string.Join(' ', negatives.Take(k)), false).Length <= room);
+        var fitting = (await All(With(negatives.Take(kept))))[0];
+        Assert.Empty(fitting.Warnings);
+        Assert.Equal(fitting.TokenIds, all.TokenIds);
+    }
+
+    [Fact]
     public async Task A_stop_text_ends_the_text_and_is_cut_off_also_from_the_stream()
     {
         string whole = (await All(Request(seed: 1)))[0].Text;
