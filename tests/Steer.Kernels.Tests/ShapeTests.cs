@@ -5,7 +5,7 @@ namespace Steer.Kernels.Tests;
 public sealed class ShapeTests(DeviceSet devices)
 {
     [Theory]
-    [InlineData("ilgpu-cpu")]
+    [OnEveryDevice]
     public void Shapes_that_do_not_fit_are_refused(string device)
     {
         using var work = new Workspace(devices[device]);
@@ -89,7 +89,7 @@ public sealed class ShapeTests(DeviceSet devices)
     }
 
     [Theory]
-    [InlineData("ilgpu-cpu")]
+    [OnEveryDevice]
     public void A_batch_of_no_rows_does_nothing(string device)
     {
         using var work = new Workspace(devices[device]);

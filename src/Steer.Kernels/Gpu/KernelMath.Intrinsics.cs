@@ -18,8 +18,7 @@ internal static partial class KernelMath
     /// <summary>Tells a context's backends how to write <see cref="FusedMultiplyAdd"/>; ILGPU's CPU accelerator runs the method itself.</summary>
     public static Context.Builder EnableKernelMath(this Context.Builder builder)
     {
-        const BindingFlags AnyStatic = BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic;
-        MethodInfo method = typeof(KernelMath).GetMethod(nameof(FusedMultiplyAdd), AnyStatic)!;
+        MethodInfo method = ((Func<float, float, float, float>)FusedMultiplyAdd).Method;
         IntrinsicImplementationManager manager = builder.GetIntrinsicManager();
         manager.RegisterMethod(
             method, new PTXIntrinsic(typeof(KernelMath), nameof(WritePtx), IntrinsicImplementationMode.GenerateCode));
