@@ -110,8 +110,9 @@ internal sealed unsafe class GuideAndSampleCandidates : IDisposable
             kept += PackLeft(
                 Vector256.Load(ids + i).AsSingle(), Vector256.Load(scores + i), keep, (float*)(ids + kept), scores + kept);
         }
-        if (kept != Count)
-            Resize(kept);
+        bool summed = _summed && kept == Count;
+        Resize(kept);
+        _summed = summed;
     }
 
     /// <summary>The token at which the cumulative distribution, in order of id, passes <paramref name="uniform"/> in [0, 1).</summary>

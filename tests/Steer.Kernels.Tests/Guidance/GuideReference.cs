@@ -128,7 +128,7 @@ internal sealed class GuideReference
             int size = _case.Branches[j].GroupSize;
             double l = LogProb(j, x);
             if (size > 1)
-                l = Math.Log(Enumerable.Range(j, size).Sum(member => Math.Exp(LogProb(member, x))) / size);
+                l = LogSumExp([.. Enumerable.Range(j, size).Select(member => LogProb(member, x))]) - Math.Log(size);
             s += (double)_case.Branches[j].Weight * Math.Max(l, _row.Floor);
         }
 
@@ -279,6 +279,8 @@ internal sealed class GuideReference
     private static double LogSumExp(double[] values)
     {
         double max = values.Max();
+        if (double.IsNegativeInfinity(max))
+            return max;
         return max + Math.Log(values.Sum(v => Math.Exp(v - max)));
     }
 

@@ -64,6 +64,16 @@ internal static class GuideRunner
         return [.. masses.Select((m, x) => float.IsNegativeInfinity(scores[x]) ? 0 : Math.Max(m / mass, double.Epsilon))];
     }
 
+    /// <summary>Bytes that the second launch of a batch takes from the managed heap, on the caller's thread.</summary>
+    public static long AllocatedByLaunch(Device device, GuideCase one)
+    {
+        using GuideBatch batch = MakeBatch(device, [one]);
+        device.GuideAndSample(batch);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        device.GuideAndSample(batch);
+        return GC.GetAllocatedBytesForCurrentThread() - before;
+    }
+
     private static GuideBatch MakeBatch(Device device, GuideCase[] cases, int maxSequences = 0)
     {
         int vocabSize = cases.Max(c => c.VocabSize) + 3;
