@@ -1,3 +1,5 @@
+using Steer.Kernels.Host;
+
 namespace Steer.Kernels.Tests.Guidance;
 
 /// <summary>What GuideAndSample does where a plain implementation of the formula breaks (method.md, section 4).</summary>
@@ -145,7 +147,7 @@ public sealed class GuideEdgeTests(DeviceSet devices)
     [Fact]
     public void The_host_refuses_rows_that_point_outside_their_batch()
     {
-        using var device = new Host.HostDevice();
+        using var device = new HostDevice();
         RowChange[] faults =
         [
             (ref GuideRow row) => row.Reference = 1,
