@@ -13,15 +13,15 @@ public sealed class Adapter : IDisposable
     private const string ConfigFile = "adapter_config.json";
     private const string WeightsFile = "adapter_model.safetensors";
 
-    private readonly SafetensorsFile file;
-    private readonly Dictionary<LinearTensors, List<LoraSegment>> segments;
+    private readonly SafetensorsFile _file;
+    private readonly Dictionary<LinearTensors, List<LoraSegment>> _segments;
 
     private Adapter(string path, SafetensorsFile file, AdapterBuilder built)
     {
-        this.file = file;
+        _file = file;
         Path = path;
         Tensors = built.Tensors;
-        segments = built.Segments;
+        _segments = built.Segments;
         Modules = built.Modules;
         Ranks = built.Ranks;
         ParameterCount = file.Tensors.Values.Sum(t => t.Count);
@@ -70,8 +70,8 @@ public sealed class Adapter : IDisposable
 
     /// <summary>What the adapter changes in a projection of <see cref="Tensors"/>; null where it leaves it alone.</summary>
     /// <remarks>For a head tied to the embedding these are the head's: embeddings themselves are never adapted.</remarks>
-    public IReadOnlyList<LoraSegment>? SegmentsFor(LinearTensors linear) => segments.GetValueOrDefault(linear);
+    public IReadOnlyList<LoraSegment>? SegmentsFor(LinearTensors linear) => _segments.GetValueOrDefault(linear);
 
     /// <inheritdoc/>
-    public void Dispose() => file.Dispose();
+    public void Dispose() => _file.Dispose();
 }

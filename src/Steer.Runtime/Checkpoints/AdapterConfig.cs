@@ -27,11 +27,11 @@ internal sealed class AdapterConfig
 
     private static readonly string[] PlainInitialisations = ["gaussian", "eva", "orthogonal"];
 
-    private readonly int rank;
-    private readonly double alpha;
-    private readonly bool rankStabilised;
-    private readonly List<(ModulePattern Pattern, double Value)> ranks;
-    private readonly List<(ModulePattern Pattern, double Value)> alphas;
+    private readonly int _rank;
+    private readonly double _alpha;
+    private readonly bool _rankStabilised;
+    private readonly List<(ModulePattern Pattern, double Value)> _ranks;
+    private readonly List<(ModulePattern Pattern, double Value)> _alphas;
 
     private AdapterConfig(ConfigFields c)
     {
@@ -42,9 +42,10 @@ internal sealed class AdapterConfig
             throw c.Error(name, "is set, which is not supported; train a plain LoRA, or merge the adapter into its base.");
         CheckInitialisation(c);
 
+        var context = new PatternContext(c);
         File = c.File;
         BaseName = c.TextOrNull("base_model_name_or_path") ?? "(unknown)";
-        Targets = AdapterTargets.Read(c);
+        Targets = AdapterTargets.Read(c, context);
         ModulesToSave = c.TextsOrNull("modules_to_save") ?? [];
         UsesDora = c.Bool("use_dora", false);
         HasLoraBias = c.Bool("lora_bias", false);
@@ -60,12 +61,12 @@ internal sealed class AdapterConfig
         };
         // Says how the base stores its weights; the base's own family knows that.
         _ = c.Bool("fan_in_fan_out", false);
-        rank = c.Positive("r");
-        alpha = c.DoubleOrNull("lora_alpha") ?? 8;
-        rankStabilised = c.Bool("use_rslora", false);
-        ranks = Patterns(c, "rank_pattern");
-        alphas = Patterns(c, "alpha_pattern");
-        if (ranks.Exists(r => r.Value is not (>= 1 and <= int.MaxValue) || r.Value != Math.Floor(r.Value)))
+        _rank = c.Positive("r");
+        _alpha = c.DoubleOrNull("lora_alpha") ?? 8;
+        _rankStabilised = c.Bool("use_rslora", false);
+        _ranks = Patterns(c, "rank_pattern", context);
+        _alphas = Patterns(c, "alpha_pattern", context);
+        if (_ranks.Exists(r => r.Value is not (>= 1 and <= int.MaxValue) || r.Value != Math.Floor(r.Value)))
             throw c.Error("rank_pattern", "must give whole numbers from 1 on; correct it.");
     }
 
@@ -100,25 +101,28 @@ internal sealed class AdapterConfig
     /// <summary>The rank of a module's change, and what it is multiplied by: alpha / rank, or alpha / sqrt(rank) (arXiv 2312.03732).</summary>
     public (int Rank, double Scale) For(string module)
     {
-        double moduleRank = FirstMatch(ranks, module) ?? rank;
-        double moduleAlpha = FirstMatch(alphas, module) ?? alpha;
-        return ((int)moduleRank, moduleAlpha / (rankStabilised ? Math.Sqrt(moduleRank) : moduleRank));
+        double moduleRank = FirstMatch(_ranks, module) ?? _rank;
+        double moduleAlpha = FirstMatch(_alphas, module) ?? _alpha;
+        return ((int)moduleRank, moduleAlpha / (_rankStabilised ? Math.Sqrt(moduleRank) : moduleRank));
     }
 
     private static double? FirstMatch(List<(ModulePattern Pattern, double Value)> patterns, string module)
     {
         foreach ((ModulePattern pattern, double value) in patterns)
         {
-            if (pattern.Match(module).Success)
+            if (pattern.Matches(module))
                 return value;
         }
 
         return null;
     }
 
-    private static List<(ModulePattern Pattern, double Value)> Patterns(ConfigFields c, string name) =>
-        c.ObjectOrNull(name) is not ConfigFields patterns ? [] : [.. patterns.Names().Select(
-            key => (ModulePattern.Suffix(c, name, key), patterns.DoubleOrNull(key) ?? throw patterns.Error(key, "must be a number; correct it.")))];
+    private static List<(ModulePattern Pattern, double Value)> Patterns(ConfigFields c, string name, PatternContext context)
+    {
+        ConfigFields? patterns = c.ObjectOrNull(name);
+        return [.. (patterns?.Names() ?? []).Select(key => (ModulePattern.Ending(context, name, key),
+            patterns!.DoubleOrNull(key) ?? throw patterns.Error(key, "must be a number; correct it.")))];
+    }
 
     private static void CheckInitialisation(ConfigFields c)
     {

@@ -13,11 +13,11 @@ public sealed class Checkpoint : IDisposable
     private const string ConfigFile = "config.json";
     private const string GenerationConfigFile = "generation_config.json";
 
-    private readonly TensorCatalog catalog;
+    private readonly TensorCatalog _catalog;
 
     private Checkpoint(string path, TensorCatalog catalog, ModelPlan plan)
     {
-        this.catalog = catalog;
+        _catalog = catalog;
         Path = path;
         Plan = plan;
         Config = plan.Config;
@@ -69,10 +69,10 @@ public sealed class Checkpoint : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => catalog.Dispose();
+    public void Dispose() => _catalog.Dispose();
 
     /// <summary>Maps the tensors anew with some of them replaced.</summary>
-    internal DecoderTensors MapTensors(TensorOverlay overlay) => TensorMapper.Map(catalog, Plan, overlay).Tensors;
+    internal DecoderTensors MapTensors(TensorOverlay overlay) => TensorMapper.Map(_catalog, Plan, overlay).Tensors;
 
     private static Checkpoint OpenLlama2c(string path)
     {

@@ -10,19 +10,19 @@ internal sealed class ConfigFields
 {
     private const long MaxFileBytes = 16 << 20;
 
-    private readonly JsonElement element;
-    private readonly string path;
+    private readonly JsonElement _element;
+    private readonly string _path;
 
-    private readonly long maxSize;
-    private readonly int maxLayers;
+    private readonly long _maxSize;
+    private readonly int _maxLayers;
 
     private ConfigFields(string file, string path, JsonElement element, long maxSize, int maxLayers)
     {
         File = file;
-        this.path = path;
-        this.element = element;
-        this.maxSize = maxSize;
-        this.maxLayers = maxLayers;
+        _path = path;
+        _element = element;
+        _maxSize = maxSize;
+        _maxLayers = maxLayers;
     }
 
     /// <summary>The file, for errors.</summary>
@@ -51,23 +51,40 @@ internal sealed class ConfigFields
         }
     }
 
+    /// <summary>Reads JSON text whose outermost value is an object.</summary>
+    /// <exception cref="SteerException">It is no JSON object.</exception>
+    public static ConfigFields Parse(string file, ReadOnlyMemory<byte> bytes)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 64 });
+            if (document.RootElement.ValueKind != JsonValueKind.Object)
+                throw FileError.At(file, "must hold one JSON object; copy or download it again.");
+            return new ConfigFields(file, "", document.RootElement.Clone(), int.MaxValue, int.MaxValue);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw FileError.At(file, $"is no valid JSON ({e.Message}); copy or download it again.", e);
+        }
+    }
+
     /// <summary>Whether the object has the field, with a value other than null.</summary>
     public bool Has(string name) => Find(name) is not null;
 
     /// <summary>Whether the object has the field, with the value null.</summary>
-    public bool IsNull(string name) => element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Null;
+    public bool IsNull(string name) => _element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Null;
 
     /// <summary>
     /// The same fields with limits that the checkpoint's files set: no dimension is larger than the numbers they hold, and there are
     /// no more layers than tensors. So nothing that is sized by these fields outgrows the files.
     /// </summary>
-    public ConfigFields WithLimits(long numbers, int tensors) => new(File, path, element, numbers, tensors);
+    public ConfigFields WithLimits(long numbers, int tensors) => new(File, _path, _element, numbers, tensors);
 
     /// <summary>An error about this file.</summary>
     public SteerException Error(string problem) => FileError.At(File, problem);
 
     /// <summary>An error about a field.</summary>
-    public SteerException Error(string name, string problem) => FileError.At(File, $"{path}{name} {problem}");
+    public SteerException Error(string name, string problem) => FileError.At(File, $"{_path}{name} {problem}");
 
     /// <summary>A dimension: a whole number from 1 on that the checkpoint can hold.</summary>
     public int Size(string name) => SizeOrNull(name) ?? throw Missing(name);
@@ -79,17 +96,17 @@ internal sealed class ConfigFields
     public int? SizeOrNull(string name) => PositiveOrNull(name) is int value ? Fit(name, value) : null;
 
     /// <summary>A dimension that was worked out from fields: throws unless the checkpoint can hold it.</summary>
-    public int Fit(string name, long size) => size <= Math.Min(maxSize, int.MaxValue)
+    public int Fit(string name, long size) => size <= Math.Min(_maxSize, int.MaxValue)
         ? (int)size
-        : throw Error(name, $"makes a dimension of {size}, but the checkpoint holds {maxSize} numbers in all; correct it.");
+        : throw Error(name, $"makes a dimension of {size}, but the checkpoint holds {_maxSize} numbers in all; correct it.");
 
     /// <summary>The number of layers.</summary>
     public int LayerCount(string name)
     {
         int layers = Positive(name);
-        return layers <= maxLayers
+        return layers <= _maxLayers
             ? layers
-            : throw Error(name, $"is {layers}, but the checkpoint holds {maxLayers} tensors in all; correct it.");
+            : throw Error(name, $"is {layers}, but the checkpoint holds {_maxLayers} tensors in all; correct it.");
     }
 
     /// <summary>A whole number from 1 on.</summary>
@@ -165,13 +182,13 @@ internal sealed class ConfigFields
             return null;
         if (value.ValueKind != JsonValueKind.Object)
             throw Error(name, "must be an object; correct it.");
-        return new ConfigFields(File, $"{path}{name}.", value, maxSize, maxLayers);
+        return new ConfigFields(File, $"{_path}{name}.", value, _maxSize, _maxLayers);
     }
 
     /// <summary>Names of all fields, in order.</summary>
     public IEnumerable<string> Names()
     {
-        foreach (JsonProperty property in element.EnumerateObject())
+        foreach (JsonProperty property in _element.EnumerateObject())
             yield return NameOf(property);
     }
 
@@ -215,22 +232,7 @@ internal sealed class ConfigFields
 
     /// <summary>The field's raw JSON value, for the few that no other method fits; null where it is missing.</summary>
     public JsonElement? Find(string name) =>
-        element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
-
-    private static ConfigFields Parse(string file, ReadOnlyMemory<byte> bytes)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 64 });
-            if (document.RootElement.ValueKind != JsonValueKind.Object)
-                throw FileError.At(file, "must hold one JSON object; copy or download it again.");
-            return new ConfigFields(file, "", document.RootElement.Clone(), int.MaxValue, int.MaxValue);
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            throw FileError.At(file, $"is no valid JSON ({e.Message}); copy or download it again.", e);
-        }
-    }
+        _element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
     private List<T>? ListOrNull<T>(string name, Func<JsonElement, T> convert)
     {

@@ -5,18 +5,18 @@ namespace Steer.Runtime.Checkpoints;
 /// <summary>A file mapped into memory for reading; pages come from disk when they are read. Safe to read from several threads.</summary>
 internal sealed unsafe class MappedFile : IDisposable
 {
-    private readonly MemoryMappedFile file;
-    private readonly MemoryMappedViewAccessor view;
-    private byte* start;
+    private readonly MemoryMappedFile _file;
+    private readonly MemoryMappedViewAccessor _view;
+    private byte* _start;
 
     private MappedFile(string path, long length, MemoryMappedFile file)
     {
         Path = path;
         Length = length;
-        this.file = file;
-        view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-        start += view.PointerOffset;
+        _file = file;
+        _view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _start);
+        _start += _view.PointerOffset;
     }
 
     /// <summary>As it was given.</summary>
@@ -61,21 +61,21 @@ internal sealed unsafe class MappedFile : IDisposable
     /// <exception cref="ObjectDisposedException">The checkpoint that owned the file was disposed.</exception>
     public ReadOnlySpan<byte> Bytes(long offset, int count)
     {
-        ObjectDisposedException.ThrowIf(start is null, this);
+        ObjectDisposedException.ThrowIf(_start is null, this);
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length - count);
-        return new ReadOnlySpan<byte>(start + offset, count);
+        return new ReadOnlySpan<byte>(_start + offset, count);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (start is null)
+        if (_start is null)
             return;
-        start = null;
-        view.SafeMemoryMappedViewHandle.ReleasePointer();
-        view.Dispose();
-        file.Dispose();
+        _start = null;
+        _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view.Dispose();
+        _file.Dispose();
     }
 }

@@ -3,23 +3,23 @@ namespace Steer.Runtime.Checkpoints;
 /// <summary>A safetensors file, mapped into memory. Safe to read from several threads.</summary>
 public sealed class SafetensorsFile : IDisposable
 {
-    private readonly MappedFile file;
-    private readonly Dictionary<string, StoredTensor> tensors;
+    private readonly MappedFile _file;
+    private readonly Dictionary<string, StoredTensor> _tensors;
 
     private SafetensorsFile(MappedFile file, Dictionary<string, StoredTensor> tensors)
     {
-        this.file = file;
-        this.tensors = tensors;
+        _file = file;
+        _tensors = tensors;
     }
 
     /// <summary>As it was given.</summary>
-    public string Path => file.Path;
+    public string Path => _file.Path;
 
     /// <summary>Names of the tensors, in the order of the header.</summary>
-    public IReadOnlyCollection<string> Names => tensors.Keys;
+    public IReadOnlyCollection<string> Names => _tensors.Keys;
 
     /// <summary>The tensors by name.</summary>
-    public IReadOnlyDictionary<string, StoredTensor> Tensors => tensors;
+    public IReadOnlyDictionary<string, StoredTensor> Tensors => _tensors;
 
     /// <summary>Maps a file and checks its header.</summary>
     /// <exception cref="SteerException">The file is missing or damaged.</exception>
@@ -39,7 +39,7 @@ public sealed class SafetensorsFile : IDisposable
 
     /// <summary>A tensor by name.</summary>
     /// <exception cref="SteerException">The file has no such tensor.</exception>
-    public StoredTensor Tensor(string name) => tensors.TryGetValue(name, out StoredTensor? tensor)
+    public StoredTensor Tensor(string name) => _tensors.TryGetValue(name, out StoredTensor? tensor)
         ? tensor
         : throw FileError.At(Path, $"tensor {name} is missing; check that this is the right file.");
 
@@ -52,5 +52,5 @@ public sealed class SafetensorsFile : IDisposable
     public long[] ReadIntegers(string name) => Tensor(name).ReadIntegers();
 
     /// <inheritdoc/>
-    public void Dispose() => file.Dispose();
+    public void Dispose() => _file.Dispose();
 }

@@ -29,21 +29,21 @@ public sealed record TensorDeclaration(string Name, DType Type, params long[] Sh
 /// </example>
 public sealed class SafetensorsWriter : IDisposable
 {
-    private readonly string path;
-    private readonly string partialPath;
-    private readonly FileStream stream;
-    private readonly IReadOnlyList<TensorDeclaration> tensors;
-    private int current;
-    private long left;
-    private bool finished;
+    private readonly string _path;
+    private readonly string _partialPath;
+    private readonly FileStream _stream;
+    private readonly IReadOnlyList<TensorDeclaration> _tensors;
+    private int _current;
+    private long _left;
+    private bool _finished;
 
     private SafetensorsWriter(string path, FileStream stream, IReadOnlyList<TensorDeclaration> tensors)
     {
-        this.path = path;
-        partialPath = stream.Name;
-        this.stream = stream;
-        this.tensors = tensors;
-        left = tensors.Count > 0 ? tensors[0].Count : 0;
+        _path = path;
+        _partialPath = stream.Name;
+        _stream = stream;
+        _tensors = tensors;
+        _left = tensors.Count > 0 ? tensors[0].Count : 0;
     }
 
     /// <summary>Begins a file; declare F32 before BF16 tensors, so that each lies at a multiple of its number's size.</summary>
@@ -71,16 +71,16 @@ public sealed class SafetensorsWriter : IDisposable
     {
         while (!numbers.IsEmpty)
         {
-            while (left == 0)
+            while (_left == 0)
             {
-                if (++current >= tensors.Count)
+                if (++_current >= _tensors.Count)
                     throw new ArgumentException("More numbers than were declared.", nameof(numbers));
-                left = tensors[current].Count;
+                _left = _tensors[_current].Count;
             }
 
-            int count = (int)Math.Min(left, numbers.Length);
-            WriteAs(tensors[current].Type, numbers[..count]);
-            left -= count;
+            int count = (int)Math.Min(_left, numbers.Length);
+            WriteAs(_tensors[_current].Type, numbers[..count]);
+            _left -= count;
             numbers = numbers[count..];
         }
     }
@@ -90,36 +90,36 @@ public sealed class SafetensorsWriter : IDisposable
     /// <exception cref="SteerException">The file cannot be written.</exception>
     public void Finish()
     {
-        if (left > 0 || tensors.Skip(current + 1).Any(t => t.Count > 0))
+        if (_left > 0 || _tensors.Skip(_current + 1).Any(t => t.Count > 0))
             throw new InvalidOperationException("Fewer numbers than were declared.");
         try
         {
-            stream.Dispose();
-            File.Move(partialPath, path, overwrite: true);
-            finished = true;
+            _stream.Dispose();
+            File.Move(_partialPath, _path, overwrite: true);
+            _finished = true;
         }
         catch (Exception e) when (IsUnwritable(e))
         {
-            throw Unwritable(path, e);
+            throw Unwritable(_path, e);
         }
     }
 
     /// <summary>Closes the file, and removes it unless it is finished.</summary>
     public void Dispose()
     {
-        if (finished)
+        if (_finished)
             return;
         try
         {
-            stream.Dispose();
-            File.Delete(partialPath);
+            _stream.Dispose();
+            File.Delete(_partialPath);
         }
         catch (Exception e) when (IsUnwritable(e))
         {
             // A disk that is full or gone has already been told of by the write that failed.
         }
 
-        finished = true;
+        _finished = true;
     }
 
     private static byte[] Header(IReadOnlyList<TensorDeclaration> tensors)
@@ -168,7 +168,7 @@ public sealed class SafetensorsWriter : IDisposable
         {
             if (type == DType.F32)
             {
-                stream.Write(MemoryMarshal.AsBytes(numbers));
+                _stream.Write(MemoryMarshal.AsBytes(numbers));
                 return;
             }
 
@@ -178,12 +178,12 @@ public sealed class SafetensorsWriter : IDisposable
                 ReadOnlySpan<float> chunk = numbers[i..Math.Min(i + narrow.Length, numbers.Length)];
                 for (int j = 0; j < chunk.Length; j++)
                     narrow[j] = DTypeExtensions.NarrowBF16(chunk[j]);
-                stream.Write(MemoryMarshal.AsBytes(narrow[..chunk.Length]));
+                _stream.Write(MemoryMarshal.AsBytes(narrow[..chunk.Length]));
             }
         }
         catch (Exception e) when (IsUnwritable(e))
         {
-            throw Unwritable(path, e);
+            throw Unwritable(_path, e);
         }
     }
 

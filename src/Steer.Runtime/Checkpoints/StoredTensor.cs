@@ -7,13 +7,13 @@ namespace Steer.Runtime.Checkpoints;
 /// <summary>Where a tensor lies in a mapped file; its place and size are already checked against the file.</summary>
 public sealed class StoredTensor
 {
-    private readonly MappedFile file;
-    private readonly long offset;
+    private readonly MappedFile _file;
+    private readonly long _offset;
 
     internal StoredTensor(MappedFile file, string name, StorageType type, long[] shape, long offset)
     {
-        this.file = file;
-        this.offset = offset;
+        _file = file;
+        _offset = offset;
         Name = name;
         Type = type;
         Shape = shape;
@@ -33,7 +33,7 @@ public sealed class StoredTensor
     public long Count { get; }
 
     /// <summary>File that holds it.</summary>
-    public string File => file.Path;
+    public string File => _file.Path;
 
     /// <summary>An error about this tensor.</summary>
     internal SteerException Error(string problem) => FileError.At(File, $"tensor {Name} {problem}");
@@ -58,7 +58,7 @@ public sealed class StoredTensor
     /// <summary>Widens the numbers from <paramref name="start"/> on to float32 (exact for F32, F16 and BF16).</summary>
     internal void Read(long start, Span<float> destination)
     {
-        ReadOnlySpan<byte> bytes = file.Bytes(offset + start * Type.Size(), checked(destination.Length * Type.Size()));
+        ReadOnlySpan<byte> bytes = _file.Bytes(_offset + start * Type.Size(), checked(destination.Length * Type.Size()));
         switch (Type)
         {
             case StorageType.F32:
@@ -122,7 +122,7 @@ public sealed class StoredTensor
         if (Count > Array.MaxLength / 8)
             throw Error($"has {Count} numbers, more than can be read at once.");
         var numbers = new long[Count];
-        ReadOnlySpan<byte> bytes = file.Bytes(offset, numbers.Length * Type.Size());
+        ReadOnlySpan<byte> bytes = _file.Bytes(_offset, numbers.Length * Type.Size());
         if (Type == StorageType.I64)
             MemoryMarshal.Cast<byte, long>(bytes).CopyTo(numbers);
         else

@@ -6,7 +6,7 @@ internal sealed class TensorCatalog : IDisposable
     private const string SingleFile = "model.safetensors";
     private const string IndexFile = "model.safetensors.index.json";
 
-    private readonly List<IDisposable> files = [];
+    private readonly List<IDisposable> _files = [];
 
     private TensorCatalog(string path) => Path = path;
 
@@ -14,7 +14,7 @@ internal sealed class TensorCatalog : IDisposable
     public TensorCatalog(MappedFile file, IEnumerable<StoredTensor> tensors)
     {
         Path = file.Path;
-        files.Add(file);
+        _files.Add(file);
         Tensors = tensors.ToDictionary(t => t.Name);
     }
 
@@ -54,14 +54,14 @@ internal sealed class TensorCatalog : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (IDisposable file in files)
+        foreach (IDisposable file in _files)
             file.Dispose();
     }
 
     private SafetensorsFile OpenFile(string path)
     {
         SafetensorsFile file = SafetensorsFile.Open(path);
-        files.Add(file);
+        _files.Add(file);
         return file;
     }
 

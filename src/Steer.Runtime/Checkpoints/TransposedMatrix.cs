@@ -13,7 +13,7 @@ internal sealed class TransposedMatrix(StoredTensor tensor, int rows, int column
 
     // One block for each thread, whichever matrix it is of: blocks of all matrices of a model would be as large as the model.
     [ThreadStatic]
-    private static Block? lastBlock;
+    private static Block? _lastBlock;
 
     private sealed record Block(TransposedMatrix Owner, int FirstRow, float[] Numbers);
 
@@ -23,9 +23,9 @@ internal sealed class TransposedMatrix(StoredTensor tensor, int rows, int column
         ArgumentOutOfRangeException.ThrowIfNegative(row);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, Rows);
         int firstRow = row - row % BlockRows;
-        Block? block = lastBlock;
+        Block? block = _lastBlock;
         if (block is null || !ReferenceEquals(block.Owner, this) || block.FirstRow != firstRow)
-            lastBlock = block = ReadBlock(firstRow, block?.Numbers);
+            _lastBlock = block = ReadBlock(firstRow, block?.Numbers);
         block.Numbers.AsSpan((row - firstRow) * Columns, Columns).CopyTo(destination);
     }
 

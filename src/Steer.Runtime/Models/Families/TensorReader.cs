@@ -30,32 +30,32 @@ internal sealed class TensorReader
         ".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq",
     ];
 
-    private readonly TensorCatalog catalog;
-    private readonly TensorOverlay? overlay;
-    private readonly string missingPrefix;
-    private readonly HashSet<string> left;
-    private readonly Dictionary<string, StoredTensor> taken = [];
+    private readonly TensorCatalog _catalog;
+    private readonly TensorOverlay? _overlay;
+    private readonly string _missingPrefix;
+    private readonly HashSet<string> _left;
+    private readonly Dictionary<string, StoredTensor> _taken = [];
 
     /// <summary>Reads from a catalog, where an overlay does not replace.</summary>
     public TensorReader(TensorCatalog catalog, TensorPlan plan, TensorOverlay? overlay)
     {
-        this.catalog = catalog;
-        this.overlay = overlay;
-        left = [.. catalog.Tensors.Keys];
+        _catalog = catalog;
+        _overlay = overlay;
+        _left = [.. catalog.Tensors.Keys];
         string embedding = $"{plan.Names.Embedding}.weight";
         bool savedWithoutHead = !catalog.Tensors.ContainsKey(plan.Names.Prefix + embedding) && catalog.Tensors.ContainsKey(embedding);
-        missingPrefix = savedWithoutHead ? plan.Names.Prefix : "";
+        _missingPrefix = savedWithoutHead ? plan.Names.Prefix : "";
     }
 
     /// <summary>Stored tensors read so far, by their full names.</summary>
-    public IReadOnlyDictionary<string, StoredTensor> Taken => taken;
+    public IReadOnlyDictionary<string, StoredTensor> Taken => _taken;
 
     /// <summary>Whether an adapter replaces the tensor.</summary>
-    public bool IsReplaced(string name) => overlay is not null && overlay.Tensors.ContainsKey(name);
+    public bool IsReplaced(string name) => _overlay is not null && _overlay.Tensors.ContainsKey(name);
 
     /// <summary>The checkpoint's own projection in place of one that an adapter replaced, unless tied ones stay tied.</summary>
     public LinearTensors Unchanged(LinearTensors linear) =>
-        overlay is null or { KeepsTied: true } ? linear : overlay.Linears[linear.Parts[0].Module];
+        _overlay is null or { KeepsTied: true } ? linear : _overlay.Linears[linear.Parts[0].Module];
 
     /// <summary>A projection of one or several stored ones.</summary>
     public LinearTensors Linear(params ReadOnlySpan<StoredLinear> parts)
@@ -68,7 +68,7 @@ internal sealed class TensorReader
             replaced |= IsReplaced($"{part.Module}.weight") || IsReplaced($"{part.Module}.bias");
         }
 
-        return overlay is not null && !replaced ? overlay.Linears[parts[0].Module] : new LinearTensors(read);
+        return _overlay is not null && !replaced ? _overlay.Linears[parts[0].Module] : new LinearTensors(read);
     }
 
     /// <summary>The numbers of a small tensor.</summary>
@@ -81,15 +81,15 @@ internal sealed class TensorReader
     }
 
     /// <summary>Leaves a tensor aside, if there is one of that name.</summary>
-    public void Ignore(string name) => left.Remove(name);
+    public void Ignore(string name) => _left.Remove(name);
 
     /// <summary>Throws if the checkpoint holds weights that were not asked for.</summary>
     public void RefuseLeftOver(string architecture)
     {
-        List<string> unknown = [.. left.Where(name => !BufferSuffixes.Any(name.EndsWith)).Order(StringComparer.Ordinal)];
+        List<string> unknown = [.. _left.Where(name => !BufferSuffixes.Any(suffix => name.EndsWith(suffix, StringComparison.Ordinal))).Order(StringComparer.Ordinal)];
         if (unknown.Count > 0)
         {
-            throw catalog.Tensors[unknown[0]].Error($"and {unknown.Count - 1} others have no place in {architecture} as config.json describes it; " +
+            throw _catalog.Tensors[unknown[0]].Error($"and {unknown.Count - 1} others have no place in {architecture} as config.json describes it; " +
                 "check that config.json belongs to these weights.");
         }
     }
@@ -119,22 +119,22 @@ internal sealed class TensorReader
 
     private StoredTensor Take(string name)
     {
-        if (overlay is not null && overlay.Tensors.TryGetValue(name, out StoredTensor? tensor))
+        if (_overlay is not null && _overlay.Tensors.TryGetValue(name, out StoredTensor? tensor))
         {
-            left.Remove(StoredName(name));
+            _left.Remove(StoredName(name));
         }
         else
         {
-            if (!catalog.Tensors.TryGetValue(StoredName(name), out tensor))
-                throw FileError.At(catalog.Path, $"tensor {name} is missing; check that config.json belongs to these weights and that no shard is missing.");
-            if (!left.Remove(StoredName(name)))
+            if (!_catalog.Tensors.TryGetValue(StoredName(name), out tensor))
+                throw FileError.At(_catalog.Path, $"tensor {name} is missing; check that config.json belongs to these weights and that no shard is missing.");
+            if (!_left.Remove(StoredName(name)))
                 throw new InvalidOperationException($"The plan asks for {name} twice.");
         }
 
-        taken.Add(name, tensor);
+        _taken.Add(name, tensor);
         return tensor;
     }
 
     private string StoredName(string name) =>
-        missingPrefix.Length > 0 && name.StartsWith(missingPrefix, StringComparison.Ordinal) ? name[missingPrefix.Length..] : name;
+        _missingPrefix.Length > 0 && name.StartsWith(_missingPrefix, StringComparison.Ordinal) ? name[_missingPrefix.Length..] : name;
 }
