@@ -1,0 +1,114 @@
+using System.CommandLine;
+using System.Globalization;
+using Spectre.Console;
+using Steer.Cli.Flags;
+using Steer.Cli.Input;
+using Steer.Cli.Output;
+using Steer.Cli.Runs;
+using Steer.Runtime.Engine;
+using Steer.Runtime.Guidance;
+
+namespace Steer.Cli.Commands;
+
+/// <summary>`steer bench`: how fast whole runs are.</summary>
+internal sealed class BenchCommand : SteerCommand
+{
+    private const float DefaultGamma = 0.3f;
+
+    private readonly ModelFlags _models;
+    private readonly BenchFlags _flags;
+    private readonly GuidanceFlags _guidance;
+    private readonly ListingFlags _output;
+    private readonly EngineFlags _engine;
+
+    public BenchCommand(Terminal terminal)
+        : base("bench", "Measures prefill and decode, plain and guided, at several batch sizes.", terminal)
+    {
+        _models = Add(new ModelFlags());
+        _flags = Add(new BenchFlags());
+        _guidance = Add(new GuidanceFlags());
+        _output = Add(new ListingFlags("One object per line."));
+        _engine = Add(new EngineFlags());
+    }
+
+    public override IReadOnlyList<(string CommandLine, string Comment)> Examples =>
+    [
+        ("steer bench --task astronomy --batch 1,8 --gamma 0.3 --eta 0.2", "The small pair with a base, an expert and a negative branch."),
+        ("steer bench --base DIR --expert DIR --batch 1,4,16", "Your own models."),
+    ];
+
+    protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
+    {
+        var models = _models.Resolve(parsed);
+        var guidance = _guidance.Apply(parsed, models, hasContext: false);
+        if (guidance is { Preset: GuidancePreset.Steer, Gamma: null or 0, Eta: 0 } && models.Expert is not null)
+            guidance = guidance with { Gamma = DefaultGamma };
+        int[] batches = _flags.Batches(parsed);
+        var options = _engine.Apply(parsed, models.ToOptions());
+        options = options with { MaxBatch = Math.Max(options.MaxBatch, batches.Max()) };
+        using var engine = SteerEngine.Load(options, (_, _) => stop.ThrowIfCancellationRequested());
+        var run = new BenchRun(engine, _flags.PromptTokens(parsed), _flags.NegativeTokens(parsed), _flags.MaxTokens(parsed));
+        var results = new List<BenchResult>();
+        foreach (int batch in batches)
+        {
+            results.Add(await run.MeasureAsync("plain", new GuidanceParams { Preset = GuidancePreset.Plain }, batch, stop).ConfigureAwait(false));
+            if (guidance.Preset != GuidancePreset.Plain)
+                results.Add(await run.MeasureAsync("guided", guidance, batch, stop).ConfigureAwait(false));
+        }
+
+        int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
+        double? bandwidth = options.Device == "cpu" ? MemoryBandwidth.Measure(threads) : null;
+        if (_output.Json(parsed))
+            WriteJson(results, bandwidth);
+        else
+            DrawTable(engine, results, bandwidth);
+        return ExitCode.Ok;
+    }
+
+    private void WriteJson(List<BenchResult> results, double? bandwidth)
+    {
+        using var lines = new JsonLines(ResultStream.ToStandardOutput(Terminal));
+        foreach (var result in results)
+        {
+            lines.Write(json =>
+            {
+                json.WriteString("mode", result.Mode);
+                json.WriteNumber("batch", result.Batch);
+                json.WriteNumber("branches", result.Branches);
+                json.WriteFinite("prefill_tokens_per_second", result.PrefillRate);
+                json.WriteFinite("decode_tokens_per_second", result.DecodeRate);
+                json.WriteFinite("weight_bytes_per_second", result.WeightRate);
+                if (bandwidth is { } limit)
+                    json.WriteFinite("memory_bytes_per_second", limit);
+            });
+        }
+    }
+
+    private void DrawTable(SteerEngine engine, List<BenchResult> results, double? bandwidth) => Terminal.WriteOutput(console =>
+    {
+        var table = new Table().Border(TableBorder.Simple).AddColumn("Run");
+        foreach (string name in new[] { "Batch", "Branches", "Prefill tokens/s", "Decode tokens/s", "of plain", "Weights GB/s" })
+            table.AddColumn(new TableColumn(name).RightAligned());
+        if (bandwidth is not null)
+            table.AddColumn(new TableColumn("of memory").RightAligned());
+        foreach (var r in results)
+        {
+            var plain = results.First(p => p.Mode == "plain" && p.Batch == r.Batch);
+            List<string> cells =
+            [
+                r.Mode, Text($"{r.Batch}"), Text($"{r.Branches}"), Text($"{r.PrefillRate:n0}"), Text($"{r.DecodeRate:n0}"),
+                ReferenceEquals(plain, r) ? "" : Text($"{r.DecodeRate / plain.DecodeRate:0%}"), Text($"{r.WeightRate / 1e9:0.0}"),
+            ];
+            if (bandwidth is { } limit)
+                cells.Add(Text($"{r.WeightRate / limit:0%}"));
+            table.AddRow([.. cells]);
+        }
+
+        console.Write(table);
+        console.WriteLine(engine.DeviceDescription);
+        if (bandwidth is { } measured)
+            console.WriteLine(Text($"Memory read at {measured / 1e9:0.0} GB/s in this run; weights that fit the caches are read faster."));
+    });
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

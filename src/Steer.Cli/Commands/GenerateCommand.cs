@@ -1,0 +1,92 @@
+using System.CommandLine;
+using Steer.Cli.Display;
+using Steer.Cli.Flags;
+using Steer.Cli.Input;
+using Steer.Cli.Output;
+using Steer.Cli.Runs;
+using Steer.Runtime;
+using Steer.Runtime.Engine;
+using Steer.Runtime.Guidance;
+
+namespace Steer.Cli.Commands;
+
+/// <summary>`steer generate`: texts from prompts.</summary>
+internal sealed class GenerateCommand : SteerCommand
+{
+    private readonly ModelFlags _models;
+    private readonly PromptFlags _prompts;
+    private readonly GuidanceFlags _guidance;
+    private readonly NegativeFlags _negatives;
+    private readonly SamplingFlags _sampling;
+    private readonly OutputFlags _output;
+    private readonly EngineFlags _engine;
+
+    public GenerateCommand(Terminal terminal)
+        : base("generate", "Makes texts, steered by an expert and away from negatives.", terminal)
+    {
+        _prompts = new PromptFlags(several: true);
+        _models = Add(new ModelFlags());
+        Add(_prompts);
+        _guidance = Add(new GuidanceFlags());
+        _negatives = Add(new NegativeFlags());
+        _sampling = Add(new SamplingFlags());
+        _output = Add(new OutputFlags("One object per line: text, token_ids, finish_reason, seed, index.", order: true));
+        _engine = Add(new EngineFlags());
+    }
+
+    public override IReadOnlyList<(string CommandLine, string Comment)> Examples =>
+    [
+        ("steer generate --task astronomy -n 8 --gamma 0.3 --eta 0.2", "Eight hypotheses by the astronomy expert, pushed away from real ones."),
+        ("steer generate --prompt \"Once upon a time\" --max-tokens 60", "The base alone continues a text."),
+        ("steer generate --base DIR --expert DIR --prompt-file prompts.jsonl --gamma 0.3 --json -o texts.jsonl", "Your own models and prompts; results as JSON lines."),
+    ];
+
+    protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
+    {
+        using var progress = new Progress(Terminal, _output.Quiet(parsed));
+        var run = Prepare(parsed, progress);
+        string? path = _output.File(parsed);
+        using var stream = path is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(path);
+        using var writer = new GenerationWriter(
+            stream, _output.Json(parsed), run.Models.Task?.CompletionPrefix ?? "", run.Sampling.N, run.Prompts.Count > 1);
+        using var engine = SteerEngine.Load(_engine.Apply(parsed, run.Models.ToOptions()), (file, share) =>
+        {
+            stop.ThrowIfCancellationRequested();
+            progress.Loading(file, share);
+        });
+        run.Check(engine);
+
+        progress.Begin(engine, run.Count);
+        var branches = new BranchNames();
+        try
+        {
+            await foreach (var result in engine.GenerateAsync(run.Requests(), ordered: !_output.Unordered(parsed), stop).ConfigureAwait(false))
+            {
+                foreach (string warning in result.Warnings)
+                    progress.Note(warning);
+                branches.Add(result.Branches);
+                progress.Finish(() => writer.Write(result));
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            progress.Note($"interrupted after {progress.Finished} of {run.Count} texts.");
+            throw;
+        }
+
+        progress.Dispose();
+        if (!_output.Quiet(parsed))
+            ClosingBox.Draw(Terminal, engine, Figures.Count(run.Count), branches.Names, progress.Elapsed.TotalSeconds);
+        return ExitCode.Ok;
+    }
+
+    private GenerationRun Prepare(ParseResult parsed, Progress progress)
+    {
+        var models = _models.Resolve(parsed);
+        string? context = _prompts.Context(parsed);
+        var guidance = _guidance.Apply(parsed, models, context is not null);
+        var sampling = _sampling.Apply(parsed, new SamplingParams { MaxTokens = models.Task?.MaxTokens, Stop = models.Task?.Stop ?? [] });
+        var negatives = _negatives.Resolve(parsed, models.Task, guidance, progress.Note);
+        return new GenerationRun(models, _prompts.All(parsed, models.Task, Terminal), negatives, guidance, sampling, context, _sampling.Seed(parsed));
+    }
+}

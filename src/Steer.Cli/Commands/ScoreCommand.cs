@@ -1,0 +1,97 @@
+using System.CommandLine;
+using Steer.Cli.Display;
+using Steer.Cli.Flags;
+using Steer.Cli.Input;
+using Steer.Cli.Output;
+using Steer.Cli.Runs;
+using Steer.Runtime;
+using Steer.Runtime.Engine;
+using Steer.Runtime.Guidance;
+
+namespace Steer.Cli.Commands;
+
+/// <summary>`steer score`: how likely texts are under base, expert and the guided distribution.</summary>
+internal sealed class ScoreCommand : SteerCommand
+{
+    private readonly TextFlags _texts = new();
+    private readonly ModelFlags _models;
+    private readonly PromptFlags _prompt;
+    private readonly ScoreFlags _scoring;
+    private readonly GuidanceFlags _guidance;
+    private readonly NegativeFlags _negatives;
+    private readonly OutputFlags _output;
+    private readonly EngineFlags _engine;
+
+    public ScoreCommand(Terminal terminal)
+        : base("score", "Log-probabilities and perplexity of texts under base, expert and the guided distribution.", terminal)
+    {
+        Arguments.Add(_texts.Argument);
+        Add(_texts);
+        _models = Add(new ModelFlags());
+        _prompt = Add(new PromptFlags(several: false));
+        _scoring = Add(new ScoreFlags());
+        _guidance = Add(new GuidanceFlags());
+        _negatives = Add(new NegativeFlags());
+        _output = Add(new OutputFlags("One object per line: text, token_ids and for base, expert and guided log_prob (nats) and perplexity; totals last."));
+        _engine = Add(new EngineFlags());
+    }
+
+    public override IReadOnlyList<(string CommandLine, string Comment)> Examples =>
+    [
+        ("steer score --task astronomy \"Dark matter is made of stars.\"", "Is the text more likely under the expert than under the base?"),
+        ("steer score --base DIR --file texts.jsonl --json", "A file's texts under your own model."),
+        ("steer score --base DIR --ids-file ids.json --logits logits.safetensors", "Raw logits, to compare with other programs."),
+    ];
+
+    protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
+    {
+        using var progress = new Progress(Terminal, _output.Quiet(parsed));
+        var models = _models.Resolve(parsed);
+        var guidance = _guidance.Apply(parsed, models, hasContext: false);
+        if (guidance.Preset == GuidancePreset.ContextAware)
+            throw new SteerException("--preset is context-aware: score has no branch with a context. Give another preset.");
+        var negatives = _negatives.Resolve(parsed, models.Task, guidance, progress.Note);
+        var prompt = _prompt.Single(parsed, models.Task);
+        var rows = _scoring.IdsFile(parsed) is { } idsFile ? IdsFile.Read(idsFile) : null;
+        var texts = rows is null ? _texts.Read(parsed, Terminal) : [];
+        if (rows is null && texts.Count == 0)
+            throw new SteerException("There is no text to score: give it as an argument, with --file FILE or --ids-file FILE, or pipe it in.");
+
+        string? path = _output.File(parsed);
+        using var stream = path is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(path);
+        using var writer = new ScoreWriter(stream, _output.Json(parsed), narrow: path is null && Terminal.Width < 80);
+        using var engine = SteerEngine.Load(_engine.Apply(parsed, models.ToOptions()), (file, share) =>
+        {
+            stop.ThrowIfCancellationRequested();
+            progress.Loading(file, share);
+        });
+        var items = new ScoreItems(engine, prompt, models.Task?.CompletionPrefix ?? "", _scoring.Eos(parsed, models.Task is not null));
+        List<ScoredText> scored = [.. rows is null ? items.FromTexts(texts) : items.FromIds(rows)];
+
+        progress.Begin(engine, scored.Count);
+        var branches = new BranchNames();
+        var run = new ScoreRun(engine, models, guidance, negatives, _scoring.Seed(parsed), detail: _output.Json(parsed) && _scoring.LogProbs(parsed));
+        await foreach (var (text, scores, guided) in run.ScoreAsync(scored, stop).ConfigureAwait(false))
+        {
+            foreach (string warning in guided?.Warnings ?? [])
+                progress.Note(warning);
+            branches.Add(guided?.Branches ?? ["base"]);
+            progress.Finish(() => writer.Write(text, scores));
+        }
+
+        writer.WriteTotals();
+        if (_scoring.Logits(parsed) is { } logits)
+            await LogitsFile.WriteAsync(logits, engine, models.Expert is null ? Variant.Base : Variant.Expert, scored, stop).ConfigureAwait(false);
+        Close(progress, engine, writer, branches, scored.Count, _output.Quiet(parsed));
+        return ExitCode.Ok;
+    }
+
+    private void Close(Progress progress, SteerEngine engine, ScoreWriter writer, BranchNames branches, int texts, bool quiet)
+    {
+        if (writer.Totals.FirstOrDefault(t => t.Masked > 0) is { } masked)
+            progress.Note($"{masked.Masked} of {masked.Tokens} tokens lie outside the plausibility mask, where the guided probability is 0; --alpha 0 scores without a mask.");
+        progress.Dispose();
+        if (!quiet)
+            ClosingBox.Draw(Terminal, engine, Figures.Count(texts), branches.Names, progress.Elapsed.TotalSeconds);
+    }
+}

@@ -1,0 +1,115 @@
+using System.Text.Json;
+using Spectre.Console;
+using Steer.Cli.Flags;
+using Steer.Kernels;
+using Steer.Runtime.Checkpoints;
+using Steer.Runtime.Models;
+
+namespace Steer.Cli.Display;
+
+/// <summary>What `inspect` tells of one model.</summary>
+/// <param name="Role">base, expert ...</param>
+/// <param name="Path">As it was given.</param>
+/// <param name="Facts">Name as in JSON, and value: a string, a long or a list of strings or whole numbers.</param>
+/// <param name="Memory">Parts and their bytes once loaded.</param>
+internal sealed record ModelReport(string Role, string Path, IReadOnlyList<(string Name, object Value)> Facts, IReadOnlyList<(string Part, long Bytes)> Memory)
+{
+    public static ModelReport Of(string role, Checkpoint checkpoint)
+    {
+        var c = checkpoint.Config;
+        long keysAndValues = new KvCacheShape(c.NumLayers, 1, c.NumKvHeads, c.HeadDim).BytesPerBlock / KvCacheShape.BlockSize;
+        List<(string, object)> facts =
+        [
+            ("architecture", c.Architecture),
+            ("parameters", checkpoint.ParameterCount),
+            ("weights", checkpoint.StoredType.ToString().ToLowerInvariant()),
+            ("vocab_size", (long)c.VocabSize),
+            ("hidden_size", (long)c.HiddenSize),
+            ("intermediate_size", (long)c.IntermediateSize),
+            ("layers", (long)c.NumLayers),
+            ("heads", (long)c.NumHeads),
+            ("kv_heads", (long)c.NumKvHeads),
+            ("head_dim", (long)c.HeadDim),
+            ("window", (long)c.MaxPositions),
+        ];
+        if (c.NumExperts > 0)
+            facts.AddRange([("experts", (long)c.NumExperts), ("experts_per_token", (long)c.ExpertsPerToken)]);
+        facts.Add(("eos_token_ids", checkpoint.EosIds.Select(id => (long)id).ToArray()));
+        facts.Add(("kv_bytes_per_token", keysAndValues));
+        return new ModelReport(role, checkpoint.Path, facts, Parts(checkpoint.Tensors, checkpoint.StoredType));
+    }
+
+    public static ModelReport Of(string role, Adapter adapter)
+    {
+        string[] targets = [.. adapter.Modules.Select(m => m[(m.LastIndexOf('.') + 1)..]).Distinct()];
+        return new ModelReport(
+            role,
+            adapter.Path,
+            [
+                ("architecture", "LoRA adapter"),
+                ("parameters", adapter.ParameterCount),
+                ("ranks", adapter.Ranks.Select(r => (long)r).ToArray()),
+                ("modules", (long)adapter.Modules.Count),
+                ("targets", targets),
+            ],
+            [("low-rank changes", adapter.ParameterCount * sizeof(float))]);
+    }
+
+    /// <summary>Draws a table.</summary>
+    public void Draw(IAnsiConsole console)
+    {
+        var table = new Table().Border(TableBorder.Simple).HideHeaders().AddColumn(new TableColumn("").NoWrap()).AddColumn("");
+        table.Title = new TableTitle($"{Role}: {Path}".EscapeMarkup());
+        foreach (var (name, value) in Facts)
+            table.AddRow(new Text(name.Replace('_', ' ')), new Text(Words(value)));
+        foreach (var (part, bytes) in Memory)
+            table.AddRow(new Text("memory, " + part), new Text(ByteSize.Format(bytes)));
+        table.AddRow(new Text("memory, all weights"), new Text(ByteSize.Format(Memory.Sum(m => m.Bytes))));
+        console.Write(table);
+    }
+
+    /// <summary>A member named by the role.</summary>
+    public void Write(Utf8JsonWriter json)
+    {
+        json.WriteStartObject(Role.Replace('-', '_'));
+        json.WriteString("path", Path);
+        foreach (var (name, value) in Facts)
+        {
+            json.WritePropertyName(name);
+            JsonSerializer.Serialize(json, value);
+        }
+
+        json.WriteStartObject("memory_bytes");
+        foreach (var (part, bytes) in Memory)
+            json.WriteNumber(part.Replace(' ', '_').Replace('-', '_'), bytes);
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    private static string Words(object value) => value switch
+    {
+        long number => Figures.Count(number),
+        long[] numbers => string.Join(", ", numbers),
+        string[] names => string.Join(", ", names),
+        _ => value.ToString()!,
+    };
+
+    /// <summary>Matrices as they are stored or wider; norms and biases in float32.</summary>
+    private static IReadOnlyList<(string, long)> Parts(DecoderTensors t, DType type)
+    {
+        long attention = t.Layers.Sum(l => Numbers(l.Qkv) + Numbers(l.Output));
+        long feedForward = t.Layers.Sum(l => Numbers(l.Up) + Numbers(l.Down) + Numbers(l.Router) + l.ExpertUp.Sum(Numbers) + l.ExpertDown.Sum(Numbers));
+        long embedding = Numbers(t.Embedding) + Numbers(t.PositionEmbedding);
+        var parts = new List<(string, long)>
+        {
+            (ReferenceEquals(t.Embedding, t.LmHead) ? "embedding and head" : "embedding", embedding * type.Size()),
+            ("attention", attention * type.Size()),
+            ("feed-forward", feedForward * type.Size()),
+        };
+        if (!ReferenceEquals(t.Embedding, t.LmHead))
+            parts.Add(("head", Numbers(t.LmHead) * type.Size()));
+        return parts;
+    }
+
+    private static long Numbers(LinearTensors? tensors) => tensors?.Parts.Sum(p => (long)p.Weight.Rows * p.Weight.Columns) ?? 0;
+}

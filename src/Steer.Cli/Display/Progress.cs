@@ -1,0 +1,142 @@
+using System.Diagnostics;
+using System.Globalization;
+using Steer.Runtime.Engine;
+
+namespace Steer.Cli.Display;
+
+/// <summary>
+/// What a person who waits sees on the error stream: one line that is drawn over and over in a terminal, a plain line now and then elsewhere.
+/// Results and notes go through here, so that they never mix with it.
+/// </summary>
+internal sealed class Progress : IDisposable
+{
+    private static readonly TimeSpan RedrawEvery = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan PlainLineEvery = TimeSpan.FromSeconds(10);
+
+    private readonly Terminal _terminal;
+    private readonly bool _quiet;
+    private readonly bool _live;
+    private readonly HashSet<string> _notes = [];
+    private readonly Lock _lock = new();
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private readonly Timer? _timer;
+    private SteerEngine? _engine;
+    private string _loading = "";
+    private int _total;
+    private int _finished;
+    private TimeSpan _started;
+    private bool _drawn;
+
+    public Progress(Terminal terminal, bool quiet)
+    {
+        _terminal = terminal;
+        _quiet = quiet;
+        _live = !quiet && terminal.ErrorIsTerminal && terminal.Display.Profile.Capabilities.Ansi;
+        var every = _live ? RedrawEvery : PlainLineEvery;
+        _timer = quiet ? null : new Timer(_ => Tick(), null, every, every);
+    }
+
+    /// <summary>Texts finished.</summary>
+    public int Finished => _finished;
+
+    /// <summary>Time since the program began its work.</summary>
+    public TimeSpan Elapsed => _clock.Elapsed;
+
+    /// <summary>A model is being loaded; the share that is done goes from 0 to 1.</summary>
+    public void Loading(string path, double share)
+    {
+        lock (_lock)
+            _loading = string.Create(CultureInfo.InvariantCulture, $"loading {path} {share:0%}");
+    }
+
+    /// <summary>Loading is over and <paramref name="total"/> texts begin.</summary>
+    public void Begin(SteerEngine engine, int total)
+    {
+        lock (_lock)
+        {
+            (_engine, _total, _started) = (engine, total, _clock.Elapsed);
+            _loading = "";
+        }
+    }
+
+    /// <summary>Writes the result of one more text.</summary>
+    public void Finish(Action write)
+    {
+        lock (_lock)
+        {
+            Erase();
+            write();
+            _finished++;
+        }
+    }
+
+    /// <summary>Tells something once, however often it is said; also when quiet, because it is about what the results are.</summary>
+    public void Note(string line)
+    {
+        lock (_lock)
+        {
+            if (!_notes.Add(line))
+                return;
+            Erase();
+            _terminal.Error.WriteLine("steer: note: " + line);
+        }
+    }
+
+    /// <summary>Ends the line; later ticks draw nothing.</summary>
+    public void Dispose()
+    {
+        _timer?.Dispose();
+        lock (_lock)
+        {
+            Erase();
+            _engine = null;
+            _loading = "";
+        }
+    }
+
+    private void Tick()
+    {
+        lock (_lock)
+        {
+            string line = _engine is null ? _loading : Describe(_engine.Statistics);
+            if (line.Length == 0)
+                return;
+            if (_live)
+                Draw(line);
+            else
+                _terminal.Error.WriteLine("steer: " + line);
+        }
+    }
+
+    private string Describe(EngineStatistics statistics)
+    {
+        double tokens = statistics.GeneratedTokens + statistics.PrefillRows;
+        double seconds = (_clock.Elapsed - _started).TotalSeconds;
+        string line = string.Create(
+            CultureInfo.InvariantCulture, $"{_finished:n0} of {_total:n0} texts, {tokens / Math.Max(seconds, 1e-3):n0} tokens/s");
+        return _finished == 0 ? line : $"{line}, {Figures.Duration(seconds / _finished * (_total - _finished))} left";
+    }
+
+    private void Draw(string line)
+    {
+        int room = _terminal.Width - 1;
+        if (_total > 0 && room - line.Length > 12)
+            line = Bar(Math.Min(24, room - line.Length - 2)) + "  " + line;
+        Erase();
+        _terminal.Error.Write(line.Length <= room ? line : line[..room]);
+        _drawn = true;
+    }
+
+    private string Bar(int width)
+    {
+        int done = (int)((long)width * _finished / _total);
+        return new string('━', done) + new string('─', width - done);
+    }
+
+    private void Erase()
+    {
+        if (_drawn)
+            _terminal.Error.Write("\r\e[2K");
+        _drawn = false;
+    }
+}

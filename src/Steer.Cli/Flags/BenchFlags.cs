@@ -1,0 +1,34 @@
+using System.CommandLine;
+using Steer.Runtime;
+
+namespace Steer.Cli.Flags;
+
+/// <summary>What is measured.</summary>
+internal sealed class BenchFlags : FlagGroup
+{
+    private readonly Option<int[]?> _batch;
+    private readonly Option<int?> _promptTokens;
+    private readonly Option<int?> _negativeTokens;
+    private readonly Option<int?> _maxTokens;
+
+    public BenchFlags()
+        : base("Measurement")
+    {
+        _batch = Add(Flag.Parsed("--batch", "1,4,8", "Numbers of sequences at once. Default: 1,4,8.", "numbers such as 1,4,8", TokenIds.Parse));
+        _promptTokens = Add(Flag.Integer("--prompt-tokens", "N", "Tokens of each prompt. Default: 128."));
+        _negativeTokens = Add(Flag.Integer("--negative-tokens", "N", "Tokens of each negative context, where --eta is above 0. Default: 128."));
+        _maxTokens = Add(Flag.Integer("--max-tokens", "N", "Tokens generated for each sequence. Default: 128."));
+    }
+
+    public int[] Batches(ParseResult parsed) => parsed.Given(_batch) is not { } batches
+        ? [1, 4, 8]
+        : Array.TrueForAll(batches, b => b > 0) ? batches : throw new SteerException("--batch holds 0: give numbers of at least 1.");
+
+    public int PromptTokens(ParseResult parsed) => AtLeastOne("--prompt-tokens", parsed.GetValue(_promptTokens) ?? 128);
+
+    public int NegativeTokens(ParseResult parsed) => AtLeastOne("--negative-tokens", parsed.GetValue(_negativeTokens) ?? 128);
+
+    public int MaxTokens(ParseResult parsed) => AtLeastOne("--max-tokens", parsed.GetValue(_maxTokens) ?? 128);
+
+    private static int AtLeastOne(string name, int value) => value >= 1 ? value : throw new SteerException($"{name} is {value}: give at least 1.");
+}

@@ -1,0 +1,82 @@
+using System.CommandLine;
+using Steer.Cli.Input;
+using Steer.Runtime;
+using Steer.Runtime.Guidance;
+
+namespace Steer.Cli.Flags;
+
+/// <summary>How the models steer each other.</summary>
+internal sealed class GuidanceFlags : FlagGroup
+{
+    private readonly Option<GuidancePreset?> _preset;
+    private readonly Option<float?> _gamma;
+    private readonly Option<float?> _eta;
+    private readonly Option<float?> _alpha;
+    private readonly Option<float?> _floor;
+    private readonly Option<bool> _sumToOne;
+    private readonly Option<bool> _noEosExempt;
+    private readonly Option<NegativeCombination?> _combination;
+
+    public GuidanceFlags()
+        : base("Guidance")
+    {
+        _preset = Add(Flag.Choice(
+            "--preset",
+            "How branches are weighed. Default: steer with an expert, cfg for a base alone with --gamma, else what the models given ask for, else plain.",
+            ("plain", GuidancePreset.Plain), ("steer", GuidancePreset.Steer), ("cfg", GuidancePreset.Cfg), ("contrastive", GuidancePreset.Contrastive),
+            ("contrastive-beta", GuidancePreset.ContrastiveBeta), ("dexperts", GuidancePreset.DExperts), ("proxy", GuidancePreset.Proxy),
+            ("context-aware", GuidancePreset.ContextAware)));
+        _gamma = Add(Flag.Number("--gamma", "X", "Strength of the expert against the base (other presets: of their guidance). Useful up to about 0.6. Default: the task's, else 0."));
+        _eta = Add(Flag.Number("--eta", "X", "Strength of the push away from the negatives. Useful up to about 0.4. Default: the task's, else 0."));
+        _alpha = Add(Flag.Number("--alpha", "X", "Only tokens of at least this share of the expert's best stay. Default: the task's, else 0.1 where guidance is on."));
+        _floor = Add(Flag.Number("--floor", "X", "Log-probabilities below it are raised to it. Default: -10000."));
+        _sumToOne = Add(Flag.Switch("--sum-to-one", "Weights add up to 1, so that eta does not act as a temperature."));
+        _noEosExempt = Add(Flag.Switch("--no-eos-exempt", "Lets negatives push the end of a text away too."));
+        _combination = Add(Flag.Choice(
+            "--negative-combination", "How several negatives push: as one context, or one branch each. Default: joined.",
+            ("joined", NegativeCombination.Joined), ("mean", NegativeCombination.Mean), ("log-mean-exp", NegativeCombination.LogMeanExp)));
+    }
+
+    /// <summary>Puts what was given over the task's defaults, and checks it.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="models">Tell the default preset.</param>
+    /// <param name="hasContext">--context was given.</param>
+    /// <exception cref="SteerException">A number is out of range.</exception>
+    public GuidanceParams Apply(ParseResult parsed, ModelChoice models, bool hasContext)
+    {
+        float? gamma = parsed.GetValue(_gamma), eta = parsed.GetValue(_eta);
+        var preset = parsed.GetValue(_preset) ?? DefaultPreset(models, gamma, eta, hasContext);
+
+        // A task's strengths are meant for its expert.
+        var task = preset == GuidancePreset.Steer && models.Expert is not null ? models.Task : null;
+        var defaults = new GuidanceParams();
+        var guidance = new GuidanceParams
+        {
+            Preset = preset,
+            Gamma = gamma ?? task?.Gamma,
+            Eta = eta ?? task?.Eta ?? defaults.Eta,
+            Alpha = parsed.GetValue(_alpha) ?? task?.Alpha,
+            Floor = parsed.GetValue(_floor) ?? defaults.Floor,
+            SumToOne = parsed.GetValue(_sumToOne),
+            ExemptEos = !parsed.GetValue(_noEosExempt),
+            Combination = parsed.GetValue(_combination) ?? defaults.Combination,
+        };
+        guidance.Check();
+        return guidance;
+    }
+
+    private static GuidancePreset DefaultPreset(ModelChoice models, float? gamma, float? eta, bool hasContext)
+    {
+        if (models.Large is not null)
+            return GuidancePreset.Proxy;
+        if (models.AntiExpert is not null)
+            return GuidancePreset.DExperts;
+        if (models.Amateur is not null)
+            return GuidancePreset.Contrastive;
+        if (hasContext)
+            return GuidancePreset.ContextAware;
+        if (models.Expert is not null || eta is not null)
+            return GuidancePreset.Steer;
+        return gamma is not null ? GuidancePreset.Cfg : GuidancePreset.Plain;
+    }
+}

@@ -1,0 +1,50 @@
+using System.CommandLine;
+using Steer.Cli.Input;
+using Steer.Runtime;
+using Steer.Runtime.Datasets;
+
+namespace Steer.Cli.Flags;
+
+/// <summary>Which models are loaded.</summary>
+internal sealed class ModelFlags : FlagGroup
+{
+    private readonly Option<string?> _task;
+    private readonly Option<string?> _base;
+    private readonly Option<string?> _expert;
+    private readonly Option<string?> _tokenizer;
+    private readonly Option<string?> _antiExpert;
+    private readonly Option<string?> _amateur;
+    private readonly Option<string?> _large;
+
+    public ModelFlags()
+        : base("Task and models")
+    {
+        _task = Add(Flag.Text("--task", "NAME|FILE", "A task that comes with the program (astronomy, comments, commonsense), or a task.json: prompt, stops, real examples, models, gamma and eta. Flags win over it."));
+        _base = Add(Flag.Text("--base", "DIR", "Base model: a Hugging Face folder or a llama2.c file. Default: the task's, or the small one that comes with the program."));
+        _expert = Add(Flag.Text("--expert", "DIR", "Expert: a LoRA folder or a whole checkpoint. Default: the task's, unless --base is given."));
+        _tokenizer = Add(Flag.Text("--tokenizer", "PATH", "Tokenizer folder or file. Default: the base's."));
+        _antiExpert = Add(Flag.Text("--anti-expert", "DIR", "The model to move away from (preset dexperts)."));
+        _amateur = Add(Flag.Text("--amateur", "DIR", "The weaker model (presets contrastive, contrastive-beta). Default: the base."));
+        _large = Add(Flag.Text("--large", "DIR", "The large model that base and expert steer (preset proxy)."));
+    }
+
+    /// <summary>Finds the task and the paths of its models.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="folder">A base that was given in another way than by --base; or null.</param>
+    /// <exception cref="SteerException">There is no such task, or no base.</exception>
+    public ModelChoice Resolve(ParseResult parsed, string? folder = null)
+    {
+        var task = parsed.GetValue(_task) is { } name ? Tasks.Find(name) : null;
+        string? givenBase = folder ?? parsed.GetValue(_base);
+        return new ModelChoice
+        {
+            Task = task,
+            Base = givenBase ?? task?.Base ?? EmbeddedWeights.Base,
+            Expert = parsed.GetValue(_expert) ?? (givenBase is null ? task?.Expert : null),
+            Tokenizer = parsed.GetValue(_tokenizer),
+            AntiExpert = parsed.GetValue(_antiExpert),
+            Amateur = parsed.GetValue(_amateur),
+            Large = parsed.GetValue(_large),
+        };
+    }
+}

@@ -1,0 +1,67 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Parsing;
+using Steer.Cli.Input;
+
+namespace Steer.Cli;
+
+/// <summary>Turns what the parser refuses into one line that says what to do.</summary>
+internal static class ParseErrors
+{
+    /// <summary>The first error, or null. Help and version win over errors.</summary>
+    public static string? Find(ParseResult result)
+    {
+        if (result.Action is HelpPage or VersionLine)
+            return null;
+        string hint = $"See {CommandLine(result.CommandResult.Command)} --help.";
+        if (UnknownOptions(result).FirstOrDefault() is { } option)
+            return $"{option}: no such option.{Nearest(option, result)} {hint}";
+        if (result.UnmatchedTokens.FirstOrDefault() is { } token)
+            return $"{(token.Length > 0 ? token : "''")}: {Unexpected(token, result)} {hint}";
+        return result.Errors.Count == 0 ? null : $"{Plain(result.Errors[0])} {hint}";
+    }
+
+    /// <summary>What is typed to run a command.</summary>
+    public static string CommandLine(Command command) => command is RootCommand ? "steer" : $"steer {command.Name}";
+
+    /// <summary>Dashed words that were taken for something else: left over, or texts that stand before any "--".</summary>
+    private static IEnumerable<string> UnknownOptions(ParseResult result)
+    {
+        var texts = result.CommandResult.Command.Arguments.Select(result.GetResult).OfType<ArgumentResult>().SelectMany(r => r.Tokens).ToList();
+        foreach (var token in result.Tokens)
+        {
+            if (token.Type == TokenType.DoubleDash)
+                yield break;
+            bool free = result.UnmatchedTokens.Contains(token.Value) || texts.Exists(t => ReferenceEquals(t, token));
+            if (free && token.Value.Length > 1 && token.Value[0] == '-')
+                yield return token.Value;
+        }
+    }
+
+    private static string Nearest(string option, ParseResult result)
+    {
+        string name = option.Split('=')[0];
+        var known = result.CommandResult.Command.Options.Where(o => !o.Hidden).SelectMany(o => o.Aliases.Append(o.Name)).Append("--help");
+        return Spelling.Nearest(name, known.Where(k => k.StartsWith("--", StringComparison.Ordinal))) is { } near ? $" Did you mean {near}?" : "";
+    }
+
+    private static string Unexpected(string token, ParseResult result)
+    {
+        if (result.CommandResult.Command is RootCommand root)
+        {
+            string? near = Spelling.Nearest(token, root.Subcommands.Select(c => c.Name));
+            return near is null ? $"no such command; there are {string.Join(", ", root.Subcommands.Select(c => c.Name))}." : $"no such command. Did you mean {near}?";
+        }
+
+        return result.CommandResult.Command.Options.Any(o => o.Name == "--prompt")
+            ? "is no option. Give text to continue with --prompt."
+            : "is not expected here.";
+    }
+
+    private static string Plain(ParseError error) => error.SymbolResult switch
+    {
+        OptionResult { Tokens.Count: 0, Option: var option } => $"{option.Name} needs a value.",
+        OptionResult { Option: var option } r when r.IdentifierTokenCount > 1 => $"{option.Name} is given {r.IdentifierTokenCount} times: give it once.",
+        _ => error.Message,
+    };
+}

@@ -1,0 +1,54 @@
+using Steer.Cli.Input;
+using Steer.Runtime;
+using Steer.Runtime.Engine;
+using Steer.Runtime.Tokenization;
+
+namespace Steer.Cli.Runs;
+
+/// <summary>Splits what is scored into context and completion.</summary>
+/// <param name="engine">Has the tokenizer.</param>
+/// <param name="prompt">Comes before each; null for none.</param>
+/// <param name="completionPrefix">Stands between the prompt and a text.</param>
+/// <param name="eos">The end-of-sequence token is scored too.</param>
+internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, string completionPrefix, bool eos)
+{
+    /// <summary>Sequences of ids; without a prompt, the first id of each is its context.</summary>
+    public IEnumerable<ScoredText> FromIds(IEnumerable<int[]> rows)
+    {
+        int[]? context = prompt is null ? null : Encode(prompt);
+        return rows.Select(row => context is null ? new ScoredText(null, row[..1], row[1..]) : new ScoredText(null, context, row));
+    }
+
+    /// <summary>Texts; without a prompt, the token that begins a text is their context, or where there is none, their own first token.</summary>
+    /// <exception cref="SteerException">There is no tokenizer, or no end-of-sequence token.</exception>
+    public IEnumerable<ScoredText> FromTexts(IEnumerable<string> texts)
+    {
+        int[] end = !eos ? [] : engine.EosIds.Count > 0 ? [engine.EosIds[0]] : throw new SteerException("The model has no end-of-sequence token: give --no-eos.");
+        return texts.Select(text => FromText(text, end));
+    }
+
+    private Tokenizer Tokenizer => engine.Tokenizer
+        ?? throw new SteerException("The base has no tokenizer: give --tokenizer, or token ids with --ids-file.");
+
+    private ScoredText FromText(string text, int[] end)
+    {
+        if (prompt is not null)
+        {
+            int[] context = Encode(prompt), whole = Tokenizer.Encode(prompt.Text + completionPrefix + text, addSpecialTokens: true);
+
+            // Where the prompt's last token would melt into the text's first, the text begins a token of its own, as it does when it is generated.
+            int[] completion = prompt.Ids is null && whole.AsSpan().StartsWith(context) ? whole[context.Length..] : Tokenizer.Encode(completionPrefix + text, false);
+            return new ScoredText(text, context, [.. completion, .. end]);
+        }
+
+        int[] ids = Tokenizer.Encode(text, addSpecialTokens: true);
+        bool begins = ids.Length > 0 && ids[0] == engine.BosId;
+        int? first = begins ? null : engine.BosId ?? (engine.EosIds.Count > 0 ? engine.EosIds[0] : null);
+        int[] sequence = [.. first is { } bos ? [bos] : Array.Empty<int>(), .. ids, .. end];
+        return sequence.Length > 1
+            ? new ScoredText(text, sequence[..1], sequence[1..])
+            : throw new SteerException($"The text \"{text}\" has no token to score: give a longer one.");
+    }
+
+    private int[] Encode(Prompt given) => given.Ids is { } ids ? [.. ids] : Tokenizer.Encode(given.Text!, addSpecialTokens: true);
+}
