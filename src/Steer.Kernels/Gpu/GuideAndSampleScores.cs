@@ -21,7 +21,7 @@ internal static class GuideAndSampleScores
                 max = Larger(max, p.Logits[logits, x]);
             double sum = 0;
             for (int x = 0; x < row.VocabSize; x++)
-                sum += MathF.Exp(p.Logits[logits, x] - max);
+                sum += KernelMath.Exp(p.Logits[logits, x] - max);
             p.Maxima[j] = max;
             p.LogSums[j] = MathF.Log((float)sum);
             finite &= float.IsFinite(max) && float.IsFinite(p.LogSums[j]);
@@ -166,7 +166,7 @@ internal static class GuideAndSampleScores
             return max;
         float sum = 0;
         for (int j = first; j < first + size; j++)
-            sum += MathF.Exp(LogProb(p, isEos && p.Branches[j].ExemptEos != 0 ? reference : j, token) - max);
+            sum += KernelMath.Exp(LogProb(p, isEos && p.Branches[j].ExemptEos != 0 ? reference : j, token) - max);
         return max + MathF.Log(sum / size);
     }
 

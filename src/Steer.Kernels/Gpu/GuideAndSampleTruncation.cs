@@ -38,7 +38,7 @@ internal static class GuideAndSampleTruncation
         float threshold = Threshold(scores, scores, target, byMass: true);
         double above = MassFrom(scores, scores, NextUp(threshold), byMass: true);
         // Every token of the edge has the same mass; at least one of them is needed.
-        double each = MathF.Exp(threshold);
+        double each = KernelMath.Exp(threshold);
         int ties = 1;
         while (above + (ties * each) < target && ties < scores.IntLength)
             ties++;
@@ -81,7 +81,7 @@ internal static class GuideAndSampleTruncation
         int token = 0;
         for (int x = 0; x < scores.IntLength; x++)
         {
-            float mass = MathF.Exp(scores[x]);
+            float mass = KernelMath.Exp(scores[x]);
             if (mass == 0)
                 continue;
             token = x;
@@ -135,7 +135,7 @@ internal static class GuideAndSampleTruncation
         double mass = 0, weighted = 0;
         for (int x = 0; x < scores.IntLength; x++)
         {
-            float e = MathF.Exp(scores[x]);
+            float e = KernelMath.Exp(scores[x]);
             mass += e;
             weighted += e > 0 ? e * scores[x] : 0;
         }
@@ -202,7 +202,7 @@ internal static class GuideAndSampleTruncation
         for (int x = 0; x < keys.IntLength; x++)
         {
             if (keys[x] >= lowest)
-                mass += byMass ? MathF.Exp(scores[x]) : 1;
+                mass += byMass ? KernelMath.Exp(scores[x]) : 1;
         }
 
         return mass;

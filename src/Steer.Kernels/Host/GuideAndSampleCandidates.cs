@@ -101,14 +101,16 @@ internal sealed unsafe class GuideAndSampleCandidates : IDisposable
         for (int i = 0; i < Count; i += Lanes)
         {
             var key = Vector256.Load(keys + i);
-            uint inside = FirstLanes(Count - i);
-            uint keep = Vector256.GreaterThan(key, edge).ExtractMostSignificantBits() & inside;
-            uint equal = Vector256.Equals(key, edge).ExtractMostSignificantBits() & inside;
-            for (; equal != 0 && ties > 0; equal &= equal - 1, ties--)
-                keep |= equal & (0 - equal);
+            uint keep = Vector256.GreaterThan(key, edge).ExtractMostSignificantBits();
+            uint equal = Vector256.Equals(key, edge).ExtractMostSignificantBits() & FirstLanes(Count - i);
+            if (ties < Count)
+                equal = FirstBits(equal, ref ties);
+            keep = (keep & FirstLanes(Count - i)) | equal;
             // Writes never run ahead of reads.
-            kept += PackLeft(
-                Vector256.Load(ids + i).AsSingle(), Vector256.Load(scores + i), keep, (float*)(ids + kept), scores + kept);
+            var eightIds = Vector256.Load(ids + i);
+            var eightScores = Vector256.Load(scores + i);
+            PackLeft(eightIds, keep, ids + kept);
+            kept += PackLeft(eightScores, keep, scores + kept);
         }
         bool summed = _summed && kept == Count;
         Resize(kept);
@@ -151,6 +153,15 @@ internal sealed unsafe class GuideAndSampleCandidates : IDisposable
         _ids.Dispose();
         _scores.Dispose();
         _blockMasses.Dispose();
+    }
+
+    // The lowest of the bits, as many as are left to give.
+    private static uint FirstBits(uint bits, ref int left)
+    {
+        uint taken = 0;
+        for (; bits != 0 && left > 0; bits &= bits - 1, left--)
+            taken |= bits & (0 - bits);
+        return taken;
     }
 
     private void Sum()

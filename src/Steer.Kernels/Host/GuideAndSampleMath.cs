@@ -105,19 +105,21 @@ internal static unsafe class GuideAndSampleMath
     public static uint FirstLanes(int count) => count >= Lanes ? 0xFF : (1u << count) - 1;
 
     /// <summary>
-    /// Writes the lanes of two vectors whose bits are set to the front of <paramref name="toA"/> and <paramref name="toB"/> and returns how many
-    /// there are. Eight lanes are written in any case: what lies behind is overwritten.
+    /// Writes the lanes whose bits are set to the front of <paramref name="to"/> and returns how many there are. Eight numbers may be
+    /// written in any case: what lies behind is overwritten.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int PackLeft(Vector256<float> a, Vector256<float> b, uint bits, float* toA, float* toB)
+    public static int PackLeft(Vector256<int> lanes, uint bits, int* to)
     {
         if (bits == 0)
             return 0;
-        var order = PackOrders[bits];
-        Vector256.ShuffleNative(a, order).Store(toA);
-        Vector256.ShuffleNative(b, order).Store(toB);
+        (bits == 0xFF ? lanes : Vector256.ShuffleNative(lanes, PackOrders[bits])).Store(to);
         return BitOperations.PopCount(bits);
     }
+
+    /// <summary>As <see cref="PackLeft(Vector256{int}, uint, int*)"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int PackLeft(Vector256<float> lanes, uint bits, float* to) => PackLeft(lanes.AsInt32(), bits, (int*)to);
 
     /// <summary>log of the sum of exp(x - max) over x [count]; NaN where a number is NaN or infinite upwards.</summary>
     public static float LogSumExp(float* x, int count, float max)

@@ -17,6 +17,7 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
     private int _count;
     private int _vocabSize;
     private float _floor;
+    private bool _anyBanned;
 
     /// <summary>Takes memory for one sequence of up to <paramref name="maxBranches"/> branches.</summary>
     public GuideAndSampleScores(int maxBranches, int vocabSize)
@@ -61,10 +62,12 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
     /// <summary>Sets or clears the mark of every banned token.</summary>
     public void MarkBans(ReadOnlySpan<TokenBias> biases, bool banned)
     {
+        _anyBanned = false;
         foreach (var bias in biases)
         {
             if (!float.IsNegativeInfinity(bias.Bias))
                 continue;
+            _anyBanned = banned;
             ref byte eight = ref _banned.Data[bias.Token / Lanes];
             int bit = 1 << (bias.Token % Lanes);
             eight = (byte)(banned ? eight | bit : eight & ~bit);
@@ -72,55 +75,77 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
     }
 
     /// <summary>
-    /// Fills the list with the allowed tokens whose reference logit is at least max + <paramref name="logAlpha"/>, with that
-    /// logit less the largest one as their score; the list is empty where no allowed token has a finite logit.
+    /// Fills the list with the allowed tokens whose reference logit is at least that of the best of them + <paramref name="logAlpha"/>, scores
+    /// unset; the list is empty where no allowed token has a finite logit.
     /// </summary>
-    public void FillByReference(GuideAndSampleCandidates candidates, double logAlpha)
+    public void FillIds(GuideAndSampleCandidates candidates, double logAlpha)
     {
         float* z = _reference->Logits;
-        float max = MaxAllowed();
-        float lowest = MathF.Max(RoundUp(max + logAlpha), float.MinValue);
-        var edge = Vector256.Create(lowest);
-        var offset = Vector256.Create(max);
-        var iota = Vector256<int>.Indices;
+        float max = _anyBanned ? MaxAllowed() : _reference->Max;
+        var edge = Vector256.Create(MathF.Max(RoundUp(max + logAlpha), float.MinValue));
         byte* banned = _banned.Data;
         int* ids = candidates.Ids;
-        float* scores = candidates.Scores;
         int count = 0;
         for (int i = 0; i < _vocabSize; i += Lanes)
         {
             var logits = i <= _vocabSize - Lanes ? Vector256.Load(z + i) : Tail(z, i);
             uint stands = Vector256.GreaterThanOrEqual(logits, edge).ExtractMostSignificantBits() & ~(uint)banned[i / Lanes];
-            count += PackLeft(
-                (iota + Vector256.Create(i)).AsSingle(), logits - offset, stands, (float*)(ids + count), scores + count);
+            count += PackLeft(Vector256<int>.Indices + Vector256.Create(i), stands, ids + count);
         }
         candidates.Resize(count);
     }
 
-    /// <summary>Replaces the scores of the list by guided ones; a branch with ExemptEos takes the reference's value at the tokens of <paramref name="eosIds"/>.</summary>
+    /// <summary>Sets the scores of the list to z_r - Max_r.</summary>
+    public void FillByReference(GuideAndSampleCandidates candidates)
+    {
+        for (int i = 0; i < candidates.Count; i += Lanes)
+            (new Listed(candidates.Ids).Load(_reference->Logits, i) - Vector256.Create(_reference->Max)).Store(candidates.Scores + i);
+        candidates.Resize(candidates.Count);
+    }
+
+    /// <summary>Sets the scores of the list to guided ones; a branch with ExemptEos takes the reference's value at the tokens of <paramref name="eosIds"/>.</summary>
     public void Fill(GuideAndSampleCandidates candidates, ReadOnlySpan<int> eosIds)
     {
         int* ids = candidates.Ids;
-        float* scores = candidates.Scores;
-        for (int i = 0; i < candidates.Count; i += Lanes)
+        for (int start = 0; start < candidates.Count; start += BlockSize)
         {
-            // Padding has id 0, so the last eight are neighbours only where all of them are tokens of the list.
-            var eight = ids[i + Lanes - 1] - ids[i] == Lanes - 1
-                ? Score(new Neighbours(ids[i]), exempt: false)
-                : Score(new Listed(ids + i), exempt: false);
-            eight.Store(scores + i);
+            int count = Math.Min(BlockSize, candidates.Count - start);
+            float* scores = candidates.Scores + start;
+            new Span<float>(scores, count).Clear();
+            bool neighbours = count % Lanes == 0 && ids[start + count - 1] - ids[start] == count - 1;
+            for (int j = 0; j < _count; j += _terms.Data[j].Branch.GroupSize)
+            {
+                if (neighbours)
+                    Add(new Neighbours(ids[start]), j, scores, count);
+                else
+                    Add(new Listed(ids + start), j, scores, count);
+            }
         }
         foreach (int token in eosIds)
         {
             int at = candidates.IndexOf(token);
             if (at >= 0)
-                scores[at] = Score(token, isEos: true);
+                candidates.Scores[at] = Score(token, isEos: true);
         }
         candidates.Resize(candidates.Count);
     }
 
     /// <summary>The guided score of one token, with the same bits as in the list.</summary>
-    public float Score(int token, bool isEos) => Score(new Neighbour(token), isEos)[0];
+    public float Score(int token, bool isEos)
+    {
+        var tokens = new Same(token);
+        var score = Vector256<float>.Zero;
+        for (int j = 0; j < _count; j += _terms.Data[j].Branch.GroupSize)
+        {
+            ref var term = ref _terms.Data[j];
+            bool exempt = isEos && IsExempt(j);
+            var value = term.Branch.GroupSize > 1 ? LogMeanExp(tokens, 0, j, isEos)
+                : exempt ? LogProb(tokens, 0, _reference) + Vector256.Create(term.LogSum)
+                : tokens.Load(term.Logits, 0) - Vector256.Create(term.Max);
+            score = Weighed(value, term, score);
+        }
+        return score[0];
+    }
 
     /// <summary>The lowest id that is not banned; 0 where all are.</summary>
     public int LowestAllowed(int vocabSize)
@@ -179,45 +204,39 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private Vector256<float> Score<TTokens>(TTokens tokens, bool exempt)
+    // Adds the weighed term of the branch, or of the group, that begins at j to the scores of a block.
+    private void Add<TTokens>(TTokens tokens, int j, float* scores, int count)
         where TTokens : struct, ITokens
     {
-        var score = Vector256<float>.Zero;
-        var floor = Vector256.Create(_floor);
-        Term* terms = _terms.Data;
-        for (int j = 0; j < _count; j += terms[j].Branch.GroupSize)
+        var term = _terms.Data[j];
+        var max = Vector256.Create(term.Max);
+        for (int i = 0; i < count; i += Lanes)
         {
-            ref var term = ref terms[j];
-            var weight = Vector256.Create(term.Branch.Weight);
-            if (term.Branch.GroupSize == 1)
-            {
-                var logSum = Vector256.Create(term.LogSum);
-                var shifted = exempt && IsExempt(j)
-                    ? LogProb(tokens, _reference) + logSum
-                    : tokens.Load(term.Logits) - Vector256.Create(term.Max);
-                score = Vector256.FusedMultiplyAdd(weight, Vector256.MaxNative(shifted, floor + logSum), score);
-            }
-            else
-            {
-                score = Vector256.FusedMultiplyAdd(weight, Vector256.MaxNative(LogMeanExp(tokens, j, exempt), floor), score);
-            }
+            var value = term.Branch.GroupSize > 1 ? LogMeanExp(tokens, i, j, isEos: false) : tokens.Load(term.Logits, i) - max;
+            Weighed(value, term, Vector256.Load(scores + i)).Store(scores + i);
         }
-        return score;
+    }
+
+    // score + w max(value, floor), where the values of a single branch still hold its LogSum.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Vector256<float> Weighed(Vector256<float> value, in Term term, Vector256<float> score)
+    {
+        float floor = term.Branch.GroupSize > 1 ? _floor : _floor + term.LogSum;
+        return Vector256.FusedMultiplyAdd(Vector256.Create(term.Branch.Weight), Vector256.MaxNative(value, Vector256.Create(floor)), score);
     }
 
     // log(1/m sum exp l) over the m branches of the group that begins at `first`; minus infinity where every one has it.
-    private Vector256<float> LogMeanExp<TTokens>(TTokens tokens, int first, bool exempt)
+    private Vector256<float> LogMeanExp<TTokens>(TTokens tokens, int i, int first, bool isEos)
         where TTokens : struct, ITokens
     {
         Term* terms = _terms.Data;
         int size = terms[first].Branch.GroupSize;
         var max = Vector256.Create(float.MinValue);
         for (int j = first; j < first + size; j++)
-            max = Vector256.MaxNative(LogProb(tokens, exempt && IsExempt(j) ? _reference : terms + j), max);
+            max = Vector256.MaxNative(LogProb(tokens, i, isEos && IsExempt(j) ? _reference : terms + j), max);
         var sum = Vector256<float>.Zero;
         for (int j = first; j < first + size; j++)
-            sum += Exp(LogProb(tokens, exempt && IsExempt(j) ? _reference : terms + j) - max);
+            sum += Exp(LogProb(tokens, i, isEos && IsExempt(j) ? _reference : terms + j) - max);
         return max + Vector256.Log(sum / Vector256.Create((float)size));
     }
 
@@ -225,9 +244,9 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
 
     private bool IsExempt(int j) => _terms.Data[j].Branch.ExemptEos != 0 && _terms.Data + j != _reference;
 
-    private static Vector256<float> LogProb<TTokens>(TTokens tokens, Term* term)
+    private static Vector256<float> LogProb<TTokens>(TTokens tokens, int i, Term* term)
         where TTokens : struct, ITokens =>
-        tokens.Load(term->Logits) - Vector256.Create(term->Max) - Vector256.Create(term->LogSum);
+        tokens.Load(term->Logits, i) - Vector256.Create(term->Max) - Vector256.Create(term->LogSum);
 
     private struct Term
     {
@@ -237,25 +256,27 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
         public GuideBranch Branch;
     }
 
-    /// <summary>Which eight tokens a vector holds.</summary>
+    /// <summary>Which tokens a block holds.</summary>
     private interface ITokens
     {
-        Vector256<float> Load(float* row);
+        /// <summary>The numbers of a row of logits at tokens i .. i + 7 of the block.</summary>
+        Vector256<float> Load(float* row, int i);
     }
 
     private readonly struct Neighbours(int first) : ITokens
     {
-        public Vector256<float> Load(float* row) => Vector256.Load(row + first);
+        public Vector256<float> Load(float* row, int i) => Vector256.Load(row + first + i);
     }
 
-    private readonly struct Neighbour(int token) : ITokens
+    private readonly struct Same(int token) : ITokens
     {
-        public Vector256<float> Load(float* row) => Vector256.Create(row[token]);
+        public Vector256<float> Load(float* row, int i) => Vector256.Create(row[token]);
     }
 
     private readonly struct Listed(int* ids) : ITokens
     {
-        public Vector256<float> Load(float* row) => Vector256.Create(
-            row[ids[0]], row[ids[1]], row[ids[2]], row[ids[3]], row[ids[4]], row[ids[5]], row[ids[6]], row[ids[7]]);
+        public Vector256<float> Load(float* row, int i) => Vector256.Create(
+            row[ids[i]], row[ids[i + 1]], row[ids[i + 2]], row[ids[i + 3]],
+            row[ids[i + 4]], row[ids[i + 5]], row[ids[i + 6]], row[ids[i + 7]]);
     }
 }

@@ -112,7 +112,8 @@ internal sealed unsafe class GuideAndSampleSelect : IDisposable
             var key = Vector256.Load(keys + i);
             var mass = Vector256.Load(masses + i);
             uint keep = (Vector256.GreaterThanOrEqual(key, lower) & Vector256.LessThan(key, upper)).ExtractMostSignificantBits();
-            kept += PackLeft(key, mass, keep, keys + kept, masses + kept);
+            PackLeft(key, keep, keys + kept);
+            kept += PackLeft(mass, keep, masses + kept);
         }
         Resize(kept);
     }

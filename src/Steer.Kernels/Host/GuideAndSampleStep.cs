@@ -105,11 +105,15 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
     // V with its guided scores; false where it is empty.
     private bool FillMask(in GuideRow row)
     {
-        _scores.FillByReference(Candidates, row.NucleusMass > 0 ? double.NegativeInfinity : Math.Log(row.Alpha));
+        _scores.FillIds(Candidates, row.NucleusMass > 0 ? double.NegativeInfinity : Math.Log(row.Alpha));
         if (Candidates.Count == 0)
             return false;
         if (row.NucleusMass > 0 && row.NucleusMass < 1)
+        {
+            _scores.FillByReference(Candidates);
+            Candidates.Rescale(Candidates.Max(), 1);
             _truncation.TopP(row.NucleusMass);
+        }
         _scores.Fill(Candidates, EosIds);
         return true;
     }

@@ -140,7 +140,7 @@ internal sealed unsafe class GuideAndSampleTruncation(GuideAndSampleCandidates c
         {
             var score = Vector256.Load(scores + i);
             uint bits = Vector256.GreaterThanOrEqual(score, edge).ExtractMostSignificantBits() & FirstLanes(count - i);
-            collected += PackLeft(score, score, bits, keys + collected, select.Masses + collected);
+            collected += PackLeft(score, bits, keys + collected);
         }
         return collected;
     }
