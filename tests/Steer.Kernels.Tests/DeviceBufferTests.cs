@@ -70,6 +70,11 @@ public sealed class DeviceBufferTests(DeviceSet devices)
 
     [Theory]
     [OnEveryDevice]
+    public void More_memory_than_there_is_is_an_OutOfMemoryException(string device) =>
+        Assert.Throws<OutOfMemoryException>(() => devices[device].Allocate<float>(1L << 50));
+
+    [Theory]
+    [OnEveryDevice]
     public void Copies_and_kernels_run_in_the_order_of_their_calls(string device)
     {
         using var work = new Workspace(devices[device]);

@@ -28,7 +28,8 @@ public sealed class RopeTests(DeviceSet devices)
     public void Queries_and_keys_rotate_in_place(string device, RopeLayout layout)
     {
         // Head dim, rotary dim (partial where smaller), heads, kv heads.
-        foreach ((int headDim, int rotary, int heads, int kvHeads) in new[] { (8, 8, 2, 2), (16, 4, 4, 1), (48, 48, 3, 3), (80, 32, 4, 2), (64, 2, 1, 1) })
+        (int, int, int, int)[] shapes = [(8, 8, 2, 2), (16, 4, 4, 1), (48, 48, 3, 3), (80, 32, 4, 2), (64, 2, 1, 1)];
+        foreach ((int headDim, int rotary, int heads, int kvHeads) in shapes)
         {
             foreach (int rows in new[] { 1, 3, 8 })
             {

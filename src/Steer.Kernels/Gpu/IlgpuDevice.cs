@@ -1,7 +1,6 @@
 using System.Reflection;
 using ILGPU;
 using ILGPU.Runtime;
-using ILGPU.Runtime.Cuda;
 
 namespace Steer.Kernels.Gpu;
 
@@ -124,6 +123,8 @@ public sealed partial class IlgpuDevice : Device
             throw new ArgumentException($"{body.Method.DeclaringType?.Name}: {count} numbers in one launch.");
         if (count == 0)
             return;
+        // CUDA launches on the calling thread's context, and a device may be handed from one thread to another.
+        Accelerator.Bind();
         if (!_kernels.TryGetValue(body.Method, out Delegate? kernel))
         {
             // The CPU accelerator puts a barrier behind every group: a group of one costs least there.

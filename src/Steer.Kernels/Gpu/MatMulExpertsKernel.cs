@@ -2,7 +2,9 @@ using ILGPU;
 
 namespace Steer.Kernels.Gpu;
 
-/// <summary>See <see cref="Device.MatMulExperts"/>: a launch for each expert, one thread for each number of y; rows of other experts are left.</summary>
+/// <summary>
+/// See <see cref="Device.MatMulExperts"/>: a launch for each expert, one thread for each number of y; rows of other experts are left.
+/// </summary>
 internal static class MatMulExpertsKernel
 {
     public static void Run(

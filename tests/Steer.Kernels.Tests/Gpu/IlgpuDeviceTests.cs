@@ -51,6 +51,40 @@ public sealed class IlgpuDeviceTests
         }
     }
 
+    [Fact]
+    public void What_a_device_made_may_be_disposed_after_it()
+    {
+        IlgpuDevice device = IlgpuDevice.Create("ilgpu-cpu");
+        IDisposable[] made =
+        [
+            device.Allocate<float>(4),
+            device.Pack([new MatrixWeight(new Matrix(2, 2))], DType.F32),
+            device.CreateKvCache(new KvCacheShape(1, 1, 1, 4)),
+        ];
+        device.Dispose();
+        Exception? thrown = Record.Exception(() =>
+        {
+            foreach (IDisposable part in made)
+                part.Dispose();
+            device.Dispose();
+        });
+        Assert.Null(thrown);
+    }
+
+    [Fact]
+    public async Task A_device_may_be_handed_to_another_thread()
+    {
+        using IlgpuDevice device = IlgpuDevice.Create("ilgpu-cpu");
+        using DeviceBuffer<float> buffer = device.Allocate<float>(3);
+        buffer.Upload([1, 2, 3]);
+        var tensor = new Tensor(buffer, 1, 3);
+        for (int i = 0; i < 3; i++)
+            await Task.Factory.StartNew(() => device.Add(tensor, tensor, 1), default, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        var numbers = new float[3];
+        buffer.Download(numbers);
+        Assert.Equal([8f, 16, 24], numbers);
+    }
+
     [Theory]
     [InlineData("cuda")]
     [InlineData("opencl")]

@@ -53,7 +53,10 @@ internal static class ElementwiseReference
         return result;
     }
 
-    /// <summary>scale * x, then cap * tanh(x / cap): the argument's two roundings and the tangent's error, all relative as tanh is no steeper than 1.</summary>
+    /// <summary>
+    /// scale * x, then cap * tanh(x / cap): the argument's two roundings, relative as tanh(x) is no steeper than tanh(x) / x, and the tangent's
+    /// own error.
+    /// </summary>
     public static Expected ScaleAndCap(Matrix x, float scale, float cap)
     {
         var result = new Expected(x.Rows, x.Columns);
