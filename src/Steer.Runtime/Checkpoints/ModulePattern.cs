@@ -64,7 +64,7 @@ internal sealed class PatternContext(ConfigFields config)
 {
     private const int MaxExpressions = 64;
     private const int MaxLength = 10_000;
-    private static readonly TimeSpan MaxTime = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan MaxTime = TimeSpan.FromSeconds(2);
 
     private readonly Stopwatch _spent = new();
     private int _expressions;
@@ -77,15 +77,7 @@ internal sealed class PatternContext(ConfigFields config)
             throw config.Error(field, $"is one of more than {MaxExpressions} patterns, or longer than {MaxLength} characters; simplify it.");
         try
         {
-            try
-            {
-                return new Regex(expression, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, MaxTime);
-            }
-            catch (NotSupportedException)
-            {
-                // Lookarounds and back references need the engine that backtracks.
-                return new Regex(expression, RegexOptions.CultureInvariant, MaxTime);
-            }
+            return new Regex(expression, RegexOptions.CultureInvariant, MaxTime);
         }
         catch (ArgumentException e)
         {
