@@ -1,1 +1,9 @@
-return;
+using BenchmarkDotNet.Running;
+using Steer.Benchmarks;
+
+// `quick [text]`: a table of the main figures in less than a minute, or of those whose name contains the text.
+// Anything else is BenchmarkDotNet's own command line, such as `--filter *`.
+if (args is ["quick", ..])
+    QuickTable.Print(WorkloadList.All().Where(w => args.Length < 2 || w.Name.Contains(args[1], StringComparison.OrdinalIgnoreCase)));
+else
+    BenchmarkSwitcher.FromAssembly(typeof(QuickTable).Assembly).Run(args);

@@ -9,9 +9,9 @@ internal sealed unsafe class MatMulKernel : ParallelJob, IDisposable
 {
     private const int PanelWidth = HostWeight.PanelWidth;
 
-    // Rows x k in float32 fit into a second-level cache of half a megabyte beside a panel's block.
-    private const int RowBlock = 192;
-    private const int KBlock = 512;
+    // A block of rows x k in float32 fits into a second-level cache of half a megabyte; a block of k is long against what a tile does around it.
+    private const int RowBlock = 144;
+    private const int KBlock = 768;
 
     // Multiply-adds, or weights read instead of 8 of them, that are worth handing to another thread: a few microseconds.
     private const long PartCost = 1 << 18;

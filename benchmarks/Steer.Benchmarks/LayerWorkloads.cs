@@ -1,0 +1,105 @@
+using Steer.Kernels;
+using Steer.Kernels.Host;
+
+namespace Steer.Benchmarks;
+
+/// <summary>Attention of one layer: contexts of one length, the last rows of each in the batch.</summary>
+public sealed class AttentionWorkload : Workload
+{
+    private readonly int _heads;
+    private readonly int _kvHeads;
+    private readonly int _headDim;
+    private readonly int _contexts;
+    private readonly int _rows;
+    private readonly int _length;
+    private HostDevice? _device;
+    private KvCache? _cache;
+    private ForwardBatch? _batch;
+    private Tensor _q;
+    private Tensor _y;
+
+    /// <param name="heads">Query heads.</param>
+    /// <param name="kvHeads">Key and value heads.</param>
+    /// <param name="headDim">Width of a head.</param>
+    /// <param name="contexts">Contexts.</param>
+    /// <param name="rows">Rows of each context.</param>
+    /// <param name="length">Positions of each context.</param>
+    public AttentionWorkload(int heads, int kvHeads, int headDim, int contexts, int rows, int length)
+        : base($"Attention {heads}/{kvHeads} heads of {headDim}, {contexts} x {rows} {(rows == 1 ? "row" : "rows")}, {length} positions")
+    {
+        (_heads, _kvHeads, _headDim, _contexts, _rows, _length) = (heads, kvHeads, headDim, contexts, rows, length);
+        double seen = Enumerable.Range(length - rows, rows).Sum(p => p + 1.0);
+        Flops = 4 * contexts * seen * heads * headDim;
+    }
+
+    /// <inheritdoc/>
+    public override void Setup(HostDevice device)
+    {
+        _device = device;
+        int blocks = (_length + KvCacheShape.BlockSize - 1) / KvCacheShape.BlockSize;
+        _cache = Own(device.CreateKvCache(new KvCacheShape(1, _contexts * blocks, _kvHeads, _headDim)));
+        using var filling = Batch(device, _length, blocks);
+        var keys = RandomMatrix.Tensor(device, _contexts * _length, _kvHeads * _headDim);
+        using var memory = keys.Buffer;
+        device.RopeAndCache(keys, keys, keys, null, RopeLayout.Half, filling, _cache, 0);
+        _batch = Own(Batch(device, _rows, blocks));
+        _q = Random(device, _contexts * _rows, _heads * _headDim);
+        _y = Random(device, _contexts * _rows, _heads * _headDim);
+    }
+
+    /// <inheritdoc/>
+    public override void Run() => _device!.Attention(_q, _cache!, 0, _batch!, new AttentionParams(0.125f, 0, 0, null), _y);
+
+    // The last rows of every context; blocks of all contexts one after the other.
+    private ForwardBatch Batch(HostDevice device, int rows, int blocks)
+    {
+        int total = _contexts * rows;
+        var batch = new ForwardBatch(device, total, _contexts, blocks) { Rows = total, Contexts = _contexts };
+        int[] contexts = [.. Enumerable.Range(0, total).Select(r => r / rows)];
+        int[] positions = [.. Enumerable.Range(0, total).Select(r => _length - rows + (r % rows))];
+        batch.RowContext.Upload(contexts);
+        batch.Positions.Upload(positions);
+        batch.SlotMapping.Upload([.. contexts.Zip(positions, (c, p) => (c * blocks * KvCacheShape.BlockSize) + p)]);
+        batch.BlockTables.Upload([.. Enumerable.Range(0, _contexts * blocks)]);
+        return batch;
+    }
+}
+
+/// <summary>The residual add with RMSNorm.</summary>
+public sealed class NormWorkload(int rows, int columns) : Workload($"AddNorm {rows} x {columns}", flops: 7.0 * rows * columns)
+{
+    private HostDevice? _device;
+    private Tensor _x;
+    private Tensor _delta;
+    private Tensor _y;
+    private NormWeight? _weight;
+
+    /// <inheritdoc/>
+    public override void Setup(HostDevice device)
+    {
+        _device = device;
+        (_x, _delta, _y) = (Random(device, rows, columns), Random(device, rows, columns), Random(device, rows, columns));
+        _weight = new NormWeight(NormKind.Rms, 1e-5f, columns, Random(device, 1, columns).Buffer, null);
+    }
+
+    /// <inheritdoc/>
+    public override void Run() => _device!.AddNorm(_x, _delta, 1e-9f, _weight!, _y);
+}
+
+/// <summary>The gated activation of a feed-forward block: an exponential, a division and two products are about 28 operations.</summary>
+public sealed class ActivationWorkload(int rows, int columns) : Workload($"Silu * up {rows} x {columns}", flops: 28.0 * rows * columns)
+{
+    private HostDevice? _device;
+    private Tensor _x;
+    private Tensor _y;
+
+    /// <inheritdoc/>
+    public override void Setup(HostDevice device)
+    {
+        _device = device;
+        (_x, _y) = (Random(device, rows, 2 * columns), Random(device, rows, columns));
+    }
+
+    /// <inheritdoc/>
+    public override void Run() => _device!.Activate(_x, Activation.Silu, gated: true, _y);
+}

@@ -1,0 +1,158 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using Steer.Kernels.Host;
+
+namespace Steer.Benchmarks;
+
+/// <summary>
+/// What this machine can do at most, measured here and now with all threads: multiply-adds in registers with the widest vectors, and sums over
+/// memory far larger than the caches. Every figure of a kernel is printed as a share of these.
+/// </summary>
+internal sealed unsafe class Limits
+{
+    private const int Repeats = 7;
+    private const long MultiplyAdds = 4_000_000;
+    private const long BytesPerThread = 256L << 20;
+
+    private static readonly Lazy<Limits> Measured = new(() => new Limits(Environment.ProcessorCount));
+
+    private Limits(int threads)
+    {
+        using var team = new ThreadTeam(threads);
+        Gflops = 1e-9 * Best(team, new ArithmeticJob());
+        using var memory = new ReadJob(threads);
+        GigabytesPerSecond = 1e-9 * Best(team, memory);
+    }
+
+    /// <summary>The limits of this machine, measured once in a run.</summary>
+    public static Limits OfThisMachine => Measured.Value;
+
+    /// <summary>Float32 multiply-adds in registers, two operations each, in 10^9 per second.</summary>
+    public double Gflops { get; }
+
+    /// <summary>Reading of memory, in 10^9 bytes per second.</summary>
+    public double GigabytesPerSecond { get; }
+
+    /// <summary>The shortest time, in seconds, in which work of this size could be done.</summary>
+    public double Seconds(double flops, double bytes) => Math.Max(flops / (1e9 * Gflops), bytes / (1e9 * GigabytesPerSecond));
+
+    // Most units per second that all threads together reached.
+    private static double Best(ThreadTeam team, LimitJob job)
+    {
+        double best = 0;
+        for (int i = 0; i < Repeats; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            team.Run(job, team.Threads);
+            best = Math.Max(best, job.UnitsPerPart * team.Threads / Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+        return best;
+    }
+
+    private abstract class LimitJob : ParallelJob
+    {
+        protected float[] Sink { get; } = new float[1024];
+
+        public abstract double UnitsPerPart { get; }
+    }
+
+    private sealed class ArithmeticJob : LimitJob
+    {
+        private static readonly bool Wide = Vector512.IsHardwareAccelerated;
+
+        public override double UnitsPerPart => 2.0 * 12 * MultiplyAdds * (Wide ? Vector512<float>.Count : Vector256<float>.Count);
+
+        public override void Run(int part) => Sink[part] = Wide ? Sum512(0.5f, 1) : Sum256(0.5f, 1);
+
+        // Twelve chains: more than the latency of a multiply-add times what is started in each cycle, and few enough for 16 registers.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+        private static float Sum512(float factor, float addend)
+        {
+            var x = Vector512.Create(factor);
+            var y = Vector512.Create(addend);
+            Vector512<float> a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x;
+            for (long n = 0; n < MultiplyAdds; n++)
+            {
+                a = Vector512.FusedMultiplyAdd(a, x, y);
+                b = Vector512.FusedMultiplyAdd(b, x, y);
+                c = Vector512.FusedMultiplyAdd(c, x, y);
+                d = Vector512.FusedMultiplyAdd(d, x, y);
+                e = Vector512.FusedMultiplyAdd(e, x, y);
+                f = Vector512.FusedMultiplyAdd(f, x, y);
+                g = Vector512.FusedMultiplyAdd(g, x, y);
+                h = Vector512.FusedMultiplyAdd(h, x, y);
+                i = Vector512.FusedMultiplyAdd(i, x, y);
+                j = Vector512.FusedMultiplyAdd(j, x, y);
+                k = Vector512.FusedMultiplyAdd(k, x, y);
+                l = Vector512.FusedMultiplyAdd(l, x, y);
+            }
+            return Vector512.Sum(a + b + c + d + e + f + g + h + i + j + k + l);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+        private static float Sum256(float factor, float addend)
+        {
+            var x = Vector256.Create(factor);
+            var y = Vector256.Create(addend);
+            Vector256<float> a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x;
+            for (long n = 0; n < MultiplyAdds; n++)
+            {
+                a = Vector256.FusedMultiplyAdd(a, x, y);
+                b = Vector256.FusedMultiplyAdd(b, x, y);
+                c = Vector256.FusedMultiplyAdd(c, x, y);
+                d = Vector256.FusedMultiplyAdd(d, x, y);
+                e = Vector256.FusedMultiplyAdd(e, x, y);
+                f = Vector256.FusedMultiplyAdd(f, x, y);
+                g = Vector256.FusedMultiplyAdd(g, x, y);
+                h = Vector256.FusedMultiplyAdd(h, x, y);
+                i = Vector256.FusedMultiplyAdd(i, x, y);
+                j = Vector256.FusedMultiplyAdd(j, x, y);
+                k = Vector256.FusedMultiplyAdd(k, x, y);
+                l = Vector256.FusedMultiplyAdd(l, x, y);
+            }
+            return Vector256.Sum(a + b + c + d + e + f + g + h + i + j + k + l);
+        }
+    }
+
+    private sealed class ReadJob : LimitJob, IDisposable
+    {
+        private readonly byte*[] _memory;
+
+        public ReadJob(int threads)
+        {
+            _memory = new byte*[threads];
+            for (int i = 0; i < threads; i++)
+            {
+                _memory[i] = (byte*)NativeMemory.AlignedAlloc((nuint)BytesPerThread, 64);
+                // Pages that nobody wrote are all the same page of zeros.
+                NativeMemory.Fill(_memory[i], (nuint)BytesPerThread, 1);
+            }
+        }
+
+        public override double UnitsPerPart => BytesPerThread;
+
+        public override void Run(int part) => Sink[part] = Sum((float*)_memory[part], BytesPerThread / sizeof(float));
+
+        public void Dispose()
+        {
+            foreach (byte* memory in _memory)
+                NativeMemory.AlignedFree(memory);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+        private static float Sum(float* x, long count)
+        {
+            Vector256<float> a = default, b = default, c = default, d = default;
+            for (long i = 0; i < count; i += 32)
+            {
+                a += Vector256.Load(x + i);
+                b += Vector256.Load(x + i + 8);
+                c += Vector256.Load(x + i + 16);
+                d += Vector256.Load(x + i + 24);
+            }
+            return Vector256.Sum(a + b + c + d);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+using Steer.Kernels;
+using Steer.Kernels.Host;
+
+namespace Steer.Benchmarks;
+
+/// <summary>The projections of a decoder's layers, enough layers that the weights do not fit into a cache.</summary>
+/// <param name="Name">Size of the whole model.</param>
+/// <param name="Hidden">Width of the residual stream.</param>
+/// <param name="Qkv">Columns of query, key and value.</param>
+/// <param name="Intermediate">Width of the feed-forward block.</param>
+/// <param name="Layers">Layers measured.</param>
+public sealed record ModelShape(string Name, int Hidden, int Qkv, int Intermediate, int Layers)
+{
+    /// <summary>The shape of a Llama of 134M parameters.</summary>
+    public static ModelShape Small { get; } = new("134M", 576, 960, 1536, 12);
+
+    /// <summary>The shape of a Llama of 1.1B parameters.</summary>
+    public static ModelShape Large { get; } = new("1.1B", 2048, 2560, 5632, 1);
+
+    /// <summary>The shape of the embedded pair: its weights fit into a cache.</summary>
+    public static ModelShape Embedded { get; } = new("5.5M", 256, 512, 704, 6);
+
+    /// <summary>Output and input features of a layer's projections.</summary>
+    public (int N, int K)[] Projections => [(Qkv, Hidden), (Hidden, Hidden), (2 * Intermediate, Hidden), (Hidden, Intermediate)];
+
+    /// <summary>Numbers in all weights that are measured.</summary>
+    public long Weights => Layers * Projections.Sum(p => (long)p.N * p.K);
+}
+
+/// <summary>All projections of a model's layers on some rows, the last of which may go through a LoRA expert as well.</summary>
+public sealed class Projections : Workload
+{
+    private const long LargestCache = 64 << 20;
+
+    private readonly ModelShape _shape;
+    private readonly DType _type;
+    private readonly int _rows;
+    private readonly int _expertRows;
+    private readonly List<(Tensor X, MatMulGroup Base, LoraGroup? Expert, Tensor Y)> _steps = [];
+    private HostDevice? _device;
+
+    /// <param name="shape">The model.</param>
+    /// <param name="type">How weights are stored.</param>
+    /// <param name="rows">Rows of the batch.</param>
+    /// <param name="expertRows">How many of them, at the end, have a LoRA expert of rank 16.</param>
+    public Projections(ModelShape shape, DType type, int rows, int expertRows = 0)
+        : base($"MatMul {shape.Name} {(type == DType.F32 ? "f32" : "bf16")}, {rows} {(rows == 1 ? "row" : "rows")}{(expertRows > 0 ? $", {expertRows} with LoRA" : "")}")
+    {
+        (_shape, _type, _rows, _expertRows) = (shape, type, rows, expertRows);
+        Flops = 2.0 * rows * shape.Weights;
+        long bytes = shape.Weights * type.Size();
+        Bytes = bytes > LargestCache ? bytes : 0;
+    }
+
+    /// <inheritdoc/>
+    public override void Setup(HostDevice device)
+    {
+        _device = device;
+        _steps.Clear();
+        for (int layer = 0; layer < _shape.Layers; layer++)
+        {
+            foreach (var (n, k) in _shape.Projections)
+            {
+                var weight = Own(device.Pack([new RandomMatrix(n, k)], _type));
+                LoraGroup? expert = null;
+                if (_expertRows > 0)
+                {
+                    var adapter = Own(device.PackLora(n, k, [new LoraSegment(0, n, new RandomMatrix(16, k), new RandomMatrix(n, 16))]));
+                    expert = new LoraGroup(_rows - _expertRows, _expertRows, adapter);
+                }
+                _steps.Add((Random(device, _rows, k), new MatMulGroup(0, _rows, weight, null), expert, Random(device, _rows, n)));
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Run()
+    {
+        foreach (var (x, group, expert, y) in _steps)
+        {
+            _device!.MatMul(x, [group], y);
+            if (expert is { } lora)
+                _device.LoraDelta(x, [lora], y);
+        }
+    }
+}
