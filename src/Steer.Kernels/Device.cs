@@ -159,8 +159,12 @@ public abstract class Device : IDisposable
     /// top-k, top-p, min-p, typical, epsilon, eta, top-n-sigma, each on what still stands
     /// token = inverse of the cumulative distribution, in order of token id, at Philox(Seed, Step)
     /// </code>
-    /// A group of branches (GroupSize m above 1) enters as log(1/m sum exp l_j). The reported log-probability is log_softmax(s) over V.
+    /// A group of branches (GroupSize m above 1) enters as log(1/m sum exp l_j). The reported log-probability is log_softmax(s) over V. Truncations
+    /// are those of transformers' logits processors, penalties those of vLLM and transformers; each field of <see cref="GuideRow"/> says its own.
     /// </summary>
+    /// <exception cref="ArgumentException">
+    /// A row points outside the arrays of the batch. Only devices whose memory the host reads can tell: elsewhere rows must be right.
+    /// </exception>
     public abstract void GuideAndSample(GuideBatch batch);
 
     /// <summary>Waits for every kernel called so far.</summary>

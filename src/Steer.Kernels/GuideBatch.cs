@@ -44,7 +44,7 @@ public struct GuideRow
     /// <summary>Where above 0 the mask is instead the smallest set of reference tokens with this mass (dexperts).</summary>
     public float NucleusMass;
 
-    /// <summary>Log-probabilities below it are raised to it before they are weighed.</summary>
+    /// <summary>Log-probabilities below it are raised to it before they are weighed; finite.</summary>
     public float Floor;
 
     /// <summary>Divides positive and multiplies negative values of s + logsumexp(z_r) for tokens of prompt and output; 1 for none.</summary>
@@ -86,7 +86,10 @@ public struct GuideRow
     /// <summary>Counter of the random numbers: index of the token in the output, from 0.</summary>
     public int Step;
 
-    /// <summary>Token that is taken instead of a drawn one (it wins over the mask), or -1.</summary>
+    /// <summary>
+    /// Token that is taken instead of a drawn one, or -1. It wins over the mask and over bans; its guided log-probability is minus infinity
+    /// outside the mask. Entropy and Kept are those of the distribution that would have been drawn from.
+    /// </summary>
     public int ForcedToken;
 
     /// <summary>First entry in <see cref="GuideBatch.Biases"/>.</summary>
@@ -143,7 +146,10 @@ public struct GuideResult
     /// <summary>Tokens left to draw from after truncation.</summary>
     public int Kept;
 
-    /// <summary>1 where a logit was NaN, or no token had a finite score: the step is not to be used; else 0.</summary>
+    /// <summary>
+    /// 1 where the step is not to be used: a logit was NaN or plus infinity, a branch had no finite logit, no allowed token has one in the
+    /// reference, or a score overflowed. <see cref="Token"/> is then the forced one, or the lowest that is not banned; nothing was counted. Else 0.
+    /// </summary>
     public int Invalid;
 }
 
@@ -195,7 +201,17 @@ public sealed class GuideBatch : IDisposable
     public int EosCount { get; }
 
     /// <summary>Sequences in this launch.</summary>
-    public int Sequences { get; set; }
+    /// <exception cref="ArgumentOutOfRangeException">Fewer than none, or more than the batch has room for.</exception>
+    public int Sequences
+    {
+        get;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, Rows.Length);
+            field = value;
+        }
+    }
 
     /// <summary>Raw logits of the branches [branches, VocabSize], written by the decoders.</summary>
     public Tensor Logits { get; }

@@ -9,7 +9,9 @@ namespace Steer.Kernels.Gpu;
 /// </summary>
 internal static class GuideAndSampleScores
 {
-    /// <summary>Computes maxima and log-sums of the branches; false where a logit is NaN or infinite upwards, or a branch has no finite one.</summary>
+    /// <summary>
+    /// Computes maxima and log-sums of the branches; false where a logit is NaN or infinite upwards, or a branch has no finite one.
+    /// </summary>
     public static bool Normalise(Parameters p, GuideRow row)
     {
         bool finite = true;

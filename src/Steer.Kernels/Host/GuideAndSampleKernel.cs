@@ -20,7 +20,6 @@ internal static unsafe class GuideAndSampleKernel
 
     private static void Check(GuideBatch batch, int sequence)
     {
-        Require(sequence < batch.Rows.Length, "has no row");
         var row = ((HostBuffer<GuideRow>)batch.Rows).Data[sequence];
         Require(row.VocabSize >= 1 && row.VocabSize <= batch.VocabSize, "has another vocabulary");
         Require(row.BranchCount >= 1 && Inside(row.BranchStart, row.BranchCount, batch.Branches.Length), "has branches outside the batch");

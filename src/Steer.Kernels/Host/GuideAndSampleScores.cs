@@ -29,7 +29,9 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
     /// <summary>What a computed score lacks to s + logsumexp(z_r): the value that a repetition penalty acts on.</summary>
     public double ToLogit { get; private set; }
 
-    /// <summary>Reads the branches and computes their normalisers; false where a logit is NaN or infinite upwards, or a branch has no finite one.</summary>
+    /// <summary>
+    /// Reads the branches and computes their normalisers; false where a logit is NaN or infinite upwards, or a branch has no finite one.
+    /// </summary>
     public bool Normalise(in GuideRow row, GuideBranch* branches, float* logits, long stride)
     {
         _count = row.BranchCount;
@@ -103,7 +105,10 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
         candidates.Resize(candidates.Count);
     }
 
-    /// <summary>Sets the scores of the list to guided ones; a branch with ExemptEos takes the reference's value at the tokens of <paramref name="eosIds"/>.</summary>
+    /// <summary>
+    /// Sets the scores of the list to guided ones; a branch with ExemptEos takes the reference's value at the tokens of
+    /// <paramref name="eosIds"/>.
+    /// </summary>
     public void Fill(GuideAndSampleCandidates candidates, ReadOnlySpan<int> eosIds)
     {
         int* ids = candidates.Ids;

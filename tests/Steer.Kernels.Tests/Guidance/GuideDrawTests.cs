@@ -12,10 +12,18 @@ public sealed class GuideDrawTests(DeviceSet devices)
     {
         const int Draws = 100_000;
         GuideCase guided = Guided(seed: 1, vocabSize: 60);
-        double[] expected = new GuideReference(guided).Distribution;
+        var reference = new GuideReference(guided);
+        double[] expected = reference.Distribution;
         int[] counts = new int[expected.Length];
-        foreach (int token in GuideRunner.Draw(devices[device], guided, Draws))
-            counts[token]++;
+        int[] tokens = GuideRunner.Draw(devices[device], guided, Draws);
+        for (int step = 0; step < Draws; step++)
+        {
+            counts[tokens[step]]++;
+            // Each draw is also the right one, but where the random number is nearer to an edge than float32 tells the two sides apart.
+            (int token, double distance) = reference.Draw(Philox.Uniform(guided.Row.Seed, step));
+            if (distance > 1e-5)
+                Assert.Equal(token, tokens[step]);
+        }
 
         double statistic = 0;
         int cells = 0;

@@ -131,6 +131,41 @@ public sealed class GuideEdgeTests(DeviceSet devices)
 
     [Theory]
     [OnEveryDevice]
+    public void Top_n_sigma_takes_the_deviation_of_the_population(string device)
+    {
+        // A ramp of 100 steps of 0.1 has the deviation 0.1 sqrt((100^2 - 1) / 12) = 2.887 (2.901 were it a sample): 29 tokens are that near.
+        GuideCase ramp = GuideCase.Plain(Ramp(100)).With((ref GuideRow row) => row.TopNSigma = 1);
+        Assert.Equal(29, GuideRunner.Run(devices[device], ramp)[0].Result.Kept);
+    }
+
+    [Theory]
+    [OnEveryDevice]
+    public void A_group_of_equal_branches_is_one_branch(string device)
+    {
+        // Floor and repetition penalty see the values themselves, not only their differences.
+        float[] expert = Ramp(50), negative = [.. Ramp(50).Reverse()];
+        int[] counts = [.. Enumerable.Range(0, 50).Select(x => x % 2)];
+        GuideRow row = GuideCase.Neutral with { Floor = -4, RepetitionPenalty = 1.5f, Alternatives = 50, Step = 3 };
+        var single = new GuideCase { Logits = [expert, negative], Branches = GuideCase.Weights(1.4f, -0.4f), Row = row, Counts = counts };
+        GuideCase grouped = single with
+        {
+            Logits = [expert, negative, negative, negative],
+            Branches =
+            [
+                new GuideBranch { Weight = 1.4f, GroupSize = 1 }, new GuideBranch { Weight = -0.4f, GroupSize = 3 },
+                new GuideBranch { Weight = -0.4f }, new GuideBranch { Weight = -0.4f },
+            ],
+        };
+        GuideOutcome one = GuideRunner.Run(devices[device], single)[0], three = GuideRunner.Run(devices[device], grouped)[0];
+        Assert.Equal(one.Result.Token, three.Result.Token);
+        // The mean takes a few more roundings of numbers under 8.
+        Assert.Equal(one.Result.Entropy, three.Result.Entropy, 5e-6);
+        for (int i = 0; i < 50; i++)
+            Assert.Equal(one.Alternatives[i].LogProb, three.Alternatives[i].LogProb, 5e-6);
+    }
+
+    [Theory]
+    [OnEveryDevice]
     public void Equal_logits_stand_or_fall_together_but_for_a_mass(string device)
     {
         float[] flat = new float[64];

@@ -1,6 +1,8 @@
 namespace Steer.Kernels.Tests.Guidance;
 
-/// <summary>Random cases: every parameter of a row, with the values at which it does nothing, and rows of logits with ties and minus infinities.</summary>
+/// <summary>
+/// Random cases: every parameter of a row, with the values at which it does nothing, and rows of logits with ties and minus infinities.
+/// </summary>
 internal static class GuideGenerator
 {
     /// <summary>The case of a seed.</summary>

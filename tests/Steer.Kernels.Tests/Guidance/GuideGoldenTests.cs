@@ -78,7 +78,8 @@ public sealed class GuideGoldenTests(DeviceSet devices)
             for (int i = 0; i < expected.Length; i++)
             {
                 // transformers works in float32 as well: a few roundings of logits up to 30 on either side, 30 * 2^-24 each.
-                Assert.True(Math.Abs(probabilities[i] - expected[i]) <= 8e-6 * expected[i] + 1e-9, $"{what}: {probabilities[i]} is not {expected[i]}");
+                Assert.True(
+                    Math.Abs(probabilities[i] - expected[i]) <= 8e-6 * expected[i] + 1e-9, $"{what}: {probabilities[i]} is not {expected[i]}");
             }
 
             Assert.Equal(golden.Kept.Length, reference.Kept.Length);

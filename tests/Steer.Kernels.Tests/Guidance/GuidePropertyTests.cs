@@ -20,7 +20,7 @@ public sealed class GuidePropertyTests(DeviceSet devices)
                 cases++;
                 compared += IsThatOfTheReference(devices[device], GuideGenerator.Make(seed)) ? 1 : 0;
             },
-            iter: device == "ilgpu-cpu" ? 150 : 400, threads: 1, seed: "0000KnTpO1e2");
+            iter: device == "ilgpu-cpu" ? 250 : 600, threads: 1, seed: "0000KnTpO1e2");
         // About half of the cases are invalid, or too near an edge; with this seed these are fewer than three in five.
         Assert.True(compared > 0.4 * cases, $"Only {compared} of {cases} cases were compared.");
     }
