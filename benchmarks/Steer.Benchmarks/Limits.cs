@@ -12,9 +12,11 @@ namespace Steer.Benchmarks;
 /// </summary>
 internal sealed unsafe class Limits
 {
-    private const int Repeats = 7;
-    private const long MultiplyAdds = 4_000_000;
+    // Many short runs, of which the best counts: on a machine with other work some of them find it idle.
+    private const int Repeats = 500;
+    private const long MultiplyAdds = 100_000;
     private const long BytesPerThread = 256L << 20;
+    private const long BytesPerRun = 4L << 20;
 
     private static readonly Lazy<Limits> Measured = new(() => new Limits(Environment.ProcessorCount));
 
@@ -44,6 +46,7 @@ internal sealed unsafe class Limits
         double best = 0;
         for (int i = 0; i < Repeats; i++)
         {
+            job.Repeat = i;
             long start = Stopwatch.GetTimestamp();
             team.Run(job, team.Threads);
             best = Math.Max(best, job.UnitsPerPart * team.Threads / Stopwatch.GetElapsedTime(start).TotalSeconds);
@@ -56,6 +59,8 @@ internal sealed unsafe class Limits
         protected float[] Sink { get; } = new float[1024];
 
         public abstract double UnitsPerPart { get; }
+
+        public int Repeat { get; set; }
     }
 
     private sealed class ArithmeticJob : LimitJob
@@ -116,29 +121,28 @@ internal sealed unsafe class Limits
         }
     }
 
-    private sealed class ReadJob : LimitJob, IDisposable
+    private sealed class ReadJob(int threads) : LimitJob, IDisposable
     {
-        private readonly byte*[] _memory;
+        // The same memory, with the same pages, that weights are in.
+        private readonly HostBuffer<byte>[] _memory = new HostBuffer<byte>[threads];
 
-        public ReadJob(int threads)
+        public override double UnitsPerPart => BytesPerRun;
+
+        public override void Run(int part)
         {
-            _memory = new byte*[threads];
-            for (int i = 0; i < threads; i++)
+            if (_memory[part] is null)
             {
-                _memory[i] = (byte*)NativeMemory.AlignedAlloc((nuint)BytesPerThread, 64);
+                _memory[part] = new HostBuffer<byte>(BytesPerThread);
                 // Pages that nobody wrote are all the same page of zeros.
-                NativeMemory.Fill(_memory[i], (nuint)BytesPerThread, 1);
+                NativeMemory.Fill(_memory[part].Data, (nuint)BytesPerThread, 1);
             }
+            Sink[part] = Sum((float*)(_memory[part].Data + (Repeat * BytesPerRun % BytesPerThread)), BytesPerRun / sizeof(float));
         }
-
-        public override double UnitsPerPart => BytesPerThread;
-
-        public override void Run(int part) => Sink[part] = Sum((float*)_memory[part], BytesPerThread / sizeof(float));
 
         public void Dispose()
         {
-            foreach (byte* memory in _memory)
-                NativeMemory.AlignedFree(memory);
+            foreach (var memory in _memory)
+                memory?.Dispose();
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]

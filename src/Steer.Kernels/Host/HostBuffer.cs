@@ -2,14 +2,14 @@ using System.Runtime.InteropServices;
 
 namespace Steer.Kernels.Host;
 
-/// <summary>An array outside the managed heap, aligned to a cache line. Its memory is returned by <see cref="Dispose"/> alone.</summary>
+/// <summary>An array outside the managed heap, aligned to a cache line or, where it is large, to a huge page. Its memory is returned by <see cref="Dispose"/> alone.</summary>
 internal sealed unsafe class HostBuffer<T> : DeviceBuffer<T>
     where T : unmanaged
 {
-    private const int Alignment = 64;
+    private const int CacheLine = 64;
 
-    private nint _block;
     private readonly T* _data;
+    private nint _block;
 
     /// <summary>Allocates zeroed memory; pages are touched by the first write to them.</summary>
     /// <exception cref="OutOfMemoryException">The process may not have that much.</exception>
@@ -19,10 +19,14 @@ internal sealed unsafe class HostBuffer<T> : DeviceBuffer<T>
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         // malloc may promise more than there is, and the process then dies at a write: refuse what can never fit.
         long limit = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        if (length > (limit - Alignment) / sizeof(T))
+        if (length > limit / sizeof(T))
             throw new OutOfMemoryException($"A buffer of {length} x {sizeof(T)} bytes does not fit into the {limit} bytes of this machine.");
-        _block = (nint)NativeMemory.AllocZeroed((nuint)(length * sizeof(T) + Alignment));
-        _data = (T*)((_block + Alignment - 1) & -Alignment);
+        long bytes = length * sizeof(T);
+        nint alignment = HugePages.WorthFor(bytes) ? HugePages.Size : CacheLine;
+        _block = (nint)NativeMemory.AllocZeroed((nuint)(bytes + alignment));
+        _data = (T*)((_block + alignment - 1) & -alignment);
+        if (alignment == HugePages.Size)
+            HugePages.Ask(_data, bytes);
     }
 
     /// <summary>First element.</summary>
