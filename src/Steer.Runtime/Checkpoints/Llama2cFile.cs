@@ -18,6 +18,9 @@ internal static class Llama2cFile
     public const int BosId = 1;
 
     private const int HeaderBytes = 7 * sizeof(int);
+
+    // Far above any model; a layer can be so narrow that its names take more memory than its weights.
+    private const int MaxLayers = 1000;
     private const float RmsNormEps = 1e-5f;
 
     private readonly record struct Header(
@@ -56,6 +59,8 @@ internal static class Llama2cFile
             throw NotLlama2c(file, $"begins with the numbers {string.Join(", ", numbers)}");
         if (header.Dim % header.Heads != 0 || header.Heads % header.KvHeads != 0 || header.Dim / header.Heads % 2 != 0)
             throw NotLlama2c(file, $"has {header.Heads} heads and {header.KvHeads} key heads for a width of {header.Dim}");
+        if (header.Layers > MaxLayers)
+            throw NotLlama2c(file, $"has {header.Layers} layers");
         UInt128 expected = ExpectedBytes(header);
         if (expected != (UInt128)(ulong)file.Length)
             throw NotLlama2c(file, $"has {file.Length} bytes where its header asks for {expected}");

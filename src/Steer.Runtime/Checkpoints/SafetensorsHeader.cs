@@ -13,6 +13,7 @@ internal static class SafetensorsHeader
     // The limit of the reference implementation.
     private const long MaxHeaderBytes = 100_000_000;
     private const int MaxDimensions = 16;
+    private const string Damaged = "copy or download the file again.";
 
     private readonly record struct Entry(string Name, StorageType Type, long[] Shape, long Begin, long End);
 
@@ -20,7 +21,6 @@ internal static class SafetensorsHeader
     /// <exception cref="SteerException">The header is damaged or does not fit the file.</exception>
     public static Dictionary<string, StoredTensor> Read(MappedFile file)
     {
-        const string Damaged = "copy or download the file again.";
         if (file.Length < 8)
             throw FileError.At(file.Path, $"{file.Length} bytes are too few for a safetensors file; {Damaged}");
         ulong headerBytes = BinaryPrimitives.ReadUInt64LittleEndian(file.Bytes(0, 8));
@@ -131,7 +131,6 @@ internal static class SafetensorsHeader
 
     private static void CheckPlaces(MappedFile file, List<Entry> entries, long dataBytes)
     {
-        const string Damaged = "copy or download the file again.";
         long next = 0;
         foreach (Entry entry in entries.OrderBy(e => e.Begin).ThenBy(e => e.End))
         {

@@ -32,6 +32,9 @@ public sealed record DecoderConfig
     /// <summary>Width of the feed-forward block (of one expert where there are several).</summary>
     public required int IntermediateSize { get; init; }
 
+    /// <summary>Width of the feed-forward block of layers without a mixture, in a model that has layers of both kinds.</summary>
+    public int DenseIntermediateSize { get => field > 0 ? field : IntermediateSize; init; }
+
     /// <summary>Query heads.</summary>
     public required int NumHeads { get; init; }
 

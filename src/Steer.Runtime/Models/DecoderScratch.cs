@@ -14,7 +14,7 @@ internal sealed class DecoderScratch : IDisposable
         _device = device;
         _maxRows = maxRows;
         int queries = config.NumHeads * config.HeadDim, keys = config.NumKvHeads * config.HeadDim;
-        int up = config.IntermediateSize * (config.GatedMlp ? 2 : 1);
+        int upParts = config.GatedMlp ? 2 : 1;
         Hidden = Matrix(maxRows, config.HiddenSize);
         Normed = Matrix(maxRows, config.HiddenSize);
         Qkv = Matrix(maxRows, queries + 2 * keys);
@@ -26,8 +26,8 @@ internal sealed class DecoderScratch : IDisposable
         LogitRows = Own(device.Allocate<int>(maxLogitRows));
         if (config.Layers.Any(l => !l.IsMoe))
         {
-            Up = Matrix(maxRows, up);
-            Activated = Matrix(maxRows, config.IntermediateSize);
+            Up = Matrix(maxRows, upParts * config.DenseIntermediateSize);
+            Activated = Matrix(maxRows, config.DenseIntermediateSize);
         }
 
         if (config.NumExperts > 0)
@@ -36,7 +36,7 @@ internal sealed class DecoderScratch : IDisposable
             RouterLogits = Matrix(maxRows, config.NumExperts);
             ExpertWeights = Matrix(maxRows, fanOut);
             ExpertIds = Own(device.Allocate<int>((long)maxRows * fanOut));
-            ExpertUp = Matrix(maxRows * fanOut, up);
+            ExpertUp = Matrix(maxRows * fanOut, upParts * config.IntermediateSize);
             ExpertActivated = Matrix(maxRows * fanOut, config.IntermediateSize);
             ExpertDown = Matrix(maxRows * fanOut, config.HiddenSize);
         }

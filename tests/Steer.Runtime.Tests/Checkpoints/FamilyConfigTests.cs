@@ -119,7 +119,7 @@ public class FamilyConfigTests
             """);
         Assert.Equal([false, true, false, false], plan.Config.Layers.Select(l => l.IsMoe));
         Assert.Equal((4, 2, true, 24, 96), (plan.Config.NumExperts, plan.Config.ExpertsPerToken, plan.Config.NormaliseExpertWeights,
-            plan.Config.IntermediateSize, plan.Tensors.DenseIntermediateSize));
+            plan.Config.IntermediateSize, plan.Config.DenseIntermediateSize));
     }
 
     [Fact]

@@ -18,10 +18,9 @@ public sealed class LoaderFuzzTests : IDisposable
 
     // What a file of n bytes may cost: a name of a header becomes a string of 2 bytes for each of its own, in several lists and dictionaries,
     // beside objects of some 300 bytes for an entry of at least 50; JSON tokens take 12 bytes for at least 2, doubled while they grow. The
-    // rest does not depend on the size: streams' buffers, error messages, and the regular expressions of an adapter, which are few and take
-    // some 100 KB each.
-    private const int BytesPerByte = 64;
-    private const int BytesInAll = 2 << 20;
+    // rest does not depend on the size: streams' buffers, error messages, and the few regular expressions of an adapter.
+    private const int BytesPerByte = 32;
+    private const int BytesInAll = 256 << 10;
 
     private static readonly string[] Numbers =
         ["0", "-1", "1", "2", "7", "2147483647", "2147483648", "4294967296", "9223372036854775807", "1e9", "1e308", "0.5", "null", "\"x\"", "[]", "{}", "true"];

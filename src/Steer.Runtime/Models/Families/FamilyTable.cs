@@ -57,7 +57,7 @@ internal static class FamilyTable
         ModelPlan plan = family.Plan(c);
         DecoderConfig config = plan.Config with { Architecture = family.Architecture };
         c.Fit("the number of heads", ((long)config.NumHeads + 2 * config.NumKvHeads) * config.HeadDim);
-        c.Fit("the feed-forward width", 2L * Math.Max(config.IntermediateSize, plan.Tensors.DenseIntermediateSize));
+        c.Fit("the feed-forward width", 2L * Math.Max(config.IntermediateSize, config.DenseIntermediateSize));
         return plan with { Config = config };
     }
 }

@@ -69,9 +69,6 @@ internal sealed record TensorPlan
     /// <summary>The feed-forward block has biases.</summary>
     public bool MlpBias { get; init; }
 
-    /// <summary>Width of the feed-forward block in layers without a mixture; 0 for <see cref="DecoderConfig.IntermediateSize"/>.</summary>
-    public int DenseIntermediateSize { get; init; }
-
     /// <summary>The output has a bias.</summary>
     public bool HeadBias { get; init; }
 

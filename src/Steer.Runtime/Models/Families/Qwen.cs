@@ -29,13 +29,16 @@ internal static class Qwen
         List<int> denseLayers = c.IntsOrNull("mlp_only_layers") ?? [];
         int step = c.PositiveOrNull("decoder_sparse_step") ?? 1;
         int? window = c.Bool("use_sliding_window", false) ? c.PositiveOrNull("sliding_window") ?? 4096 : null;
-        DecoderConfig mixture = (config with { IntermediateSize = c.Size("moe_intermediate_size", 768) })
+        DecoderConfig mixture = (config with
+            {
+                IntermediateSize = c.Size("moe_intermediate_size", 768),
+                DenseIntermediateSize = config.IntermediateSize,
+            })
             .WithWindow(c, window, _ => true)
             .WithExperts(c, c.Size("num_experts", 128), c.Size("num_experts_per_tok", 8), c.Bool("norm_topk_prob", false),
                 i => !denseLayers.Contains(i) && (i + 1) % step == 0);
         return new ModelPlan(mixture, Qwen3Tensors(c) with
         {
-            DenseIntermediateSize = config.IntermediateSize,
             Names = Qwen3Names with { Router = "mlp.gate" },
         });
     }

@@ -78,7 +78,7 @@ internal sealed class TensorMapper
         if (layer.IsMoe)
             return MapExperts(tensors, prefix);
 
-        int width = _plan.DenseIntermediateSize == 0 ? _config.IntermediateSize : _plan.DenseIntermediateSize;
+        int width = _config.DenseIntermediateSize;
         return tensors with
         {
             Up = MapUp(prefix, names.Up, width, _plan.MlpBias),
