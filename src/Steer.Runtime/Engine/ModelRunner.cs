@@ -104,6 +104,7 @@ internal sealed class ModelRunner : IDisposable
         foreach (var (sequence, count) in draws)
         {
             Admit(sequence);
+            Temper(sequence, count);
             for (int draw = 0; draw < count; draw++)
             {
                 _rows[row++] = Row(sequence, draw, branch);
@@ -131,6 +132,16 @@ internal sealed class ModelRunner : IDisposable
         _guide.BranchLogProbs.Download(BranchLogProbs.AsSpan(0, branch));
         if (alternatives)
             _guide.Alternatives.Download(Alternatives.AsSpan(0, row * SamplingParams.MaxLogProbs));
+    }
+
+    /// <summary>Divides the logits of branches that have a temperature of their own (an amateur's).</summary>
+    private void Temper(Sequence sequence, int draws)
+    {
+        foreach (var context in sequence.Contexts)
+        {
+            if (context.Branch.Temperature != 1)
+                _guide.Device.ScaleAndCap(_guide.Logits.RowSlice(_logitRows[context], draws), 1 / context.Branch.Temperature, cap: 0);
+        }
     }
 
     private GuideRow Row(Sequence sequence, int draw, int branchStart)

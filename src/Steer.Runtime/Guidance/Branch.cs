@@ -26,5 +26,6 @@ public enum Variant
 /// <param name="Weight">w_j, not 0; of the whole group where <paramref name="GroupSize"/> is not 1.</param>
 /// <param name="ExemptEos">End-of-sequence tokens take the reference's log-probability.</param>
 /// <param name="GroupSize">m at the first of m branches combined by log-mean-exp, 0 at the others, else 1.</param>
+/// <param name="Temperature">Divides the branch's logits.</param>
 internal sealed record Branch(
-    string Name, Variant Variant, IReadOnlyList<int> Context, float Weight, bool ExemptEos = false, int GroupSize = 1);
+    string Name, Variant Variant, IReadOnlyList<int> Context, float Weight, bool ExemptEos = false, int GroupSize = 1, float Temperature = 1);

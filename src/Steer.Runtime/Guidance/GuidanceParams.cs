@@ -71,6 +71,9 @@ public sealed record GuidanceParams
     /// <summary>How several negatives combine.</summary>
     public NegativeCombination Combination { get; init; }
 
+    /// <summary>contrastive and contrastive-beta: divides the amateur's logits before they are weighed, above 0 (Li et al., section 3.4).</summary>
+    public float AmateurTemperature { get; init; } = 1;
+
     /// <summary>Throws where a number is not one, or is outside its range.</summary>
     /// <exception cref="SteerException">One line that names the parameter.</exception>
     public void Check()
@@ -81,6 +84,8 @@ public sealed record GuidanceParams
             throw new SteerException($"eta is {Eta}: give a number of at least 0.");
         if (Alpha is { } alpha && !(alpha >= 0 && alpha < 1))
             throw new SteerException($"alpha is {alpha}: give a number of at least 0 and below 1.");
+        if (!float.IsFinite(AmateurTemperature) || AmateurTemperature <= 0)
+            throw new SteerException($"amateur-temperature is {AmateurTemperature}: give a number above 0.");
         if (!float.IsFinite(Floor) || Floor >= 0)
             throw new SteerException($"floor is {Floor}: give a number below 0.");
     }

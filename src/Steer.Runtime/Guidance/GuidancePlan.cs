@@ -49,12 +49,12 @@ internal sealed record GuidancePlan(
                 break;
             case GuidancePreset.Contrastive:
                 plan.Add(plan.Need(Variant.Expert), contexts.Prompt, 1);
-                plan.Add(plan.Amateur, contexts.Prompt, -(parameters.Gamma ?? 1));
+                plan.AddAmateur(-(parameters.Gamma ?? 1));
                 break;
             case GuidancePreset.ContrastiveBeta:
                 float beta = parameters.Gamma ?? 0.5f;
                 plan.Add(plan.Need(Variant.Expert), contexts.Prompt, 1 + beta);
-                plan.Add(plan.Amateur, contexts.Prompt, -beta);
+                plan.AddAmateur(-beta);
                 break;
             case GuidancePreset.DExperts:
                 float strength = parameters.Gamma ?? 2;
@@ -88,8 +88,6 @@ internal sealed record GuidancePlan(
         /// <summary>The model that plain text comes from.</summary>
         public Variant Main => loaded.Contains(Variant.Expert) ? Variant.Expert : Variant.Base;
 
-        public Variant Amateur => loaded.Contains(Variant.Amateur) ? Variant.Amateur : Variant.Base;
-
         public Variant Need(Variant variant) => loaded.Contains(variant)
             ? variant
             : throw new SteerException($"Preset {Name(parameters.Preset)} needs a model that is not loaded: give --{Name(variant)} DIR.");
@@ -119,6 +117,14 @@ internal sealed record GuidancePlan(
         {
             if (weight != 0)
                 _branches.Add(new Branch(name, variant, context, weight));
+        }
+
+        /// <summary>The weaker model of contrastive decoding: the amateur where one is loaded, else the base.</summary>
+        public void AddAmateur(float weight)
+        {
+            var amateur = loaded.Contains(Variant.Amateur) ? Variant.Amateur : Variant.Base;
+            if (weight != 0)
+                _branches.Add(new Branch(Name(amateur), amateur, contexts.Prompt, weight, Temperature: parameters.AmateurTemperature));
         }
 
         public GuidancePlan Build()

@@ -40,6 +40,26 @@ public class MixedShapesTests
         }
     }
 
+    [Fact]
+    public async Task An_amateur_with_a_temperature_equals_the_formula()
+    {
+        using var engine = SteerEngine.Load(new EngineOptions
+        {
+            Base = GoldenFiles.Find("models/llama"), Expert = GoldenFiles.Find("adapters/llama-qv"), MaxBatch = 4,
+        });
+        int[] prompt = [1, 28, 205, 156], completion = [376, 96, 67];
+        var expert = await Score(engine, new ScoreRequest { PromptIds = prompt, CompletionIds = completion, Model = Variant.Expert, KeepLogits = true });
+        var amateur = await Score(engine, new ScoreRequest { PromptIds = prompt, CompletionIds = completion, Model = Variant.Base, KeepLogits = true });
+        var guidance = new GuidanceParams { Preset = GuidancePreset.Contrastive, Gamma = 0.8f, AmateurTemperature = 0.5f, Alpha = 0 };
+        var guided = await Score(engine, new ScoreRequest { PromptIds = prompt, CompletionIds = completion, Guidance = guidance });
+        for (int i = 0; i < completion.Length; i++)
+        {
+            double[] strong = LogSoftmax(expert.Logits![i]), weak = LogSoftmax([.. amateur.Logits![i].Select(z => z / 0.5f)]);
+            double[] scores = [.. strong.Select((l, v) => l - 0.8f * weak[v])];
+            Assert.Equal(scores[completion[i]] - LogSumExp(scores), guided.LogProbs[i].LogProb, 1e-4); // float32 scores of a few units, against float64
+        }
+    }
+
     private static async Task<ScoreResult> Score(SteerEngine engine, ScoreRequest request)
     {
         await foreach (var score in engine.ScoreAsync([request]))
