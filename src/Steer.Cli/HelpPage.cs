@@ -47,7 +47,7 @@ internal sealed class HelpPage(Terminal terminal) : SynchronousCommandLineAction
     {
         Paragraph($"steer {command.Name} - {command.Description}");
         Heading("Usage");
-        string arguments = string.Concat(command.Arguments.Select(a => $" [{a.HelpName ?? a.Name}...]"));
+        string arguments = string.Concat(command.Arguments.Select(a => $" [{a.Name}{(a.Arity.MaximumNumberOfValues > 1 ? "..." : "")}]"));
         Line($"  steer {command.Name}{arguments} [flags]");
         Heading(command.Examples.Count == 1 ? "Example" : "Examples");
         foreach (var example in command.Examples)
@@ -55,7 +55,7 @@ internal sealed class HelpPage(Terminal terminal) : SynchronousCommandLineAction
         if (command.Arguments.Count > 0)
             Heading("Arguments");
         foreach (var argument in command.Arguments)
-            Row(argument.HelpName ?? argument.Name, argument.Description ?? "");
+            Row(argument.Name, argument.Description ?? "");
         foreach (var group in command.Groups)
             WriteGroup(group);
     }
@@ -88,7 +88,8 @@ internal sealed class HelpPage(Terminal terminal) : SynchronousCommandLineAction
 
     private void Example(string commandLine, string comment)
     {
-        Wrap(commandLine, 2, continuation: " \\");
+        // Breaks only before a flag, so that a flag and its value stay together.
+        Wrap(commandLine.Split(" -").Select((part, i) => i == 0 ? part : "-" + part), 2, null, " \\");
         Wrap(comment, 6);
     }
 
@@ -109,12 +110,14 @@ internal sealed class HelpPage(Terminal terminal) : SynchronousCommandLineAction
         Wrap(description, indent, name.Length > WidestName ? null : first);
     }
 
-    private void Wrap(string text, int indent, string? first = null, string continuation = "")
+    private void Wrap(string text, int indent, string? first = null) => Wrap(text.Split(' '), indent, first, "");
+
+    private void Wrap(IEnumerable<string> words, int indent, string? first, string continuation)
     {
         string margin = new(' ', indent);
         var line = new StringBuilder(first ?? margin);
         bool empty = true;
-        foreach (string word in text.Split(' '))
+        foreach (string word in words)
         {
             if (!empty && line.Length + 1 + word.Length + continuation.Length > _width)
             {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
-using Spectre.Console;
+using System.Text;
+using Steer.Cli.Display;
 using Steer.Cli.Flags;
 using Steer.Cli.Input;
 using Steer.Cli.Output;
@@ -61,7 +62,7 @@ internal sealed class BenchCommand : SteerCommand
         if (_output.Json(parsed))
             WriteJson(results, bandwidth);
         else
-            DrawTable(engine, results, bandwidth);
+            WriteTable(engine, results, bandwidth);
         return ExitCode.Ok;
     }
 
@@ -84,31 +85,29 @@ internal sealed class BenchCommand : SteerCommand
         }
     }
 
-    private void DrawTable(SteerEngine engine, List<BenchResult> results, double? bandwidth) => Terminal.WriteOutput(console =>
+    private void WriteTable(SteerEngine engine, List<BenchResult> results, double? bandwidth)
     {
-        var table = new Table().Border(TableBorder.Simple).AddColumn("Run");
-        foreach (string name in new[] { "Batch", "Branches", "Prefill tokens/s", "Decode tokens/s", "of plain", "Weights GB/s" })
-            table.AddColumn(new TableColumn(name).RightAligned());
-        if (bandwidth is not null)
-            table.AddColumn(new TableColumn("of memory").RightAligned());
+        var columns = new Columns(
+            ["run", "batch", "branches", "prefill\ntokens/s", "decode\ntokens/s", "of plain\ndecode", "weights\nread GB/s", "of memory\nbandwidth"],
+            [7, 6, 10, 10, 10, 10, 11, 11],
+            Terminal.Width);
+        var page = new StringBuilder(columns.Head());
         foreach (var r in results)
         {
             var plain = results.First(p => p.Mode == "plain" && p.Batch == r.Batch);
-            List<string> cells =
+            page.Append(columns.Row(
             [
                 r.Mode, Text($"{r.Batch}"), Text($"{r.Branches}"), Text($"{r.PrefillRate:n0}"), Text($"{r.DecodeRate:n0}"),
                 ReferenceEquals(plain, r) ? "" : Text($"{r.DecodeRate / plain.DecodeRate:0%}"), Text($"{r.WeightRate / 1e9:0.0}"),
-            ];
-            if (bandwidth is { } limit)
-                cells.Add(Text($"{r.WeightRate / limit:0%}"));
-            table.AddRow([.. cells]);
+                bandwidth is null ? "" : Text($"{r.WeightRate / bandwidth:0%}"),
+            ]));
         }
 
-        console.Write(table);
-        console.WriteLine(engine.DeviceDescription);
+        page.Append('\n').Append(engine.DeviceDescription).Append('\n');
         if (bandwidth is { } measured)
-            console.WriteLine(Text($"Memory read at {measured / 1e9:0.0} GB/s in this run; weights that fit the caches are read faster."));
-    });
+            page.Append(Text($"memory: {measured / 1e9:0.0} GB/s, measured in this run\n"));
+        Terminal.WriteOutput(page.ToString());
+    }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -44,7 +44,7 @@ internal sealed class GenerateCommand : SteerCommand
     protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
     {
         using var progress = new Progress(Terminal, _output.Quiet(parsed));
-        var run = Prepare(parsed, progress);
+        var run = await PrepareAsync(parsed, progress, stop).ConfigureAwait(false);
         string? path = _output.File(parsed);
         using var stream = path is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(path);
         using var writer = new GenerationWriter(
@@ -55,6 +55,8 @@ internal sealed class GenerateCommand : SteerCommand
             progress.Loading(file, share);
         });
         run.Check(engine);
+        if (run.Sampling.LogProbs is not null && !_output.Json(parsed))
+            progress.Note("--log-probs has an effect with --json only.");
 
         progress.Begin(engine, run.Count);
         var branches = new BranchNames();
@@ -80,13 +82,14 @@ internal sealed class GenerateCommand : SteerCommand
         return ExitCode.Ok;
     }
 
-    private GenerationRun Prepare(ParseResult parsed, Progress progress)
+    private async Task<GenerationRun> PrepareAsync(ParseResult parsed, Progress progress, CancellationToken stop)
     {
         var models = _models.Resolve(parsed);
         string? context = _prompts.Context(parsed);
         var guidance = _guidance.Apply(parsed, models, context is not null);
         var sampling = _sampling.Apply(parsed, new SamplingParams { MaxTokens = models.Task?.MaxTokens, Stop = models.Task?.Stop ?? [] });
         var negatives = _negatives.Resolve(parsed, models.Task, guidance, progress.Note);
-        return new GenerationRun(models, _prompts.All(parsed, models.Task, Terminal), negatives, guidance, sampling, context, _sampling.Seed(parsed));
+        var prompts = await _prompts.AllAsync(parsed, models.Task, Terminal, stop).ConfigureAwait(false);
+        return new GenerationRun(models, prompts, negatives, guidance, sampling, context, _sampling.Seed(parsed));
     }
 }

@@ -14,7 +14,6 @@ internal sealed class InspectCommand : SteerCommand
 {
     private readonly Argument<string?> _folder = new("DIR")
     {
-        HelpName = "DIR",
         Arity = ArgumentArity.ZeroOrOne,
         Description = "Base model, instead of --base.",
     };

@@ -53,13 +53,13 @@ internal sealed class ScoreCommand : SteerCommand
         var negatives = _negatives.Resolve(parsed, models.Task, guidance, progress.Note);
         var prompt = _prompt.Single(parsed, models.Task);
         var rows = _scoring.IdsFile(parsed) is { } idsFile ? IdsFile.Read(idsFile) : null;
-        var texts = rows is null ? _texts.Read(parsed, Terminal) : [];
+        var texts = rows is null ? await _texts.ReadAsync(parsed, Terminal, stop).ConfigureAwait(false) : [];
         if (rows is null && texts.Count == 0)
             throw new SteerException("There is no text to score: give it as an argument, with --file FILE or --ids-file FILE, or pipe it in.");
 
         string? path = _output.File(parsed);
         using var stream = path is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(path);
-        using var writer = new ScoreWriter(stream, _output.Json(parsed), narrow: path is null && Terminal.Width < 80);
+        using var writer = new ScoreWriter(stream, _output.Json(parsed), window: path is null && Terminal.OutputIsTerminal ? Terminal.Width : 0);
         using var engine = SteerEngine.Load(_engine.Apply(parsed, models.ToOptions()), (file, share) =>
         {
             stop.ThrowIfCancellationRequested();

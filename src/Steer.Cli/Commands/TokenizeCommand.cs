@@ -30,11 +30,11 @@ internal sealed class TokenizeCommand : SteerCommand
         ("steer tokenize --ids 33,44,55", "Ids to text."),
     ];
 
-    protected override Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
+    protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
     {
         int[]? given = _flags.Ids(parsed);
         bool special = _flags.Special(parsed);
-        var texts = given is null ? _texts.Read(parsed, Terminal) : [];
+        var texts = given is null ? await _texts.ReadAsync(parsed, Terminal, stop).ConfigureAwait(false) : [];
         if (given is null && texts.Count == 0)
             throw new SteerException("There is no text: give it as an argument, with --file FILE, or pipe it in.");
         var tokenizer = Tokenizer.Load(_flags.Path(parsed) ?? EmbeddedWeights.Base);
@@ -58,10 +58,10 @@ internal sealed class TokenizeCommand : SteerCommand
             else
             {
                 string pieces = string.Join(' ', ids.Select(id => tokenizer.TokenOf(id) ?? "?"));
-                stream.Write(Terminal.Utf8.GetBytes($"ids      {string.Join(',', ids)}\npieces   {pieces}\ndecoded  {decoded}\n"));
+                stream.Write(Terminal.Utf8.GetBytes($"ids      {string.Join(',', ids)}\ntokens   {ids.Length}\npieces   {pieces}\ndecoded  {decoded}\n"));
             }
         }
 
-        return Task.FromResult(ExitCode.Ok);
+        return ExitCode.Ok;
     }
 }

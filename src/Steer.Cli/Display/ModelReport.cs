@@ -55,17 +55,18 @@ internal sealed record ModelReport(string Role, string Path, IReadOnlyList<(stri
             [("low-rank changes", adapter.ParameterCount * sizeof(float))]);
     }
 
-    /// <summary>Draws a table.</summary>
+    /// <summary>Draws two columns.</summary>
     public void Draw(IAnsiConsole console)
     {
-        var table = new Table().Border(TableBorder.Simple).HideHeaders().AddColumn(new TableColumn("").NoWrap()).AddColumn("");
-        table.Title = new TableTitle($"{Role}: {Path}".EscapeMarkup());
+        var grid = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(2)).AddColumn(new GridColumn().PadRight(0));
+        grid.AddRow(new Text(Role, new Style(decoration: Decoration.Bold)), new Text(Path));
         foreach (var (name, value) in Facts)
-            table.AddRow(new Text(name.Replace('_', ' ')), new Text(Words(value)));
+            grid.AddRow(new Text(name.Replace('_', ' ')), new Text(Words(value)));
+        grid.AddRow(new Text("memory"), new Text(ByteSize.Format(Memory.Sum(m => m.Bytes))));
         foreach (var (part, bytes) in Memory)
-            table.AddRow(new Text("memory, " + part), new Text(ByteSize.Format(bytes)));
-        table.AddRow(new Text("memory, all weights"), new Text(ByteSize.Format(Memory.Sum(m => m.Bytes))));
-        console.Write(table);
+            grid.AddRow(new Text("  " + part), new Text(ByteSize.Format(bytes)));
+        console.Write(grid);
+        console.WriteLine();
     }
 
     /// <summary>A member named by the role.</summary>
@@ -102,10 +103,12 @@ internal sealed record ModelReport(string Role, string Path, IReadOnlyList<(stri
         long embedding = Numbers(t.Embedding) + Numbers(t.PositionEmbedding);
         var parts = new List<(string, long)>
         {
-            (ReferenceEquals(t.Embedding, t.LmHead) ? "embedding and head" : "embedding", embedding * type.Size()),
+            ("embedding", embedding * type.Size()),
             ("attention", attention * type.Size()),
             ("feed-forward", feedForward * type.Size()),
         };
+
+        // A head that is tied to the embedding is packed once.
         if (!ReferenceEquals(t.Embedding, t.LmHead))
             parts.Add(("head", Numbers(t.LmHead) * type.Size()));
         return parts;

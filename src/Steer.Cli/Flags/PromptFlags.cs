@@ -41,7 +41,7 @@ internal sealed class PromptFlags : FlagGroup
 
     /// <summary>The prompts to continue.</summary>
     /// <exception cref="SteerException">There are none, or too many sources of them.</exception>
-    public IReadOnlyList<Prompt> All(ParseResult parsed, GenerationTask? task, Terminal terminal)
+    public async Task<IReadOnlyList<Prompt>> AllAsync(ParseResult parsed, GenerationTask? task, Terminal terminal, CancellationToken stop)
     {
         string? file = parsed.GetValue(_file);
         if (file is not null && (parsed.Given(_prompt) is not null || parsed.Given(_ids) is not null))
@@ -56,7 +56,7 @@ internal sealed class PromptFlags : FlagGroup
         }
 
         var (texts, name) = file is null or TextInput.StandardInput
-            ? (TextInput.ReadStandardInput(terminal, "prompt", "text"), TextInput.StandardInputName)
+            ? (await TextInput.ReadStandardInputAsync(terminal, stop, "prompt", "text").ConfigureAwait(false), TextInput.StandardInputName)
             : (TextFile.Read(file, "prompt", "text"), file);
         if (texts.Count == 0)
             throw new SteerException($"{name}: holds no prompt. Give a line of text for each, or --task NAME, or --prompt TEXT.");

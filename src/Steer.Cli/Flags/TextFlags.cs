@@ -15,7 +15,6 @@ internal sealed class TextFlags : FlagGroup
     {
         Argument = new Argument<string[]>("TEXT")
         {
-            HelpName = "TEXT",
             Arity = ArgumentArity.ZeroOrMore,
             Description = "Texts; or a .jsonl, .ndjson or .txt file that exists; - for standard input, which is also read when piped and nothing else is given.",
         };
@@ -27,19 +26,22 @@ internal sealed class TextFlags : FlagGroup
 
     /// <summary>All texts, those of arguments first; empty where none were given and nobody pipes any in.</summary>
     /// <exception cref="SteerException">A file cannot be read.</exception>
-    public IReadOnlyList<string> Read(ParseResult parsed, Terminal terminal)
+    public async Task<IReadOnlyList<string>> ReadAsync(ParseResult parsed, Terminal terminal, CancellationToken stop)
     {
         string[] arguments = parsed.GetValue(Argument) ?? [];
         string? file = parsed.GetValue(_file);
         if (arguments.Length == 0 && file is null)
-            return terminal.InputIsRedirected ? TextInput.ReadStandardInput(terminal, "text") : [];
-        return [.. arguments.SelectMany(a => FromArgument(a, terminal)), .. file is null ? [] : TextFile.Read(file)];
+            return terminal.InputIsRedirected ? await TextInput.ReadStandardInputAsync(terminal, stop, "text").ConfigureAwait(false) : [];
+        var texts = new List<string>();
+        foreach (string argument in arguments)
+            texts.AddRange(await FromArgumentAsync(argument, terminal, stop).ConfigureAwait(false));
+        return file is null ? texts : [.. texts, .. TextFile.Read(file)];
     }
 
-    private static IReadOnlyList<string> FromArgument(string argument, Terminal terminal)
+    private static async Task<IReadOnlyList<string>> FromArgumentAsync(string argument, Terminal terminal, CancellationToken stop)
     {
         if (argument == TextInput.StandardInput)
-            return TextInput.ReadStandardInput(terminal, "text");
+            return await TextInput.ReadStandardInputAsync(terminal, stop, "text").ConfigureAwait(false);
         bool names = Path.GetExtension(argument).ToLowerInvariant() is ".jsonl" or ".ndjson" or ".txt";
         return names && File.Exists(argument) ? TextFile.Read(argument) : [argument];
     }

@@ -3,10 +3,13 @@ namespace Steer.Cli.Input;
 /// <summary>What a mistyped name was meant to be.</summary>
 internal static class Spelling
 {
-    /// <summary>The known name that is fewest edits away; null where none is near.</summary>
+    /// <summary>The known name that is fewest edits away, or that the typed one begins; null where none is near.</summary>
     public static string? Nearest(string typed, IEnumerable<string> known)
     {
-        var (name, distance) = known
+        string[] names = [.. known];
+        if (typed.Length >= 3 && Array.FindAll(names, k => k.StartsWith(typed, StringComparison.Ordinal)) is [var only])
+            return only;
+        var (name, distance) = names
             .Select(k => (Name: k, Distance: Distance(typed, k)))
             .OrderBy(k => k.Distance).ThenBy(k => k.Name, StringComparer.Ordinal)
             .FirstOrDefault();

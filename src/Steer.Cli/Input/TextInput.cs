@@ -16,13 +16,18 @@ internal static class TextInput
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>Reads standard input to its end: JSON lines where it begins with a brace, else a text on each line.</summary>
+    /// <param name="terminal">Has the stream.</param>
+    /// <param name="stop">Ends the wait for a person who types.</param>
+    /// <param name="fields">Fields of a JSON line that may hold the text.</param>
     /// <exception cref="SteerException">It is not UTF-8, or a JSON line has none of the fields.</exception>
-    public static IReadOnlyList<string> ReadStandardInput(Terminal terminal, params string[] fields)
+    public static async Task<IReadOnlyList<string>> ReadStandardInputAsync(Terminal terminal, CancellationToken stop, params string[] fields)
     {
         try
         {
-            using var reader = new StreamReader(terminal.Input, Strict, detectEncodingFromByteOrderMarks: true, bufferSize: -1, leaveOpen: true);
-            string text = reader.ReadToEnd();
+            var reader = new StreamReader(terminal.Input, Strict, detectEncodingFromByteOrderMarks: true, bufferSize: -1, leaveOpen: true);
+
+            // A read of a terminal cannot be broken off; it is left behind.
+            string text = await Task.Run(reader.ReadToEnd, stop).WaitAsync(stop).ConfigureAwait(false);
             bool json = text.AsSpan().TrimStart() is ['{', ..];
             return TextFile.Read(new StringReader(text), StandardInputName, json ? fields : []);
         }

@@ -1,16 +1,18 @@
 using System.Globalization;
-using System.Text;
 using Steer.Cli.Display;
 using Steer.Cli.Runs;
 
 namespace Steer.Cli.Output;
 
 /// <summary>Writes scores as they come, and their totals: columns, or JSON lines.</summary>
-internal sealed class ScoreWriter(ResultStream stream, bool json, bool narrow) : IDisposable
+/// <param name="stream">Where to.</param>
+/// <param name="json">As JSON.</param>
+/// <param name="window">Columns of the window; 0 for any number.</param>
+internal sealed class ScoreWriter(ResultStream stream, bool json, int window) : IDisposable
 {
-    private const int NumberWidth = 11;
     private readonly JsonLines _lines = new(stream);
     private ModelScore[]? _totals;
+    private Columns? _columns;
     private int _texts;
 
     /// <summary>Sums over all texts; one for each distribution.</summary>
@@ -18,8 +20,6 @@ internal sealed class ScoreWriter(ResultStream stream, bool json, bool narrow) :
 
     public void Write(ScoredText text, IReadOnlyList<ModelScore> scores)
     {
-        if (_totals is null && !json && !narrow)
-            WriteHeader(scores);
         if (json)
             WriteLine(text, scores);
         else
@@ -62,34 +62,24 @@ internal sealed class ScoreWriter(ResultStream stream, bool json, bool narrow) :
             score.Write(members);
     });
 
-    private void WriteHeader(IReadOnlyList<ModelScore> scores)
-    {
-        var names = new StringBuilder("            ");
-        var columns = new StringBuilder("text  tokens");
-        foreach (var score in scores)
-        {
-            names.Append(score.Name.PadLeft(2 * NumberWidth));
-            columns.Append("log-prob".PadLeft(NumberWidth)).Append("perplexity".PadLeft(NumberWidth));
-        }
-
-        Write($"{names}\n{columns}\n");
-    }
-
     private void WriteRow(string name, IReadOnlyList<ModelScore> scores)
     {
-        string tokens = Figures.Count(scores[0].Tokens);
-        var row = new StringBuilder(narrow ? $"{name}: {tokens} tokens" : $"{name,4}{tokens,8}");
-        foreach (var score in scores)
+        if (_columns is null)
         {
-            string logProb = Figures.Number(score.LogProb), perplexity = Figures.Number(score.Perplexity);
-            if (narrow)
-                row.Append(CultureInfo.InvariantCulture, $"\n  {score.Name,-6} {logProb,NumberWidth}  perplexity {perplexity}");
-            else
-                row.Append(logProb.PadLeft(NumberWidth)).Append(perplexity.PadLeft(NumberWidth));
+            _columns = new Columns(
+                ["text", "tokens", .. scores.SelectMany(s => new[] { $"{s.Name}\nlog-prob", $"{s.Name}\nperplexity" })],
+                [5, 7, .. scores.SelectMany(_ => new[] { 11, 11 })],
+                window);
+            Write(_columns.Head());
         }
 
-        Write(row.Append('\n').ToString());
+        Write(_columns.Row(
+            [name, Figures.Count(scores[0].Tokens), .. scores.SelectMany(s => new[] { Figures.Number(s.LogProb), Figures.Number(s.Perplexity) })]));
     }
 
-    private void Write(string text) => stream.Write(Terminal.Utf8.GetBytes(text));
+    private void Write(string text)
+    {
+        if (text.Length > 0)
+            stream.Write(Terminal.Utf8.GetBytes(text));
+    }
 }

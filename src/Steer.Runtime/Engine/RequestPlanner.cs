@@ -32,7 +32,8 @@ internal sealed class RequestPlanner(
         if (models.Tokenizer is null && request.Sampling.Stop.Count > 0)
             throw new SteerException("Stop texts need a tokenizer, and the base has none: give --tokenizer, or stop token ids.");
         var prompt = Prompt(request);
-        var context = request.Context is null ? null : Encode(request.Context + Text(request), special: true);
+        IReadOnlyList<int>? context = request.Context is not { } before ? null
+            : request.PromptIds is { } ids ? [.. Encode(before, special: true), .. ids] : Encode(before + Text(request), special: true);
         var negatives = Negatives(request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, prompt, request.Sampling.MaxTokens, out var warnings);
         var plan = GuidancePlan.Create(request.Guidance, new GuidanceContexts(prompt, negatives, context), _loaded);
         plan = plan with { Warnings = [.. plan.Warnings, .. warnings] };
