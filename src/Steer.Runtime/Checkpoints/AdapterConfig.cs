@@ -117,12 +117,8 @@ internal sealed class AdapterConfig
         return null;
     }
 
-    private static List<(ModulePattern Pattern, double Value)> Patterns(ConfigFields c, string name, PatternContext context)
-    {
-        ConfigFields? patterns = c.ObjectOrNull(name);
-        return [.. (patterns?.Names() ?? []).Select(key => (ModulePattern.Ending(context, name, key),
-            patterns!.DoubleOrNull(key) ?? throw patterns.Error(key, "must be a number; correct it.")))];
-    }
+    private static List<(ModulePattern Pattern, double Value)> Patterns(ConfigFields c, string name, PatternContext context) =>
+        [.. (c.ObjectOrNull(name)?.NumberFields() ?? []).Select(f => (ModulePattern.Ending(context, name, f.Name), f.Value))];
 
     private static void CheckInitialisation(ConfigFields c)
     {

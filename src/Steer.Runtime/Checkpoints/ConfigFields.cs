@@ -149,9 +149,7 @@ internal sealed class ConfigFields
     {
         if (Find(name) is not JsonElement value)
             return null;
-        if (value.ValueKind != JsonValueKind.Number || !value.TryGetDouble(out double number) || !float.IsFinite((float)number))
-            throw Error(name, "must be a number; correct it.");
-        return number;
+        return Number(value) ?? throw Error(name, "must be a number; correct it.");
     }
 
     /// <summary>A truth value, or <paramref name="fallback"/> where it is missing.</summary>
@@ -185,11 +183,24 @@ internal sealed class ConfigFields
         return new ConfigFields(File, $"{_path}{name}.", value, _maxSize, _maxLayers);
     }
 
-    /// <summary>Names of all fields, in order.</summary>
-    public IEnumerable<string> Names()
+    /// <summary>All fields as texts, in order.</summary>
+    public IEnumerable<(string Name, string Value)> TextFields()
     {
         foreach (JsonProperty property in _element.EnumerateObject())
-            yield return NameOf(property);
+        {
+            string name = NameOf(property);
+            yield return (name, Text(property.Value) ?? throw Error(name, "must be a text; correct it."));
+        }
+    }
+
+    /// <summary>All fields as numbers, in order.</summary>
+    public IEnumerable<(string Name, double Value)> NumberFields()
+    {
+        foreach (JsonProperty property in _element.EnumerateObject())
+        {
+            string name = NameOf(property);
+            yield return (name, Number(property.Value) ?? throw Error(name, "must be a number; correct it."));
+        }
     }
 
     /// <summary>Texts, whether one or a list; null where the field is missing.</summary>
@@ -240,6 +251,9 @@ internal sealed class ConfigFields
             return null;
         return value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().Select(convert).ToList() : [convert(value)];
     }
+
+    private static double? Number(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && float.IsFinite((float)number) ? number : null;
 
     private string? Text(JsonElement value)
     {

@@ -17,7 +17,8 @@ public sealed class StoredTensor
         Name = name;
         Type = type;
         Shape = shape;
-        Count = shape.Aggregate(1L, (product, dimension) => checked(product * dimension));
+        // Dimensions beside a zero are bound by nothing.
+        Count = shape.Contains(0) ? 0 : shape.Aggregate(1L, (product, dimension) => checked(product * dimension));
     }
 
     /// <summary>Name in the file.</summary>

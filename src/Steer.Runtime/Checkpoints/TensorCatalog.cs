@@ -71,9 +71,8 @@ internal sealed class TensorCatalog : IDisposable
             ?? throw FileError.At(indexPath, "lacks weight_map; copy or download it again.");
         var shards = new Dictionary<string, SafetensorsFile>();
         var tensors = new Dictionary<string, StoredTensor>();
-        foreach (string name in weightMap.Names())
+        foreach ((string name, string shardName) in weightMap.TextFields())
         {
-            string shardName = weightMap.TextOrNull(name) ?? "";
             if (!shards.TryGetValue(shardName, out SafetensorsFile? shard))
             {
                 CheckPlainName(indexPath, name, shardName);

@@ -110,6 +110,30 @@ public sealed class CheckpointTests : IDisposable
     }
 
     [Fact]
+    public void A_configuration_without_architectures_is_known_by_its_model_type()
+    {
+        TinyModel.Write(_folder, TinyModel.Config.Replace("\"architectures\": [\"LlamaForCausalLM\"], ", ""));
+        using Checkpoint checkpoint = Checkpoint.Open(_folder.Path);
+        Assert.Equal("LlamaForCausalLM", checkpoint.Config.Architecture);
+    }
+
+    [Fact]
+    public void The_embedded_pair_opens_and_its_experts_share_the_base()
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Path.Combine(GoldenFiles.Weights, "base"));
+        Assert.Equal(DType.BF16, checkpoint.StoredType);
+        foreach (string name in (string[])["astronomy", "comments", "commonsense"])
+        {
+            using Adapter adapter = Adapter.Open(Path.Combine(GoldenFiles.Weights, "experts", name), checkpoint);
+            Assert.Same(checkpoint.Tensors, adapter.Tensors);
+            Assert.NotNull(adapter.SegmentsFor(checkpoint.Tensors.Layers[0].Qkv));
+        }
+
+        using Checkpoint full = Checkpoint.Open(Path.Combine(GoldenFiles.Weights, "experts", "astronomy-full"));
+        Assert.True(full.Config.SameShape(checkpoint.Config));
+    }
+
+    [Fact]
     public void Shards_are_read_as_their_index_says()
     {
         WriteShards();

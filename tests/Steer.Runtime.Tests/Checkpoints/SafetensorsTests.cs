@@ -130,6 +130,15 @@ public sealed class SafetensorsTests : IDisposable
         AssertRefused(path, problem);
     }
 
+    [Fact]
+    public void A_tensor_without_numbers_may_have_any_other_dimensions()
+    {
+        string path = _folder.WriteSafetensors("empty.safetensors",
+            """{"x":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904,0],"data_offsets":[0,0]}}  """, 0);
+        using SafetensorsFile file = SafetensorsFile.Open(path);
+        Assert.Empty(file.ReadFloats("x"));
+    }
+
     [Theory]
     [InlineData(3L, "header is damaged")]
     [InlineData(1000L, "the file ends after 10")]
