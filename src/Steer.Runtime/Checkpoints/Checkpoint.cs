@@ -48,9 +48,6 @@ public sealed class Checkpoint : IDisposable
     /// <summary>Token that begins a text, or null.</summary>
     public int? BosId { get; private init; }
 
-    /// <summary>What generation_config.json suggests; empty where there is none.</summary>
-    public GenerationDefaults GenerationDefaults { get; private init; } = new();
-
     /// <summary>How the tensors were found.</summary>
     internal ModelPlan Plan { get; }
 
@@ -104,7 +101,6 @@ public sealed class Checkpoint : IDisposable
             {
                 EosIds = generation?.IntsOrNull("eos_token_id") ?? config.IntsOrNull("eos_token_id") ?? [],
                 BosId = generation?.IntOrNull("bos_token_id") ?? config.IntOrNull("bos_token_id"),
-                GenerationDefaults = generation is null ? new GenerationDefaults() : GenerationDefaults.Read(generation),
             };
         }
         catch

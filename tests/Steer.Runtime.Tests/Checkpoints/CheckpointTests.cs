@@ -50,7 +50,6 @@ public sealed class CheckpointTests : IDisposable
         using Checkpoint checkpoint = Checkpoint.Open(_folder.Path);
         Assert.Equal([7, 9], checkpoint.EosIds);
         Assert.Equal(3, checkpoint.BosId);
-        Assert.Equal(new GenerationDefaults { DoSample = true, Temperature = 0.6f, TopK = 20, TopP = 0.95f }, checkpoint.GenerationDefaults);
     }
 
     [Fact]
