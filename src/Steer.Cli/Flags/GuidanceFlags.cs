@@ -50,12 +50,17 @@ internal sealed class GuidanceFlags : FlagGroup
         // A task's strengths are meant for its expert.
         var task = preset == GuidancePreset.Steer && models.Expert is not null ? models.Task : null;
         var defaults = new GuidanceParams();
+        gamma ??= task?.Gamma;
+        eta ??= task?.Eta;
+
+        // Without guidance there is no mask either, unless it is asked for: plain sampling must stay plain.
+        bool guided = gamma is > 0 || eta is > 0;
         var guidance = new GuidanceParams
         {
             Preset = preset,
-            Gamma = gamma ?? task?.Gamma,
-            Eta = eta ?? task?.Eta ?? defaults.Eta,
-            Alpha = parsed.GetValue(_alpha) ?? task?.Alpha,
+            Gamma = gamma,
+            Eta = eta ?? defaults.Eta,
+            Alpha = parsed.GetValue(_alpha) ?? (guided ? task?.Alpha : null),
             Floor = parsed.GetValue(_floor) ?? defaults.Floor,
             SumToOne = parsed.GetValue(_sumToOne),
             ExemptEos = !parsed.GetValue(_noEosExempt),

@@ -1,0 +1,206 @@
+using System.Buffers.Binary;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Steer.Cli.Tests;
+
+/// <summary>What a user can get wrong: one line that names it and says what to do, exit code 2. <see cref="Cli.RefuseAsync"/> holds that.</summary>
+public sealed class BadInputTests : IDisposable
+{
+    private static readonly string Base = Path.Combine(Cli.Weights, "base");
+    private static readonly string Astronomy = Path.Combine(Cli.Weights, "experts", "astronomy");
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("--gama: no such option. Did you mean --gamma?", "generate", "--gama", "0.3")]
+    [InlineData("gnerate: no such command. Did you mean generate?", "gnerate")]
+    [InlineData("Give text to continue with --prompt", "generate", "Once upon a time")]
+    [InlineData("--gamma needs a value", "generate", "--task", "astronomy", "--gamma")]
+    [InlineData("--gamma is 'abc': give a number", "generate", "--task", "astronomy", "--gamma", "abc")]
+    [InlineData("gamma is NaN", "generate", "--task", "astronomy", "--gamma", "nan")]
+    [InlineData("eta is -0.5", "generate", "--task", "astronomy", "--eta", "-0.5")]
+    [InlineData("--gamma is given 2 times", "generate", "--task", "astronomy", "--gamma", "1", "--gamma", "2")]
+    [InlineData("top-p is 3", "generate", "--task", "astronomy", "--top-p", "3")]
+    [InlineData("--preset is 'stear'", "generate", "--task", "astronomy", "--preset", "stear")]
+    [InlineData("--memory is 'much'", "generate", "--task", "astronomy", "--memory", "much")]
+    [InlineData("--prompt-ids is '1,x'", "generate", "--prompt-ids", "1,x")]
+    [InlineData("token 99999", "generate", "--prompt-ids", "99999")]
+    [InlineData("astro: no such task. Did you mean astronomy?", "generate", "--task", "astro")]
+    [InlineData("the prompt is empty", "generate", "--prompt", "")]
+    [InlineData("nothing to continue", "generate")]
+    [InlineData("no text to score", "score")]
+    [InlineData("There is no text", "tokenize")]
+    [InlineData("There is no device 'tpu'", "generate", "--prompt", "x", "--device", "tpu")]
+    [InlineData("give --anti-expert DIR", "generate", "--task", "astronomy", "--preset", "dexperts")]
+    [InlineData("both", "generate", "--prompt", "x", "--prompt-ids", "1")]
+    [InlineData("--gama: no such option. Did you mean --gamma?", "score", "text", "--gama", "0.3")]
+    public async Task Flags(string says, params string[] args) =>
+        Assert.Contains(says, await Cli.RefuseAsync(args), StringComparison.OrdinalIgnoreCase);
+
+    [Theory]
+    [InlineData("--base")]
+    [InlineData("--expert")]
+    [InlineData("--tokenizer")]
+    [InlineData("--prompt-file")]
+    [InlineData("--negatives")]
+    [InlineData("--context")]
+    [InlineData("--task")]
+    public async Task Missing_files(string flag)
+    {
+        string[] prompt = flag == "--prompt-file" ? [] : ["--prompt", "x"];
+        Assert.Contains(_folder["none.txt"], await Cli.RefuseAsync(["generate", .. prompt, flag, _folder["none.txt"]]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Unwritable_outputs()
+    {
+        string inside = Path.Combine(_folder["none"], "out.jsonl");
+        Assert.Contains(inside, await Cli.RefuseAsync("generate", "--prompt", "x", "--output", inside), StringComparison.Ordinal);
+        string ids = _folder.Write("ids.json", "[[1, 2]]");
+        var score = await Cli.RunAsync("score", "--ids-file", ids, "--logits", inside, "-q");
+        Assert.Equal(ExitCode.User, score.Code);
+        Assert.StartsWith($"steer: {inside}", score.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Prompts_that_do_not_fit()
+    {
+        string file = _folder.Write("prompts.jsonl", $"{{\"prompt\": \"short\"}}\n{{\"prompt\": \"{string.Concat(Enumerable.Repeat("very long ", 400))}\"}}\n");
+        string line = await Cli.RefuseAsync("generate", "--prompt-file", file);
+        Assert.Contains($"{file}, prompt 2", line, StringComparison.Ordinal);
+        Assert.Contains("512", line, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("prompts.jsonl", "{\"prompt\": \"a\"}\nnonsense\n", "line 2")]
+    [InlineData("prompts.jsonl", "{\"title\": \"a\"}\n", "\"prompt\" or \"text\"")]
+    [InlineData("prompts.jsonl", "{\"prompt\": \"\"}\n", "prompt 1: the prompt is empty")]
+    [InlineData("prompts.txt", "\n\n", "holds no prompt")]
+    public async Task Prompt_files(string name, string content, string says)
+    {
+        string line = await Cli.RefuseAsync("generate", "--prompt-file", _folder.Write(name, content));
+        Assert.Contains(_folder[name], line, StringComparison.Ordinal);
+        Assert.Contains(says, line, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Text_that_is_no_utf8()
+    {
+        await File.WriteAllBytesAsync(_folder["latin1.txt"], [(byte)'a', 0xE9, (byte)'b']);
+        Assert.Contains("UTF-8", await Cli.RefuseAsync("generate", "--prompt-file", _folder["latin1.txt"]), StringComparison.Ordinal);
+        var piped = await Cli.RunAsync(new CliInput { Bytes = [(byte)'a', 0xC3, (byte)'b'] }, "tokenize", "-");
+        Assert.Equal(ExitCode.User, piped.Code);
+    }
+
+    [Theory]
+    [InlineData("{\"prompt\": 3}")]
+    [InlineData("{}")]
+    [InlineData("null")]
+    [InlineData("[[[[")]
+    public async Task Task_files(string content)
+    {
+        string file = _folder.Write("task.json", content);
+        Assert.Contains(file, await Cli.RefuseAsync("generate", "--task", file), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("[]")]
+    [InlineData("[[1, 2], []]")]
+    [InlineData("[[1, 99999999999]]")]
+    [InlineData("[[1, -1]]")]
+    public async Task Ids_files(string content) =>
+        await Cli.RefuseAsync("score", "--ids-file", _folder.Write("ids.json", content));
+
+    [Theory]
+    [InlineData("truncated")]
+    [InlineData("header longer than the file")]
+    [InlineData("tensor beyond the end")]
+    [InlineData("overlapping tensors")]
+    [InlineData("no JSON")]
+    [InlineData("integers for weights")]
+    [InlineData("not a number")]
+    public async Task Damaged_weights(string damage)
+    {
+        string model = _folder.Copy(Base, "model"), file = Path.Combine(model, "model.safetensors");
+        byte[] bytes = await File.ReadAllBytesAsync(file);
+        await File.WriteAllBytesAsync(file, Damage(damage, bytes));
+        Assert.Contains(model, await Cli.RefuseAsync("generate", "--prompt", "x", "--base", model), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("hidden_size", "320")]
+    [InlineData("num_hidden_layers", "7")]
+    [InlineData("architectures", "[\"NoSuchForCausalLM\"]")]
+    [InlineData("vocab_size", "-1")]
+    public async Task Configurations_that_do_not_fit(string field, string value)
+    {
+        string model = _folder.Copy(Base, "model"), file = Path.Combine(model, "config.json");
+        var config = JsonNode.Parse(await File.ReadAllTextAsync(file))!;
+        config[field] = JsonNode.Parse(value);
+        await File.WriteAllTextAsync(file, config.ToJsonString());
+        Assert.Contains(model, await Cli.RefuseAsync("generate", "--prompt", "x", "--base", model), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Adapters_of_another_base()
+    {
+        string falcon = Path.Combine(Cli.RuntimeGoldens, "adapters", "falcon-paper-targets");
+        Assert.Contains(falcon, await Cli.RefuseAsync("generate", "--prompt", "x", "--base", Base, "--expert", falcon), StringComparison.Ordinal);
+        Assert.Contains("--expert", (await Cli.RefuseAsync("generate", "--prompt", "x", "--base", Astronomy)).Replace("the expert", "--expert", StringComparison.Ordinal), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Tokenizers_that_differ()
+    {
+        string expert = _folder.Copy(Path.Combine(Cli.Weights, "experts", "astronomy-full"), "expert"), file = Path.Combine(expert, "tokenizer.json");
+        await File.WriteAllTextAsync(file, (await File.ReadAllTextAsync(file)).Replace("\"Ġthe\"", "\"Ġxyz\"", StringComparison.Ordinal).Replace("\"\\u0120the\"", "\"Ġxyz\"", StringComparison.Ordinal));
+        string line = await Cli.RefuseAsync("generate", "--prompt", "x", "--base", Base, "--expert", expert);
+        Assert.Contains(expert, line, StringComparison.Ordinal);
+        Assert.Contains("token", line, StringComparison.Ordinal);
+    }
+
+    private static byte[] Damage(string damage, byte[] bytes)
+    {
+        int length = (int)BinaryPrimitives.ReadInt64LittleEndian(bytes);
+        var header = JsonNode.Parse(bytes.AsSpan(8, length))!.AsObject();
+        header.Remove("__metadata__");
+
+        // Two tensors of one shape, so that only their places tell them apart.
+        var twins = header.GroupBy(t => t.Value!["shape"]!.ToJsonString()).First(g => g.Count() > 1).Select(t => t.Key).ToList();
+        string name = twins[0];
+        switch (damage)
+        {
+            case "truncated":
+                return bytes[..(bytes.Length / 2)];
+            case "header longer than the file":
+                BinaryPrimitives.WriteInt64LittleEndian(bytes, long.MaxValue);
+                return bytes;
+            case "tensor beyond the end":
+                long begin = header[name]!["data_offsets"]![0]!.GetValue<long>();
+                header[name]!["data_offsets"] = new JsonArray(begin + bytes.Length, header[name]!["data_offsets"]![1]!.GetValue<long>() + bytes.Length);
+                break;
+            case "overlapping tensors":
+                header[twins[1]]!["data_offsets"] = header[name]!["data_offsets"]!.DeepClone();
+                break;
+            case "no JSON":
+                Array.Fill(bytes, (byte)'{', 8, length);
+                return bytes;
+            case "integers for weights":
+                header[name]!["dtype"] = "I16";
+                break;
+            case "not a number":
+                BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(bytes.Length - 2), 0x7FC0);
+                return bytes;
+        }
+
+        byte[] changed = Encoding.UTF8.GetBytes(header.ToJsonString());
+        byte[] result = new byte[8 + changed.Length + bytes.Length - 8 - length];
+        BinaryPrimitives.WriteInt64LittleEndian(result, changed.Length);
+        changed.CopyTo(result, 8);
+        bytes.AsSpan(8 + length).CopyTo(result.AsSpan(8 + changed.Length));
+        return result;
+    }
+}

@@ -1,0 +1,97 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace Steer.Cli.Tests;
+
+/// <summary>The built program as a process: real pipes, real signals.</summary>
+public sealed class ProcessTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
+    [Fact]
+    public async Task Results_are_plain_utf8_on_standard_output_and_nothing_else_is()
+    {
+        using var process = Start("tokenize", "Größe 😀", "--json");
+        using var bytes = new MemoryStream();
+        await process.StandardOutput.BaseStream.CopyToAsync(bytes);
+        Assert.Empty(await process.StandardError.ReadToEndAsync());
+        Assert.Equal(ExitCode.Ok, await ExitAsync(process));
+        byte[] output = bytes.ToArray();
+        Assert.Equal((byte)'{', output[0]);
+        Assert.Equal((byte)'\n', output[^1]);
+        Assert.Equal("Größe 😀", JsonDocument.Parse(output).RootElement.GetProperty("decoded").GetString());
+    }
+
+    [Fact]
+    public async Task A_user_error_exits_with_2()
+    {
+        using var process = Start("generate", "--prompt", "x", "--base", "no-such-folder");
+        string error = await process.StandardError.ReadToEndAsync();
+        Assert.Equal(ExitCode.User, await ExitAsync(process));
+        Assert.StartsWith("steer: no-such-folder", Assert.Single(CliResult.Lines(error)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Results_come_while_the_run_goes_on_and_an_interrupt_ends_it_cleanly()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        using var process = Start("generate", "--prompt", "The star", "-n", "100000", "--max-tokens", "8", "--json");
+        string? first = await process.StandardOutput.ReadLineAsync();
+        Assert.Equal(0, JsonDocument.Parse(first!).RootElement.GetProperty("index").GetInt32());
+        using var kill = Process.Start("kill", ["-INT", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        string rest = await process.StandardOutput.ReadToEndAsync(), error = await process.StandardError.ReadToEndAsync();
+        Assert.Equal(ExitCode.Interrupted, await ExitAsync(process));
+        Assert.Contains("interrupted after", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
+        Assert.All(CliResult.Lines(rest), line => JsonDocument.Parse(line).Dispose());
+    }
+
+    [Fact]
+    public async Task A_reader_that_leaves_ends_the_run_quietly()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        using var process = Start("generate", "--prompt", "The star", "-n", "100000", "--max-tokens", "8");
+        Assert.NotNull(await process.StandardOutput.ReadLineAsync());
+        process.StandardOutput.Close();
+        Assert.Empty(await process.StandardError.ReadToEndAsync());
+        Assert.Equal(ExitCode.Ok, await ExitAsync(process));
+    }
+
+    private static Process Start(params string[] args)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+            StandardOutputEncoding = Terminal.Utf8,
+            StandardErrorEncoding = Terminal.Utf8,
+        };
+
+        // The test host is itself a `dotnet`.
+        start.FileName = Path.GetFileNameWithoutExtension(start.FileName) == "dotnet" ? start.FileName : "dotnet";
+        foreach (string arg in args.Prepend(Path.Combine(AppContext.BaseDirectory, "steer.dll")))
+            start.ArgumentList.Add(arg);
+        var process = Process.Start(start)!;
+        process.StandardInput.Close();
+        return process;
+    }
+
+    private static async Task<int> ExitAsync(Process process)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        try
+        {
+            await process.WaitForExitAsync(patience.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw;
+        }
+
+        return process.ExitCode;
+    }
+}

@@ -1,0 +1,109 @@
+using System.Text.Json;
+
+namespace Steer.Cli.Tests;
+
+/// <summary>tokenize, inspect, devices, bench and the help pages.</summary>
+public sealed class ToolTests
+{
+    [Theory]
+    [InlineData("llama3-like")]
+    [InlineData("gpt2-like")]
+    public async Task Tokenize_gives_the_ids_and_texts_of_the_reference_tokenizer(string name)
+    {
+        string tokenizer = Path.Combine(Cli.RuntimeGoldens, "tokenizer_json", name);
+        using var golden = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(tokenizer, "vectors.json")));
+        var vectors = golden.RootElement.GetProperty("vectors").EnumerateArray().ToList();
+        using var folder = new TemporaryFolder();
+        string file = folder.Write("texts.jsonl", string.Join('\n', vectors.Select(v => $"{{\"text\": {v.GetProperty("text").GetRawText()}}}")));
+
+        var plain = (await Cli.SucceedAsync("tokenize", "--tokenizer", tokenizer, "--json", file)).Json;
+        var special = (await Cli.SucceedAsync("tokenize", "--tokenizer", tokenizer, "--json", "--special", file)).Json;
+        Assert.Equal(vectors.Count, plain.Count);
+        for (int i = 0; i < vectors.Count; i++)
+        {
+            Assert.Equal(Ids(vectors[i], "ids"), Ids(plain[i], "ids"));
+            Assert.Equal(vectors[i].GetProperty("decoded").GetString(), plain[i].GetProperty("decoded").GetString());
+            Assert.Equal(Ids(vectors[i], "ids_with_special"), Ids(special[i], "ids"));
+        }
+    }
+
+    [Fact]
+    public async Task Tokenize_goes_both_ways()
+    {
+        const string text = "The stars move: 3.5 km/s!";
+        var ids = Ids((await Cli.SucceedAsync("tokenize", text, "--json")).Json[0], "ids");
+        var back = await Cli.SucceedAsync("tokenize", "--ids", string.Join(',', ids));
+        Assert.Contains($"decoded  {text}\n", back.Output, StringComparison.Ordinal);
+        var piped = await Cli.RunAsync(CliInput.Text(text), "tokenize", "--json");
+        Assert.Equal(ids, Ids(piped.Json[0], "ids"));
+    }
+
+    [Fact]
+    public async Task Inspect_tells_what_the_embedded_pair_is()
+    {
+        var report = Assert.Single((await Cli.SucceedAsync("inspect", "--task", "astronomy", "--json")).Json);
+        var model = report.GetProperty("base");
+
+        // As weights/README.md says: 5.48M parameters, 6 layers, hidden 256, window 512, bf16; rank 16 on all seven linear layers.
+        Assert.Equal("LlamaForCausalLM", model.GetProperty("architecture").GetString());
+        Assert.Equal(5_475_584, model.GetProperty("parameters").GetInt64());
+        Assert.Equal(6, model.GetProperty("layers").GetInt32());
+        Assert.Equal(512, model.GetProperty("window").GetInt32());
+        Assert.Equal("bf16", model.GetProperty("weights").GetString());
+        var expert = report.GetProperty("expert");
+        Assert.Equal([16], Ids(expert, "ranks"));
+        Assert.Equal(7, expert.GetProperty("targets").GetArrayLength());
+
+        var table = await Cli.RunAsync(new CliInput { Width = 40 }, "inspect", "--task", "astronomy");
+        Assert.Contains("LlamaForCausalLM", table.Output, StringComparison.Ordinal);
+        Assert.All(CliResult.Lines(table.Output), line => Assert.True(line.Length <= 40, line));
+    }
+
+    [Fact]
+    public async Task Devices_names_the_processor_first()
+    {
+        Assert.Equal("cpu", (await Cli.SucceedAsync("devices", "--json")).Json[0].GetProperty("name").GetString());
+        Assert.Contains("ilgpu-cpu", (await Cli.SucceedAsync("devices")).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Bench_measures_plain_and_guided_runs()
+    {
+        string[] line = ["bench", "--task", "astronomy", "--batch", "1,2", "--prompt-tokens", "20", "--negative-tokens", "20", "--max-tokens", "4"];
+        var runs = (await Cli.SucceedAsync([.. line, "--json"])).Json;
+        Assert.Equal(["plain 1 1", "guided 1 3", "plain 2 1", "guided 2 3"], runs.Select(r => $"{r.GetProperty("mode")} {r.GetProperty("batch")} {r.GetProperty("branches")}"));
+        Assert.All(runs, r => Assert.True(r.GetProperty("decode_tokens_per_second").GetDouble() > 0 && r.GetProperty("memory_bytes_per_second").GetDouble() > 0));
+    }
+
+    [Theory]
+    [InlineData("generate")]
+    [InlineData("score")]
+    [InlineData("tokenize")]
+    [InlineData("inspect")]
+    [InlineData("devices")]
+    [InlineData("bench")]
+    public async Task Help_shows_an_example_and_fits_the_window(string command)
+    {
+        foreach (int width in new[] { 40, 80, 200 })
+        {
+            var help = await Cli.RunAsync(new CliInput { Width = width }, command, "--help");
+            Assert.Equal(ExitCode.Ok, help.Code);
+            Assert.Contains("Example", help.Output, StringComparison.Ordinal);
+            Assert.Contains($"  steer {command}", help.Output, StringComparison.Ordinal);
+            if (width >= 80)
+                Assert.All(CliResult.Lines(help.Output), line => Assert.True(line.Length <= width, line));
+        }
+    }
+
+    [Fact]
+    public async Task No_arguments_at_all_explain_the_program()
+    {
+        var help = await Cli.SucceedAsync();
+        foreach (string word in new[] { "expert", "steer generate --task astronomy", "bench", "--help" })
+            Assert.Contains(word, help.Output, StringComparison.Ordinal);
+        Assert.Equal(help.Output, (await Cli.SucceedAsync("--help")).Output);
+        Assert.Matches(@"^steer \d+\.\d+\.\d+\n$", (await Cli.SucceedAsync("--version")).Output);
+    }
+
+    private static IEnumerable<int> Ids(JsonElement element, string name) => element.GetProperty(name).EnumerateArray().Select(i => i.GetInt32());
+}
