@@ -140,18 +140,19 @@ internal sealed unsafe class MatMulKernel : ParallelJob, IDisposable
             Append(ref _ranges, ref _rangeCount, new RowRange(product.FirstRow + start, Share(product.Rows, ranges, i + 1) - start));
         }
 
-        // Panels go in pairs, because a single row is multiplied by two at once.
-        int pairs = (panels + 1) / 2;
+        // A single row is multiplied by two panels at once: its parts begin at even ones.
+        int unit = product.Rows == 1 ? 2 : 1;
+        int units = (panels + unit - 1) / unit;
         long cost = (long)(product.Rows + ReadCost) * product.Weight.K * panels * PanelWidth;
         int wanted = (int)Math.Clamp(cost / PartCost, 1, PartsPerThread * _team.Threads);
-        int rowBlocks = Math.Max((product.Rows + RowBlock - 1) / RowBlock, Math.Min(ranges, (wanted + pairs - 1) / pairs));
-        int panelBlocks = Math.Clamp((wanted + rowBlocks - 1) / rowBlocks, 1, pairs);
+        int rowBlocks = Math.Max((product.Rows + RowBlock - 1) / RowBlock, Math.Min(ranges, (wanted + units - 1) / units));
+        int panelBlocks = Math.Clamp((wanted + rowBlocks - 1) / rowBlocks, 1, units);
         for (int r = 0; r < rowBlocks; r++)
         {
             int start = Share(ranges, rowBlocks, r), end = Share(ranges, rowBlocks, r + 1);
             for (int b = 0; b < panelBlocks; b++)
             {
-                int panelStart = 2 * Share(pairs, panelBlocks, b), panelEnd = Math.Min(panels, 2 * Share(pairs, panelBlocks, b + 1));
+                int panelStart = unit * Share(units, panelBlocks, b), panelEnd = Math.Min(panels, unit * Share(units, panelBlocks, b + 1));
                 Append(ref _parts, ref _partCount, new Part(index, firstRange + start, end - start, panelStart, panelEnd));
             }
         }
