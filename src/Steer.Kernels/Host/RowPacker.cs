@@ -20,15 +20,18 @@ internal static unsafe class RowPacker
         return memory;
     }
 
-    /// <summary>packed[i][r] = rows[r][i] for i in 0 .. k - 1: transposed four by four, the last four rows a second time where four do not divide them.</summary>
+    /// <summary>
+    /// packed[i][r] = rows[r][i] for i in 0 .. k - 1, transposed four by four. Where four do not divide the rows the last four go a second time.
+    /// Fewer than four are written with one of them repeated: what is too much is overwritten by the next k.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack(float** rows, int count, int k, float* packed)
     {
-        int whole = count < Lanes ? 0 : k / Lanes * Lanes;
+        int whole = (count < Lanes ? Math.Max(0, k - Lanes) : k) / Lanes * Lanes;
         for (int row = 0; row < count && whole > 0; row += Lanes)
         {
-            int first = Math.Min(row, count - Lanes);
-            float* a = rows[first], b = rows[first + 1], c = rows[first + 2], d = rows[first + 3];
+            int first = Math.Max(0, Math.Min(row, count - Lanes)), last = count - 1;
+            float* a = rows[first], b = rows[Math.Min(first + 1, last)], c = rows[Math.Min(first + 2, last)], d = rows[Math.Min(first + 3, last)];
             float* to = packed + first;
             for (int i = 0; i < whole; i += Lanes, to += Lanes * count)
             {
