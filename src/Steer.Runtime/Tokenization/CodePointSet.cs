@@ -104,8 +104,9 @@ internal sealed class CodePointSet
         var pairs = new List<string>();
         foreach (var (first, last) in _ranges)
         {
-            if (first <= 0xFFFF)
-                AppendRange(basic, first, Math.Min(last, 0xFFFF));
+            // Surrogates only come in pairs: a class of one unit must not match half of one.
+            AppendRange(basic, first, Math.Min(last, 0xD7FF));
+            AppendRange(basic, Math.Max(first, 0xE000), Math.Min(last, 0xFFFF));
             if (last > 0xFFFF && !basicPlaneOnly)
                 AddPairs(pairs, Math.Max(first, 0x10000), last);
         }
@@ -147,6 +148,8 @@ internal sealed class CodePointSet
 
     private static void AppendRange(StringBuilder pattern, int first, int last)
     {
+        if (first > last)
+            return;
         pattern.Append($"\\u{first:X4}");
         if (last > first)
             pattern.Append($"-\\u{last:X4}");

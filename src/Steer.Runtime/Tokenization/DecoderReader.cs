@@ -5,11 +5,17 @@ internal static class DecoderReader
 {
     private const int MaxSteps = 64;
 
+    // Replacements that feed each other could otherwise make a text of any length from one token.
+    private const int MaxReplaceSteps = 4;
+    private const int MaxReplacement = 4;
+
     /// <summary>Reads the steps, first one first.</summary>
     public static List<DecoderSpec> Read(JsonPart part)
     {
         var steps = Flatten(part).Select(Create).ToList();
-        return steps.Count <= MaxSteps ? steps : throw part.Error($"more than {MaxSteps} steps");
+        return steps.Count <= MaxSteps && steps.OfType<ReplaceDecoder>().Count() <= MaxReplaceSteps
+            ? steps
+            : throw part.Error($"more than {MaxSteps} steps, or {MaxReplaceSteps} that replace");
     }
 
     private static IEnumerable<JsonPart> Flatten(JsonPart part) =>
@@ -20,11 +26,19 @@ internal static class DecoderReader
         "ByteLevel" => new ByteLevelDecoder(),
         "ByteFallback" => new ByteFallbackDecoder(),
         "Fuse" => new FuseDecoder(),
-        "Replace" => new ReplaceDecoder(NormalizerReader.ReadPattern(part.Required("pattern")), part.Required("content").Text()),
+        "Replace" => Replace(part),
         "Strip" => Strip(part),
         "Metaspace" => Metaspace(part),
         var type => throw part.Unknown("decoder", type, "Sequence, ByteLevel, ByteFallback, Fuse, Replace, Strip and Metaspace"),
     };
+
+    private static ReplaceDecoder Replace(JsonPart part)
+    {
+        var content = part.Required("content").Text();
+        return content.Length <= MaxReplacement
+            ? new ReplaceDecoder(NormalizerReader.ReadPattern(part.Required("pattern")), content)
+            : throw part.Error($"'content' is longer than {MaxReplacement} characters");
+    }
 
     private static StripDecoder Strip(JsonPart part)
     {

@@ -16,6 +16,9 @@ internal sealed class DescriptionHash
         _hash.AppendData(MemoryMarshal.AsBytes(text.AsSpan()));
     }
 
+    /// <summary>Adds a number, bit for bit.</summary>
+    public void Add(double number) => _hash.AppendData(MemoryMarshal.AsBytes(new ReadOnlySpan<double>(in number)));
+
     /// <summary>The hash of all that was added, in hexadecimal.</summary>
     public override string ToString() => Convert.ToHexStringLower(_hash.GetCurrentHash());
 }

@@ -1,6 +1,5 @@
 using System.Collections.Frozen;
 using System.Globalization;
-using System.Text.Json;
 
 namespace Steer.Runtime.Tokenization;
 
@@ -9,8 +8,8 @@ internal static class Gpt2Files
 {
     private const string EndOfText = "<|endoftext|>";
 
-    /// <summary>Tokens of tiktoken's file for GPT-2; others come with patterns that their files do not hold.</summary>
-    private const int TiktokenSize = 50_256;
+    /// <summary>tiktoken's names of GPT-2's vocabulary; others come with patterns that their files do not hold.</summary>
+    private static readonly string[] TiktokenNames = ["gpt2.tiktoken", "r50k_base.tiktoken"];
 
     /// <summary>Reads a vocabulary, {"token": id}, and its merges, a line for each with a space between the halves.</summary>
     /// <param name="vocabFile">Name of the one file.</param>
@@ -21,17 +20,8 @@ internal static class Gpt2Files
     /// <exception cref="SteerException">One of them is damaged.</exception>
     public static TokenizerParts Read(string vocabFile, ReadOnlyMemory<byte> vocabJson, string mergesFile, string mergesText, IEnumerable<string> special)
     {
-        Vocabulary vocabulary;
-        try
-        {
-            using var document = JsonDocument.Parse(vocabJson, new JsonDocumentOptions { AllowDuplicateProperties = false });
-            vocabulary = Vocabulary.Create(vocabFile, [.. TokenizerJson.ReadVocab(new JsonPart(vocabFile, "", document.RootElement))]);
-        }
-        catch (JsonException e)
-        {
-            throw new SteerException($"{vocabFile}: not a vocabulary: {e.Message.ReplaceLineEndings(" ")}", e);
-        }
-
+        using var document = JsonPart.Parse(vocabFile, vocabJson, "a vocabulary", out var root);
+        var vocabulary = Vocabulary.Create(vocabFile, [.. TokenizerJson.ReadVocab(root)]);
         var merges = new List<(string, string)>();
         foreach (var line in mergesText.Split('\n'))
         {
@@ -51,6 +41,8 @@ internal static class Gpt2Files
     /// <exception cref="SteerException">It is damaged, or not GPT-2's.</exception>
     public static TokenizerParts ReadTiktoken(string file, string text)
     {
+        if (!TiktokenNames.Contains(Path.GetFileName(file)))
+            throw new SteerException($"{file}: the pattern that splits its texts is not in a tiktoken file; known are {string.Join(" and ", TiktokenNames)}, use a tokenizer.json instead");
         var pieces = new List<(string Token, float Score, int Id)>();
         foreach (var line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
@@ -62,9 +54,10 @@ internal static class Gpt2Files
             pieces.Add((string.Concat(bytes.Take(length).Select(ByteAlphabet.CharOf)), -id, id));
         }
 
-        if (pieces.Count != TiktokenSize)
-            throw new SteerException($"{file}: a tiktoken file of {pieces.Count} tokens is not GPT-2's; only that is supported, use a tokenizer.json instead");
-        var vocabulary = Vocabulary.Create(file, [.. pieces.Select(piece => KeyValuePair.Create(piece.Token, piece.Id)), KeyValuePair.Create(EndOfText, TiktokenSize)]);
+        if (pieces.Count == 0)
+            throw new SteerException($"{file}: has no tokens; the file is damaged");
+        var tokens = pieces.Select(piece => KeyValuePair.Create(piece.Token, piece.Id));
+        var vocabulary = Vocabulary.Create(file, [.. tokens, KeyValuePair.Create(EndOfText, pieces.Max(piece => piece.Id) + 1)]);
         return Assemble(file, vocabulary, new ScoreBpeModel(vocabulary, pieces, unknownId: -1, byteFallback: false, mergesUnknown: false, ' '), []);
     }
 

@@ -5,6 +5,27 @@ namespace Steer.Runtime.Tokenization;
 /// <summary>A value of a JSON file with its place in it, so that an error names both.</summary>
 internal readonly struct JsonPart(string file, string path, JsonElement element)
 {
+    /// <summary>Parses a file; the caller disposes the document.</summary>
+    /// <param name="file">Its name, for messages.</param>
+    /// <param name="json">Its bytes.</param>
+    /// <param name="kind">What it should be.</param>
+    /// <param name="root">The whole file.</param>
+    /// <exception cref="SteerException">It is not JSON, nests too deep, or names a member twice.</exception>
+    public static JsonDocument Parse(string file, ReadOnlyMemory<byte> json, string kind, out JsonPart root)
+    {
+        try
+        {
+            var document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false });
+            root = new JsonPart(file, "", document.RootElement);
+            return document;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // The second kind: a name with half a surrogate pair.
+            throw new SteerException($"{file}: not {kind}: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+    }
+
     /// <summary>The file.</summary>
     public string File => file;
 
@@ -50,19 +71,6 @@ internal readonly struct JsonPart(string file, string path, JsonElement element)
         catch (InvalidOperationException e)
         {
             throw new SteerException($"{file}: {path}: is not valid Unicode; the file is damaged", e);
-        }
-    }
-
-    /// <summary>The name of a member of an object.</summary>
-    public static string NameOf(JsonProperty member, JsonPart parent)
-    {
-        try
-        {
-            return member.Name;
-        }
-        catch (InvalidOperationException)
-        {
-            throw parent.Error("has a name that is not valid Unicode; the file is damaged");
         }
     }
 

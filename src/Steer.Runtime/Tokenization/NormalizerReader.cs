@@ -6,10 +6,12 @@ namespace Steer.Runtime.Tokenization;
 /// <summary>Reads `normalizer` of tokenizer.json.</summary>
 internal static class NormalizerReader
 {
+    private const int MaxSteps = 64;
+
     /// <summary>Reads a normaliser by its type.</summary>
     public static Normalizer Read(JsonPart part) => part.Type switch
     {
-        "Sequence" => new SequenceNormalizer([.. part.Required("normalizers").Items().Select(Read)]),
+        "Sequence" => Sequence(part),
         "NFC" => Unicode(part, NormalizationForm.FormC),
         "NFD" => Unicode(part, NormalizationForm.FormD),
         "NFKC" => Unicode(part, NormalizationForm.FormKC),
@@ -29,6 +31,12 @@ internal static class NormalizerReader
         if (part.Element.ValueKind == JsonValueKind.String)
             return SplitPattern.Literal(part.Text());
         return part.Member("String") is { } text ? SplitPattern.Literal(text.Text()) : SplitPattern.Regex(part.File, part.Required("Regex").Text());
+    }
+
+    private static SequenceNormalizer Sequence(JsonPart part)
+    {
+        var steps = part.Required("normalizers").Items().Select(Read).ToList();
+        return steps.Count <= MaxSteps ? new SequenceNormalizer(steps) : throw part.Error($"more than {MaxSteps} steps");
     }
 
     private static UnicodeNormalizer Unicode(JsonPart part, NormalizationForm form) => UnicodeNormalizer.IsAvailable

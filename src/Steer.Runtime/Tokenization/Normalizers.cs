@@ -7,14 +7,32 @@ namespace Steer.Runtime.Tokenization;
 internal abstract record Normalizer
 {
     /// <summary>The changed text; given and returned well-formed.</summary>
+    /// <exception cref="InvalidDataException">It would be absurdly longer than the text.</exception>
     public abstract string Apply(string text);
+
+    /// <summary>Stops replacements that feed each other: compatibility forms make at most 18 characters of one, and prefixes are short.</summary>
+    protected static void CheckGrowth(int before, int after)
+    {
+        if (after > (24L * before) + 64)
+            throw new InvalidDataException($"it makes more than {24L * before + 64} characters of {before}");
+    }
 }
 
 /// <summary>Several steps, one after the other.</summary>
 internal sealed record SequenceNormalizer(IReadOnlyList<Normalizer> Steps) : Normalizer
 {
     /// <inheritdoc/>
-    public override string Apply(string text) => Steps.Aggregate(text, (current, step) => step.Apply(current));
+    public override string Apply(string text)
+    {
+        var current = text;
+        foreach (var step in Steps)
+        {
+            current = step.Apply(current);
+            CheckGrowth(text.Length, current.Length);
+        }
+
+        return current;
+    }
 
     /// <inheritdoc/>
     public override string ToString() => string.Join(" > ", Steps);
@@ -47,7 +65,11 @@ internal sealed record LowercaseNormalizer : Normalizer
 internal sealed record PrependNormalizer(string Text) : Normalizer
 {
     /// <inheritdoc/>
-    public override string Apply(string text) => text.Length == 0 ? text : Text + text;
+    public override string Apply(string text)
+    {
+        CheckGrowth(text.Length, text.Length + Text.Length);
+        return text.Length == 0 ? text : Text + text;
+    }
 }
 
 /// <summary>Writes one text for each match of a pattern.</summary>
@@ -60,7 +82,11 @@ internal sealed record ReplaceNormalizer(SplitPattern Pattern, string Content) :
         Pattern.Cut(text, pieces);
         var replaced = new StringBuilder(text.Length);
         foreach (var (start, end, isMatch) in pieces)
+        {
             replaced.Append(isMatch ? Content : text.AsSpan(start..end));
+            CheckGrowth(text.Length, replaced.Length);
+        }
+
         return replaced.ToString();
     }
 }
@@ -120,6 +146,7 @@ internal sealed record PrecompiledNormalizer(PrecompiledCharsMap Map) : Normaliz
             if (Encoding.UTF8.GetByteCount(grapheme) <= LongestGrapheme && Map.Shortest(grapheme) is { } whole)
             {
                 written.Append(whole);
+                CheckGrowth(text.Length, written.Length);
                 continue;
             }
 
@@ -130,6 +157,8 @@ internal sealed record PrecompiledNormalizer(PrecompiledCharsMap Map) : Normaliz
                 else
                     written.Append(rune);
             }
+
+            CheckGrowth(text.Length, written.Length);
         }
 
         return written.ToString();

@@ -11,6 +11,9 @@ namespace Steer.Runtime.Tokenization;
 /// </summary>
 internal sealed class PrecompiledCharsMap
 {
+    /// <summary>Bytes of the longest replacement that is read; those of NFKC have 33.</summary>
+    private const int LongestReplacement = 64;
+
     private readonly uint[] _units;
     private readonly byte[] _pool;
     private readonly string _hash;
@@ -72,6 +75,7 @@ internal sealed class PrecompiledCharsMap
         if (start >= _pool.Length)
             return "";
         var rest = _pool.AsSpan((int)start);
+        rest = rest[..Math.Min(rest.Length, LongestReplacement)];
         var end = rest.IndexOf((byte)0);
         return Encoding.UTF8.GetString(end < 0 ? rest : rest[..end]);
     }

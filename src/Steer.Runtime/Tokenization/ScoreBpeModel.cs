@@ -32,12 +32,13 @@ internal sealed class ScoreBpeModel : WordModel
         (_unknownId, _mergesUnknown) = (unknownId, mergesUnknown);
         _ranks = new int[vocabulary.Size];
         Array.Fill(_ranks, -1);
-        var rank = 0;
-        foreach (var tie in pieces.GroupBy(piece => piece.Score).OrderByDescending(tie => tie.Key))
+        var rank = -1;
+        var previous = float.NaN;
+        foreach (var piece in pieces.OrderByDescending(piece => piece.Score))
         {
-            foreach (var piece in tie)
-                _ranks[piece.Id] = rank;
-            rank++;
+            if (piece.Score != previous)
+                rank++;
+            (_ranks[piece.Id], previous) = (rank, piece.Score);
         }
 
         _longest = pieces.Max(piece => piece.Token.Length);
@@ -49,7 +50,8 @@ internal sealed class ScoreBpeModel : WordModel
         foreach (var (token, score, id) in pieces)
         {
             hash.Add(token);
-            hash.Add(string.Create(CultureInfo.InvariantCulture, $"{score:R} {id}"));
+            hash.Add(score);
+            hash.Add(id);
         }
 
         _hash = hash.ToString();

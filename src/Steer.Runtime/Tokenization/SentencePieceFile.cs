@@ -130,12 +130,15 @@ internal static class SentencePieceFile
             case ModelType.Unigram:
                 // User-defined pieces are cut out of the text before, whatever their score.
                 var normal = found.Where(piece => piece.Type == PieceType.Normal).ToList();
+                if (normal.Any(piece => piece.Token.Length > UnigramModel.LongestPiece))
+                    throw new SteerException($"{file}: a piece is longer than {UnigramModel.LongestPiece} characters, which is not supported");
                 return new UnigramModel(
                     vocabulary,
                     normal.Select(piece => new UnigramPiece(piece.Token, piece.Score, piece.Id)),
                     unknownId,
                     normal.Select(piece => (double)piece.Score).DefaultIfEmpty().Min() - UnigramModel.UnknownPenalty,
-                    trainer.ByteFallback);
+                    trainer.ByteFallback,
+                    singlePrecision: true);
             default:
                 throw new SteerException($"{file}: model type {trainer.ModelType} is not supported; known are Unigram and Bpe");
         }

@@ -30,8 +30,10 @@ internal abstract class SplitPattern
     /// <summary>Longest regular expression that is read; those of real tokenizers have some hundred characters.</summary>
     private const int MaxPatternLength = 2048;
 
-    /// <summary>No split of a text should take this long; an expression that backtracks without end does.</summary>
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
+    /// <summary>No match should take this long, not one of megabytes; an expression that backtracks without end does.</summary>
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
+
+    private const RegexOptions Options = RegexOptions.CultureInvariant | RegexOptions.Compiled;
 
     /// <summary>Appends the pieces of a text, which follow each other without a gap; empty matches may be among them.</summary>
     public abstract void Cut(ReadOnlySpan<char> text, List<SplitPiece> pieces);
@@ -150,8 +152,8 @@ internal abstract class SplitPattern
         public RegexPattern(string file, string pattern)
         {
             (_file, _pattern) = (file, pattern);
-            _basicPlane = new Regex(OnigurumaPattern.Translate(pattern, basicPlaneOnly: true), RegexOptions.CultureInvariant | RegexOptions.Compiled, Timeout);
-            _full = new(() => new Regex(OnigurumaPattern.Translate(pattern, basicPlaneOnly: false), RegexOptions.CultureInvariant, Timeout));
+            _basicPlane = new Regex(OnigurumaPattern.Translate(pattern, basicPlaneOnly: true), Options, Timeout);
+            _full = new(() => new Regex(OnigurumaPattern.Translate(pattern, basicPlaneOnly: false), Options, Timeout));
         }
 
         public override void Cut(ReadOnlySpan<char> text, List<SplitPiece> pieces)

@@ -47,13 +47,21 @@ public sealed class Tokenizer
         return [.. ids];
     }
 
-    /// <summary>Appends the ids of a text to a list; see <see cref="Encode(string, bool)"/>.</summary>
+    /// <summary>Appends the ids of a text to a list; see <see cref="Encode(string, bool)"/>. After an exception the list is undefined.</summary>
     public void Encode(string text, bool addSpecialTokens, List<int> into)
     {
         ArgumentNullException.ThrowIfNull(text);
         if (addSpecialTokens)
             into.AddRange(_parts.Prefix);
-        _parts.Encoder.Encode(text, into);
+        try
+        {
+            _parts.Encoder.Encode(text, into);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new SteerException($"{_parts.File}: its normalizer is not sound: {e.Message}", e);
+        }
+
         if (addSpecialTokens)
             into.AddRange(_parts.Suffix);
     }

@@ -44,24 +44,16 @@ internal sealed record TokenizerConfig
     {
         if (!File.Exists(file))
             return new TokenizerConfig();
-        try
+        using var document = JsonPart.Parse(file, TokenizerFiles.ReadBytes(file), "JSON", out var root);
+        return new TokenizerConfig
         {
-            using var document = JsonDocument.Parse(TokenizerFiles.ReadBytes(file));
-            var root = new JsonPart(file, "", document.RootElement);
-            return new TokenizerConfig
-            {
-                BosToken = TokenOf(root.Member("bos_token")),
-                EosToken = TokenOf(root.Member("eos_token")),
-                UnknownToken = TokenOf(root.Member("unk_token")),
-                PadToken = TokenOf(root.Member("pad_token")),
-                AddBosToken = root.Member("add_bos_token") is null ? null : root.Flag("add_bos_token", false),
-                AddEosToken = root.Member("add_eos_token") is null ? null : root.Flag("add_eos_token", false),
-            };
-        }
-        catch (JsonException e)
-        {
-            throw new SteerException($"{file}: not JSON: {e.Message.ReplaceLineEndings(" ")}", e);
-        }
+            BosToken = TokenOf(root.Member("bos_token")),
+            EosToken = TokenOf(root.Member("eos_token")),
+            UnknownToken = TokenOf(root.Member("unk_token")),
+            PadToken = TokenOf(root.Member("pad_token")),
+            AddBosToken = root.Member("add_bos_token") is null ? null : root.Flag("add_bos_token", false),
+            AddEosToken = root.Member("add_eos_token") is null ? null : root.Flag("add_eos_token", false),
+        };
     }
 
     /// <summary>A token is written as a text or as an object with its content.</summary>

@@ -9,18 +9,20 @@ namespace Steer.Runtime.Tokenization;
 /// </summary>
 internal static class TokenizerJson
 {
+    private const int LongestAddedToken = 4096;
+
     /// <summary>Reads the bytes of a file.</summary>
     /// <exception cref="SteerException">It is damaged or has a component that is not known.</exception>
     public static TokenizerParts Read(string file, ReadOnlyMemory<byte> json)
     {
         try
         {
-            using var document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false });
-            return Read(new JsonPart(file, "", document.RootElement));
+            using var document = JsonPart.Parse(file, json, "a tokenizer.json", out var root);
+            return Read(root);
         }
-        catch (JsonException e)
+        catch (InvalidDataException e)
         {
-            throw new SteerException($"{file}: not a tokenizer.json: {FirstLine(e.Message)}", e);
+            throw new SteerException($"{file}: its normalizer is not sound: {e.Message}", e);
         }
     }
 
@@ -50,7 +52,7 @@ internal static class TokenizerJson
             SpecialIds = added.Where(token => token.Special).Select(token => token.Id).ToFrozenSet(),
             Pipeline =
             [
-                ("added tokens", string.Join(", ", added.OrderBy(token => token.Id))),
+                ("added tokens", string.Join(", ", added.OrderBy(token => token.Id).Select(token => token with { Normalized = token.Normalized && normalizer is not null }))),
                 ("normalizer", $"{normalizer}"),
                 ("pre-tokenizer and model", $"{steps}"),
                 ("decoder", string.Join(" > ", decoders)),
@@ -71,6 +73,8 @@ internal static class TokenizerJson
                 part.Flag("rstrip", false),
                 part.Flag("normalized", false),
                 part.Flag("special", false));
+            if (token.Content.Length > LongestAddedToken)
+                throw part.Error($"'content' is longer than {LongestAddedToken} characters");
             if (token.Content.Length > 0)
                 tokens.Add(token);
         }
@@ -103,10 +107,9 @@ internal static class TokenizerJson
             throw vocab.Error("must be an object");
         foreach (var entry in vocab.Element.EnumerateObject())
         {
-            var token = JsonPart.NameOf(entry, vocab);
             if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id))
-                throw vocab.Error($"the id of {Vocabulary.Show(token)} must be an integer");
-            yield return KeyValuePair.Create(token, id);
+                throw vocab.Error($"the id of {Vocabulary.Show(entry.Name)} must be an integer");
+            yield return KeyValuePair.Create(entry.Name, id);
         }
     }
 
@@ -115,7 +118,8 @@ internal static class TokenizerJson
         var fields = piece.Items().ToArray();
         if (fields.Length != 2 || fields[1].Element.ValueKind != JsonValueKind.Number || !fields[1].Element.TryGetDouble(out var score) || !double.IsFinite(score))
             throw piece.Error("must be a token and its score");
-        return (fields[0].Text(), score);
+        var token = fields[0].Text();
+        return token.Length <= UnigramModel.LongestPiece ? (token, score) : throw piece.Error($"is longer than {UnigramModel.LongestPiece} characters");
     }
 
     /// <summary>The model's tokens and those that are only added. One that is both must have one id.</summary>
@@ -175,8 +179,7 @@ internal static class TokenizerJson
             pieces.Select((piece, id) => new UnigramPiece(piece.Token, piece.Score, id)),
             unknownId,
             unknownScore,
-            model.Flag("byte_fallback", false));
+            model.Flag("byte_fallback", false),
+            singlePrecision: false);
     }
-
-    private static string FirstLine(string message) => message.ReplaceLineEndings(" ");
 }

@@ -16,6 +16,12 @@ internal readonly record struct UnigramPiece(string Token, double Score, int Id)
 /// </summary>
 internal sealed class UnigramModel : WordModel
 {
+    /// <summary>
+    /// Longest token that text can become, in characters: on a text that looks like longer ones Viterbi's algorithm would be slow.
+    /// SentencePiece trains none above 16 unless told to.
+    /// </summary>
+    public const int LongestPiece = 256;
+
     /// <summary>How far below the lowest score an unknown character is.</summary>
     public const double UnknownPenalty = 10;
 
@@ -24,9 +30,19 @@ internal sealed class UnigramModel : WordModel
     private readonly int _unknownId;
     private readonly double _unknownScore;
     private readonly int[]? _idOfByte;
+    private readonly bool _singlePrecision;
 
-    /// <summary>Makes a model; bytes stand for unknown characters if all 256 of their tokens are there.</summary>
-    public UnigramModel(Vocabulary vocabulary, IEnumerable<UnigramPiece> pieces, int unknownId, double unknownScore, bool byteFallback)
+    /// <summary>Makes a model.</summary>
+    /// <param name="vocabulary">All tokens.</param>
+    /// <param name="pieces">The tokens that text may become.</param>
+    /// <param name="unknownId">Stands for unknown characters.</param>
+    /// <param name="unknownScore">Score of one unknown character.</param>
+    /// <param name="byteFallback">Bytes stand for unknown characters, if all 256 of their tokens are there.</param>
+    /// <param name="singlePrecision">
+    /// Sums are kept in float32, as SentencePiece does: where two ways are equally good ("-" "--" and "--" "-"), rounding decides.
+    /// </param>
+    public UnigramModel(
+        Vocabulary vocabulary, IEnumerable<UnigramPiece> pieces, int unknownId, double unknownScore, bool byteFallback, bool singlePrecision)
     {
         _pieces = pieces.Where(piece => piece.Token.Length > 0 && piece.Id != unknownId).ToArray();
         Array.Sort(_pieces, (a, b) => string.CompareOrdinal(a.Token, b.Token));
@@ -42,11 +58,8 @@ internal sealed class UnigramModel : WordModel
         _idOfByte = byteFallback ? ByteTokens.Find(vocabulary) : null;
         if (_idOfByte?.Contains(-1) == true)
             _idOfByte = null;
-        WordStart = SentencePieceText.WordStart(_pieces.Select(piece => piece.Token), SentencePieceText.Mark);
+        _singlePrecision = singlePrecision;
     }
-
-    /// <inheritdoc/>
-    public override char? WordStart { get; }
 
     /// <inheritdoc/>
     public override void Encode(ReadOnlySpan<char> word, List<int> into)
@@ -95,17 +108,19 @@ internal sealed class UnigramModel : WordModel
         foreach (var (token, score, id) in _pieces)
         {
             hash.Add(token);
-            hash.Add(string.Create(CultureInfo.InvariantCulture, $"{score:R} {id}"));
+            hash.Add(score);
+            hash.Add(id);
         }
 
         return string.Create(CultureInfo.InvariantCulture, $"Unigram(unknown {_unknownId} {_unknownScore:R}, bytes {_idOfByte is not null}, pieces {hash})");
     }
 
-    private static void Consider(double[] scores, int[] starts, int[] ids, int at, int length, double score, int id)
+    private void Consider(double[] scores, int[] starts, int[] ids, int at, int length, double score, int id)
     {
         var end = at + length;
-        if (scores[at] + score > scores[end])
-            (scores[end], starts[end], ids[end]) = (scores[at] + score, at, id);
+        var sum = scores[at] + score;
+        if (sum > scores[end])
+            (scores[end], starts[end], ids[end]) = (_singlePrecision ? (float)sum : sum, at, id);
     }
 
     private void Write(ReadOnlySpan<char> word, int[] starts, int[] ids, List<int> into)
