@@ -42,7 +42,11 @@ internal static class Gpt2Files
     public static TokenizerParts ReadTiktoken(string file, string text)
     {
         if (!TiktokenNames.Contains(Path.GetFileName(file)))
-            throw new SteerException($"{file}: the pattern that splits its texts is not in a tiktoken file; known are {string.Join(" and ", TiktokenNames)}, use a tokenizer.json instead");
+        {
+            throw new SteerException($"{file}: a tiktoken file does not hold the pattern that splits its texts; known by name are"
+                + $" {string.Join(" and ", TiktokenNames)}, for others use a tokenizer.json");
+        }
+
         var pieces = new List<(string Token, float Score, int Id)>();
         foreach (var line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Steer.Runtime.Tokenization;
 
@@ -13,6 +14,8 @@ internal readonly struct JsonPart(string file, string path, JsonElement element)
     /// <exception cref="SteerException">It is not JSON, nests too deep, or names a member twice.</exception>
     public static JsonDocument Parse(string file, ReadOnlyMemory<byte> json, string kind, out JsonPart root)
     {
+        if (!Utf8.IsValid(json.Span))
+            throw new SteerException($"{file}: not {kind}: it is not UTF-8 text; the file is damaged");
         try
         {
             var document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false });
@@ -74,6 +77,14 @@ internal readonly struct JsonPart(string file, string path, JsonElement element)
         }
     }
 
+    /// <summary>The names and values of an object.</summary>
+    public IEnumerable<(string Name, JsonElement Value)> Members()
+    {
+        Expect(JsonValueKind.Object, "an object");
+        var self = this;
+        return element.EnumerateObject().Select(member => (self.Named(member), member.Value));
+    }
+
     /// <summary>The value as an integer.</summary>
     public int Integer() => element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out var value) ? value : throw Error("must be an integer");
 
@@ -90,6 +101,18 @@ internal readonly struct JsonPart(string file, string path, JsonElement element)
 
     /// <summary>Refuses a component of this name.</summary>
     public SteerException Unknown(string kind, string name, string known) => Error($"{kind} {Vocabulary.Show(name)} is not supported; known are {known}");
+
+    private string Named(JsonProperty member)
+    {
+        try
+        {
+            return member.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Error("has a name that is not valid Unicode; the file is damaged");
+        }
+    }
 
     private void Expect(JsonValueKind kind, string what)
     {

@@ -22,7 +22,8 @@ internal sealed record SentencePieceDecoder(
 
     /// <inheritdoc/>
     public override string ToString() =>
-        $"SentencePiece({Mark}, bytes {HasBytes}, strips {StripsPrefix} {StripsAll}, unknown {UnknownToken} {UnknownSurface}, controls {string.Join(' ', Controls.Order(StringComparer.Ordinal))})";
+        $"SentencePiece({Mark}, bytes {HasBytes}, strips {StripsPrefix} {StripsAll}, unknown {UnknownToken} {UnknownSurface},"
+        + $" controls {string.Join(' ', Controls.Order(StringComparer.Ordinal))})";
 
     private sealed class Step(SentencePieceDecoder spec, DecoderStep next) : WholeTokenStep(next)
     {

@@ -154,7 +154,8 @@ internal static class SentencePieceFile
             {
                 1 => piece with { Token = reader.Text() },
                 2 => piece with { Score = reader.Single },
-                3 => piece with { Type = Enum.IsDefined((PieceType)reader.Integer) ? (PieceType)reader.Integer : throw new FormatException("a piece of unknown type") },
+                3 when !Enum.IsDefined((PieceType)reader.Integer) => throw new FormatException($"a piece of unknown type {reader.Integer}"),
+                3 => piece with { Type = (PieceType)reader.Integer },
                 _ => piece,
             };
         }

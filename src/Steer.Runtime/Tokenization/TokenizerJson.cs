@@ -52,7 +52,7 @@ internal static class TokenizerJson
             SpecialIds = added.Where(token => token.Special).Select(token => token.Id).ToFrozenSet(),
             Pipeline =
             [
-                ("added tokens", string.Join(", ", added.OrderBy(token => token.Id).Select(token => token with { Normalized = token.Normalized && normalizer is not null }))),
+                ("added tokens", Describe(added, hasNormalizer: normalizer is not null)),
                 ("normalizer", $"{normalizer}"),
                 ("pre-tokenizer and model", $"{steps}"),
                 ("decoder", string.Join(" > ", decoders)),
@@ -82,6 +82,10 @@ internal static class TokenizerJson
         return tokens;
     }
 
+    /// <summary>Without a normaliser it does not matter which tokens are looked for before it and which after.</summary>
+    private static string Describe(List<AddedToken> added, bool hasNormalizer) =>
+        string.Join(", ", added.OrderBy(token => token.Id).Select(token => token with { Normalized = token.Normalized && hasNormalizer }));
+
     private static (Vocabulary Vocabulary, Func<WordModel> CreateModel) ReadModel(JsonPart model, List<AddedToken> added)
     {
         // Old files leave the type out; then it is BPE if there are merges.
@@ -103,13 +107,11 @@ internal static class TokenizerJson
     /// <summary>Reads {"token": id, ...}.</summary>
     public static IEnumerable<KeyValuePair<string, int>> ReadVocab(JsonPart vocab)
     {
-        if (vocab.Element.ValueKind != JsonValueKind.Object)
-            throw vocab.Error("must be an object");
-        foreach (var entry in vocab.Element.EnumerateObject())
+        foreach (var (token, value) in vocab.Members())
         {
-            if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id))
-                throw vocab.Error($"the id of {Vocabulary.Show(entry.Name)} must be an integer");
-            yield return KeyValuePair.Create(entry.Name, id);
+            if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out var id))
+                throw vocab.Error($"the id of {Vocabulary.Show(token)} must be an integer");
+            yield return KeyValuePair.Create(token, id);
         }
     }
 

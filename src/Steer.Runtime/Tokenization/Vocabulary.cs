@@ -63,6 +63,8 @@ internal sealed class Vocabulary
     public static string Show(string token)
     {
         var shown = token.Length <= 40 ? token : string.Concat(token.AsSpan(0, 40), "...");
-        return "'" + string.Concat(shown.Select(c => char.IsControl(c) || char.IsSurrogate(c) || c is '\u2028' or '\u2029' ? $"\\u{(int)c:X4}" : c.ToString())) + "'";
+        return $"'{string.Concat(shown.Select(c => IsHidden(c) ? $"\\u{(int)c:X4}" : c.ToString()))}'";
+
+        static bool IsHidden(char c) => char.IsControl(c) || char.IsSurrogate(c) || c is '\u2028' or '\u2029';
     }
 }

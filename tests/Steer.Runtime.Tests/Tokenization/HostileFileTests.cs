@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json.Nodes;
 using CsCheck;
 using Steer.Runtime.Tokenization;
 
@@ -126,6 +127,57 @@ public sealed class HostileFileTests
                 AssertLoadsOrRefuses(Path.Combine(place, name), [.. bytes]);
             },
             iter: 150);
+    }
+
+    /// <summary>Good files with one value exchanged for another: wrong types, numbers out of range, parts in the wrong place.</summary>
+    [Theory]
+    [InlineData("llama2-like")]
+    [InlineData("added-tokens")]
+    [InlineData("deepseek-like")]
+    [InlineData("falcon-like")]
+    [InlineData("metaspace-split")]
+    public void A_pipeline_with_a_wrong_value_loads_or_is_refused(string pipeline)
+    {
+        var json = File.ReadAllText(Path.Combine(Goldens.Folder, "tokenizer_json", pipeline, "tokenizer.json"));
+        string[] values =
+        [
+            "null", "true", "0", "-1", "2147483647", "1e300", "\"\"", "\"x\"", "\"(?:\"", "\"\\ud800\"", "[]", "{}", "[[0]]", "[\"a\", \"b\"]",
+            """{"type": "Sequence"}""", """{"type": "ByteLevel"}""", """{"type": "Metaspace"}""", """{"Regex": "a*"}""", """{"String": ""}""",
+            """{"type": "Strip", "content": "a", "start": 2147483647, "stop": 2147483647}""", """{"type": "Replace", "pattern": {"Regex": ""}, "content": "aa"}""",
+        ];
+        using var folder = new TemporaryFolder();
+        Gen.Select(Gen.Int[0, 1_000_000], Gen.Int[0, values.Length - 1], Gen.Int[0, int.MaxValue]).Sample(
+            (place, value, unique) =>
+            {
+                var root = JsonNode.Parse(json)!;
+                var places = Places(root).ToList();
+                var (parent, key) = places[place % places.Count];
+                JsonNode node = "here";
+                if (parent is JsonObject members)
+                    members[(string)key] = node;
+                else
+                    ((JsonArray)parent)[(int)key] = node;
+                var file = Directory.CreateDirectory(folder.File(unique.ToString(System.Globalization.CultureInfo.InvariantCulture))).FullName;
+                AssertLoadsOrRefuses(Path.Combine(file, "tokenizer.json"), Encoding.UTF8.GetBytes(root.ToJsonString().Replace("\"here\"", values[value], StringComparison.Ordinal)));
+            },
+            iter: 100);
+
+        // Of long lists, such as the vocabulary, the first few will do.
+        static IEnumerable<(JsonNode Parent, object Key)> Places(JsonNode node)
+        {
+            var children = node switch
+            {
+                JsonObject members => members.Take(10).Select(member => ((object)member.Key, member.Value)),
+                JsonArray items => items.Take(5).Select((item, i) => ((object)i, item)),
+                _ => [],
+            };
+            foreach (var (key, child) in children)
+            {
+                yield return (node, key);
+                foreach (var deeper in child is null ? [] : Places(child))
+                    yield return deeper;
+            }
+        }
     }
 
     /// <summary>Any bytes at all.</summary>

@@ -50,6 +50,22 @@ public sealed class TokenizerTests
         Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text, addSpecialTokens: false), skipSpecialTokens: false));
     }
 
+    /// <summary>
+    /// Where no token spans the start of a word, a text without pre-tokenizer is cut there all the same, for the cache. Held against the pipeline that
+    /// splits: this vocabulary was trained on words, so that both give the same tokens.
+    /// </summary>
+    [Fact]
+    public void Cutting_at_words_changes_no_token()
+    {
+        var json = Compact(File.ReadAllText(Path.Combine(Golden, "metaspace-split", "tokenizer.json")));
+        using var folder = new TemporaryFolder();
+        var split = Tokenizer.Load(folder.Write("split.json", json));
+        var whole = Tokenizer.Load(folder.Write("whole.json", json.Replace("\"split\":true", "\"split\":false", StringComparison.Ordinal)));
+        Assert.False(split.SameAs(whole, out _));
+        Gen.String[Gen.Char["  ▁aehnorst日\n"], 0, 80].Sample(
+            text => Assert.Equal(split.Encode(text, addSpecialTokens: true), whole.Encode(text, addSpecialTokens: true)), iter: 500);
+    }
+
     [Fact]
     public void Threads_share_a_tokenizer()
     {
