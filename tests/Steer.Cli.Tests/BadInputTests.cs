@@ -59,9 +59,7 @@ public sealed class BadInputTests : IDisposable
         string inside = Path.Combine(_folder["none"], "out.jsonl");
         Assert.Contains(inside, await Cli.RefuseAsync("generate", "--prompt", "x", "--output", inside), StringComparison.Ordinal);
         string ids = _folder.Write("ids.json", "[[1, 2]]");
-        var score = await Cli.RunAsync("score", "--ids-file", ids, "--logits", inside, "-q");
-        Assert.Equal(ExitCode.User, score.Code);
-        Assert.StartsWith($"steer: {inside}", score.Error, StringComparison.Ordinal);
+        Assert.Contains(inside, await Cli.RefuseAsync("score", "--ids-file", ids, "--logits", inside, "-q"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -111,8 +109,21 @@ public sealed class BadInputTests : IDisposable
     [InlineData("[[1, 2], []]")]
     [InlineData("[[1, 99999999999]]")]
     [InlineData("[[1, -1]]")]
-    public async Task Ids_files(string content) =>
-        await Cli.RefuseAsync("score", "--ids-file", _folder.Write("ids.json", content));
+    [InlineData("[[1], [2, 4096]]")]
+    public async Task Ids_files(string content)
+    {
+        string file = _folder.Write("ids.json", content);
+        Assert.Contains(file, await Cli.RefuseAsync("score", "--ids-file", file), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("long")]
+    public async Task Texts_that_cannot_be_scored(string text)
+    {
+        string[] texts = ["The sky.", text.Length == 0 ? "" : string.Concat(Enumerable.Repeat("very long ", 400))];
+        Assert.Contains("text 2", await Cli.RefuseAsync(["score", .. texts]), StringComparison.Ordinal);
+    }
 
     [Theory]
     [InlineData("truncated")]

@@ -128,7 +128,7 @@ public sealed class GenerateTests
         { ["--prompt", "The", "--expert", Astronomy, "--anti-expert", Comments], "base expert anti-expert" },
         { ["--prompt", "The", "--expert", Astronomy, "--amateur", Comments], "expert amateur" },
         { ["--prompt", "The", "--expert", Astronomy, "--large", Path.Combine(Cli.Weights, "experts", "astronomy-full")], "large expert base" },
-        { ["--prompt", "The", "--context", Path.Combine(Cli.Repository, ".editorconfig")], "context base" },
+        { ["--prompt", "The", "--context", Path.Combine(Cli.Repository, "tests", "Steer.Cli.Tests", "goldens", "context.txt")], "context base" },
     };
 
     [Theory]

@@ -52,11 +52,15 @@ internal sealed class ScoreCommand : SteerCommand
             throw new SteerException("--preset is context-aware: score has no branch with a context. Give another preset.");
         var negatives = _negatives.Resolve(parsed, models.Task, guidance, progress.Note);
         var prompt = _prompt.Single(parsed, models.Task);
-        var rows = _scoring.IdsFile(parsed) is { } idsFile ? IdsFile.Read(idsFile) : null;
+        string? idsFile = _scoring.IdsFile(parsed), logits = _scoring.Logits(parsed);
+        var rows = idsFile is null ? null : IdsFile.Read(idsFile);
         var texts = rows is null ? await _texts.ReadAsync(parsed, Terminal, stop).ConfigureAwait(false) : [];
         if (rows is null && texts.Count == 0)
             throw new SteerException("There is no text to score: give it as an argument, with --file FILE or --ids-file FILE, or pipe it in.");
 
+        // Whether it can be written is better known before the work than after it.
+        if (logits is not null)
+            ResultStream.ToFile(logits).Dispose();
         string? path = _output.File(parsed);
         using var stream = path is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(path);
         using var writer = new ScoreWriter(stream, _output.Json(parsed), window: path is null && Terminal.OutputIsTerminal ? Terminal.Width : 0);
@@ -66,7 +70,7 @@ internal sealed class ScoreCommand : SteerCommand
             progress.Loading(file, share);
         });
         var items = new ScoreItems(engine, prompt, models.Task?.CompletionPrefix ?? "", _scoring.Eos(parsed, models.Task is not null));
-        List<ScoredText> scored = [.. rows is null ? items.FromTexts(texts) : items.FromIds(rows)];
+        List<ScoredText> scored = [.. rows is null ? items.FromTexts(texts) : items.FromIds(rows, idsFile!)];
 
         progress.Begin(engine, scored.Count);
         var branches = new BranchNames();
@@ -80,7 +84,7 @@ internal sealed class ScoreCommand : SteerCommand
         }
 
         writer.WriteTotals();
-        if (_scoring.Logits(parsed) is { } logits)
+        if (logits is not null)
             await LogitsFile.WriteAsync(logits, engine, models.Expert is null ? Variant.Base : Variant.Expert, scored, stop).ConfigureAwait(false);
         Close(progress, engine, writer, branches, scored.Count, _output.Quiet(parsed));
         return ExitCode.Ok;

@@ -37,7 +37,7 @@ internal sealed class TokenizeCommand : SteerCommand
         var texts = given is null ? await _texts.ReadAsync(parsed, Terminal, stop).ConfigureAwait(false) : [];
         if (given is null && texts.Count == 0)
             throw new SteerException("There is no text: give it as an argument, with --file FILE, or pipe it in.");
-        var tokenizer = Tokenizer.Load(_flags.Path(parsed) ?? EmbeddedWeights.Base);
+        var tokenizer = Tokenizer.Load(_flags.Path(parsed) ?? EmbeddedWeights.BaseOr("--tokenizer PATH"));
         string? path = _output.File(parsed);
         using var stream = path is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(path);
         using var lines = new JsonLines(stream);

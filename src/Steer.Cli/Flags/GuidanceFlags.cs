@@ -16,6 +16,7 @@ internal sealed class GuidanceFlags : FlagGroup
     private readonly Option<bool> _sumToOne;
     private readonly Option<bool> _noEosExempt;
     private readonly Option<NegativeCombination?> _combination;
+    private readonly Option<float?> _amateurTemperature;
 
     public GuidanceFlags()
         : base("Guidance")
@@ -35,6 +36,7 @@ internal sealed class GuidanceFlags : FlagGroup
         _combination = Add(Flag.Choice(
             "--negative-combination", "How several negatives push: as one context, or one branch each. Default: joined.",
             ("joined", NegativeCombination.Joined), ("mean", NegativeCombination.Mean), ("log-mean-exp", NegativeCombination.LogMeanExp)));
+        _amateurTemperature = Add(Flag.Number("--amateur-temperature", "X", "Divides the amateur's scores (presets contrastive, contrastive-beta). Default: 1."));
     }
 
     /// <summary>Puts what was given over the task's defaults, and checks it.</summary>
@@ -65,6 +67,7 @@ internal sealed class GuidanceFlags : FlagGroup
             SumToOne = parsed.GetValue(_sumToOne),
             ExemptEos = !parsed.GetValue(_noEosExempt),
             Combination = parsed.GetValue(_combination) ?? defaults.Combination,
+            AmateurTemperature = parsed.GetValue(_amateurTemperature) ?? defaults.AmateurTemperature,
         };
         guidance.Check();
         return guidance;

@@ -39,7 +39,7 @@ internal sealed class ModelFlags : FlagGroup
         return new ModelChoice
         {
             Task = task,
-            Base = givenBase ?? task?.Base ?? EmbeddedWeights.Base,
+            Base = givenBase ?? task?.Base ?? EmbeddedWeights.BaseOr("--base DIR"),
             Expert = parsed.GetValue(_expert) ?? (givenBase is null ? task?.Expert : null),
             Tokenizer = parsed.GetValue(_tokenizer),
             AntiExpert = parsed.GetValue(_antiExpert),

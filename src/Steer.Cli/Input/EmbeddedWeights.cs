@@ -11,9 +11,10 @@ internal static class EmbeddedWeights
     public static string? Folder { get; } = Find(AppContext.BaseDirectory);
 
     /// <summary>The small base model.</summary>
+    /// <param name="flag">What to give where there is none.</param>
     /// <exception cref="SteerException">The folder is not there.</exception>
-    public static string Base => Folder is null
-        ? throw new SteerException($"There is no folder '{FolderName}' beside the program or above it: give --base DIR.")
+    public static string BaseOr(string flag) => Folder is null
+        ? throw new SteerException($"There is no folder '{FolderName}' beside the program or above it: give {flag}.")
         : Path.Combine(Folder, "base");
 
     /// <summary>The nearest folder with a base model in it, from <paramref name="start"/> upwards.</summary>

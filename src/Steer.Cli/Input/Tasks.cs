@@ -18,7 +18,7 @@ internal static class Tasks
         if (File.Exists(nameOrPath) || Directory.Exists(nameOrPath))
             return GenerationTask.Load(nameOrPath);
         string near = Spelling.Nearest(nameOrPath, Names) is { } name ? $" Did you mean {name}?" : "";
-        string known = Names.Count > 0 ? $"one of {string.Join(", ", Names)}, or " : "";
+        string known = Names.Count > 0 ? $"one of {string.Join(", ", Names)}, or " : "(those that come with the program are missing) ";
         throw new SteerException($"{nameOrPath}: no such task.{near} Give {known}the path of a task.json.");
     }
 

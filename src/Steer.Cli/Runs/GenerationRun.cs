@@ -17,7 +17,7 @@ internal sealed record GenerationRun(
     public void Check(SteerEngine engine)
     {
         // What has nothing to do with prompts first, so that only what has names one.
-        engine.Check(Request(new Prompt(null, [0], ""), Seed));
+        engine.Check(Negatives.AddTo(Request(new Prompt(null, [0], ""), Seed)));
         foreach (var prompt in Prompts)
         {
             if (prompt.Text is { Length: 0 })
@@ -37,10 +37,10 @@ internal sealed record GenerationRun(
     public IEnumerable<GenerationRequest> Requests()
     {
         for (int text = 0; text < Count; text++)
-            yield return Request(Prompts[text / Sampling.N], Seeds.Derive(Seed, text));
+            yield return Negatives.AddTo(Request(Prompts[text / Sampling.N], Seeds.Derive(Seed, text)));
     }
 
-    private GenerationRequest Request(Prompt prompt, ulong seed) => Negatives.AddTo(new GenerationRequest
+    private GenerationRequest Request(Prompt prompt, ulong seed) => new()
     {
         Prompt = prompt.Text,
         PromptIds = prompt.Ids,
@@ -48,7 +48,7 @@ internal sealed record GenerationRun(
         Guidance = Guidance,
         Sampling = Sampling with { N = 1 },
         Seed = seed,
-    });
+    };
 
     private static int Total(int prompts, int n) => (long)prompts * n <= int.MaxValue
         ? prompts * n

@@ -13,24 +13,25 @@ namespace Steer.Cli.Runs;
 internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, string completionPrefix, bool eos)
 {
     /// <summary>Sequences of ids; without a prompt, the first id of each is its context.</summary>
-    public IEnumerable<ScoredText> FromIds(IEnumerable<int[]> rows)
+    /// <exception cref="SteerException">A sequence is too long, or holds ids that the model does not know.</exception>
+    public IEnumerable<ScoredText> FromIds(IEnumerable<int[]> rows, string file)
     {
         int[]? context = prompt is null ? null : Encode(prompt);
-        return rows.Select(row => context is null ? new ScoredText(null, row[..1], row[1..]) : new ScoredText(null, context, row));
+        return rows.Select((row, i) => Check(new ScoredText($"{file}, sequence {i + 1}", null, context ?? row[..1], context is null ? row[1..] : row)));
     }
 
     /// <summary>Texts; without a prompt, the token that begins a text is their context, or where there is none, their own first token.</summary>
-    /// <exception cref="SteerException">There is no tokenizer, or no end-of-sequence token.</exception>
+    /// <exception cref="SteerException">There is no tokenizer or no end-of-sequence token, or a text is too short or too long.</exception>
     public IEnumerable<ScoredText> FromTexts(IEnumerable<string> texts)
     {
         int[] end = !eos ? [] : engine.EosIds.Count > 0 ? [engine.EosIds[0]] : throw new SteerException("The model has no end-of-sequence token: give --no-eos.");
-        return texts.Select(text => FromText(text, end));
+        return texts.Select((text, i) => Check(FromText($"text {i + 1}", text, end)));
     }
 
     private Tokenizer Tokenizer => engine.Tokenizer
         ?? throw new SteerException("The base has no tokenizer: give --tokenizer, or token ids with --ids-file.");
 
-    private ScoredText FromText(string text, int[] end)
+    private ScoredText FromText(string source, string text, int[] end)
     {
         if (prompt is not null)
         {
@@ -38,7 +39,7 @@ internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, string comp
 
             // Where the prompt's last token would melt into the text's first, the text begins a token of its own, as it does when it is generated.
             int[] completion = prompt.Ids is null && whole.AsSpan().StartsWith(context) ? whole[context.Length..] : Tokenizer.Encode(completionPrefix + text, false);
-            return new ScoredText(text, context, [.. completion, .. end]);
+            return new ScoredText(source, text, context, [.. completion, .. end]);
         }
 
         int[] ids = Tokenizer.Encode(text, addSpecialTokens: true);
@@ -46,8 +47,20 @@ internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, string comp
         int? first = begins ? null : engine.BosId ?? (engine.EosIds.Count > 0 ? engine.EosIds[0] : null);
         int[] sequence = [.. first is { } bos ? [bos] : Array.Empty<int>(), .. ids, .. end];
         return sequence.Length > 1
-            ? new ScoredText(text, sequence[..1], sequence[1..])
-            : throw new SteerException($"The text \"{text}\" has no token to score: give a longer one.");
+            ? new ScoredText(source, text, sequence[..1], sequence[1..])
+            : throw new SteerException($"{source}: has no token to score. Give a longer one.");
+    }
+
+    private ScoredText Check(ScoredText text)
+    {
+        if (text.Completion.Length == 0 && text.Text is not null)
+            throw new SteerException($"{text.Source}: has no token to score. Give a longer one.");
+        if (text.Sequence.Length > engine.MaxPositions)
+            throw new SteerException($"{text.Source}: has {text.Sequence.Length} tokens with what comes before it, and the model's window is {engine.MaxPositions}. Shorten it.");
+        int unknown = Array.Find(text.Sequence, id => (uint)id >= (uint)engine.VocabSize);
+        return (uint)unknown < (uint)engine.VocabSize
+            ? text
+            : throw new SteerException($"{text.Source}: holds token {unknown}, and the model's tokens go from 0 to {engine.VocabSize - 1}. Mend it.");
     }
 
     private int[] Encode(Prompt given) => given.Ids is { } ids ? [.. ids] : Tokenizer.Encode(given.Text!, addSpecialTokens: true);
