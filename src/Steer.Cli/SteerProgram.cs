@@ -51,6 +51,7 @@ internal static class SteerProgram
         var root = new RootCommand("Synthetic text from language models, steered while it is made.")
         {
             new GenerateCommand(terminal),
+            new DatasetCommand(terminal),
             new ScoreCommand(terminal),
             new TokenizeCommand(terminal),
             new InspectCommand(terminal),

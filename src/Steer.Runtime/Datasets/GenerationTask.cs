@@ -56,6 +56,9 @@ public sealed record GenerationTask
     /// <summary>Plausibility mask.</summary>
     public float? Alpha { get; init; }
 
+    /// <summary>Regular expression that a text must match, with a named group for each of its fields; null for any text.</summary>
+    public string? Pattern { get; init; }
+
     /// <summary>The file that the task was read from.</summary>
     [JsonIgnore]
     public string File { get; private init; } = "";

@@ -3,14 +3,14 @@ using Steer.Kernels;
 namespace Steer.Runtime.Datasets;
 
 /// <summary>Examples that texts are pushed away from: real ones, and those accepted so far.</summary>
-/// <param name="examples">The pool as it stands.</param>
+/// <param name="examples">The pool as it stands; what is appended later is not part of it, so that a pool is a snapshot of a list that grows.</param>
 public sealed class NegativePool(IReadOnlyList<string> examples)
 {
     /// <summary>Stream of random numbers for negatives, so that they share none with the tokens (stream 0) of the same seed.</summary>
     private const uint Stream = 1;
 
     /// <summary>Examples in the pool.</summary>
-    public int Count => examples.Count;
+    public int Count { get; } = examples.Count;
 
     /// <summary>An example.</summary>
     public string this[int index] => examples[index];

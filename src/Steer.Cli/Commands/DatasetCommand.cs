@@ -1,0 +1,132 @@
+using System.CommandLine;
+using Steer.Cli.Display;
+using Steer.Cli.Flags;
+using Steer.Cli.Input;
+using Steer.Runtime;
+using Steer.Runtime.Datasets;
+using Steer.Runtime.Engine;
+
+namespace Steer.Cli.Commands;
+
+/// <summary>`steer dataset`: a data set in a folder, made unattended.</summary>
+internal sealed class DatasetCommand : SteerCommand
+{
+    private readonly Argument<string?> _file = new("JOB")
+    {
+        HelpName = "JOB",
+        Arity = ArgumentArity.ZeroOrOne,
+        Description = "A job file: these flags as JSON, without dashes, such as {\"task\": \"commonsense\", \"count\": 10000}. Flags win over it.",
+    };
+
+    private readonly DatasetFlags _dataset;
+    private readonly ModelFlags _models;
+    private readonly GuidanceFlags _guidance;
+    private readonly PoolFlags _pool;
+    private readonly QualityFlags _quality;
+    private readonly SamplingFlags _sampling;
+    private readonly EngineFlags _engine;
+
+    public DatasetCommand(Terminal terminal)
+        : base("dataset", "Makes a data set in rounds, refuses what is bad or repeated, and goes on where it was ended.", terminal)
+    {
+        Arguments.Add(_file);
+        _dataset = Add(new DatasetFlags());
+        _models = Add(new ModelFlags());
+        _guidance = Add(new GuidanceFlags());
+        _pool = Add(new PoolFlags());
+        _quality = Add(new QualityFlags());
+        _sampling = Add(new SamplingFlags());
+        _engine = Add(new EngineFlags());
+    }
+
+    public override IReadOnlyList<(string CommandLine, string Comment)> Examples =>
+    [
+        ("steer dataset --task commonsense --count 1000 --out runs/csqa --gamma 0.3 --eta 0.2", "A thousand questions. Run it again to go on after any interruption."),
+        ("steer dataset job.json --device cuda", "The same from a file, with one flag of its own."),
+    ];
+
+    protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
+    {
+        if (parsed.GetValue(_file) is { } file)
+            parsed = JobFile.AddTo(parsed, file);
+        var models = _models.Resolve(parsed);
+        var options = _engine.Apply(parsed, models.ToOptions());
+        options.Check();
+        var config = Config(parsed, models);
+        using var job = DatasetJob.Open(config, Sources(parsed, models, options), _dataset.Folder(parsed), _dataset.Resume(parsed));
+        bool quiet = _dataset.Quiet(parsed);
+        if (job.Progress.Done)
+        {
+            if (!quiet)
+                Terminal.Error.WriteLine($"steer: {_dataset.Folder(parsed)}: is complete with {Figures.Count(job.Progress.Accepted)} examples; nothing is left to do.");
+            return ExitCode.Ok;
+        }
+
+        using var progress = new Progress(Terminal, quiet);
+        using var engine = SteerEngine.Load(options, (path, share) =>
+        {
+            stop.ThrowIfCancellationRequested();
+            progress.Loading(path, share);
+        });
+        progress.Dispose();
+        if (config.Guidance.Eta > 0 && config.EtaSweep.Count == 0 && _pool.Real(parsed, models.Task) is null)
+            progress.Note("there are no real examples, so the first round has no negatives.");
+        await RunAsync(job, engine, quiet, progress, stop).ConfigureAwait(false);
+        return ExitCode.Ok;
+    }
+
+    private async Task RunAsync(DatasetJob job, SteerEngine engine, bool quiet, Progress progress, CancellationToken stop)
+    {
+        var branches = new BranchNames();
+        async Task Work()
+        {
+            await foreach (var example in job.RunAsync(engine, stop).ConfigureAwait(false))
+                branches.Add(example.LogProbs.Skip(1).Select(b => b.Key));
+        }
+
+        try
+        {
+            await DatasetDisplay.WatchAsync(Terminal, quiet, () => job.Progress, Work()).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            progress.Note($"interrupted with {Figures.Count(job.Progress.Accepted)} of {Figures.Count(job.Progress.Count)} examples; the same command goes on.");
+            throw;
+        }
+
+        if (job.Progress.GivenUp > 0)
+            progress.Note($"{Figures.Count(job.Progress.GivenUp)} items were given up after all their attempts; rejected.jsonl says why.");
+        if (!quiet)
+            ClosingBox.Draw(Terminal, engine, DatasetDisplay.Totals(job.Progress), branches.Names, progress.Elapsed.TotalSeconds);
+    }
+
+    private DatasetJobConfig Config(ParseResult parsed, ModelChoice models)
+    {
+        var task = models.Task ?? throw new SteerException("There is no task: give --task with a name or the path of a task.json, which needs no more than a prompt.");
+        var config = new DatasetJobConfig
+        {
+            Prompt = task.Prompt,
+            CompletionPrefix = task.CompletionPrefix,
+            Count = 1,
+            Seed = _sampling.Seed(parsed),
+            Guidance = _guidance.Apply(parsed, models, hasContext: false),
+            Sampling = _sampling.Apply(parsed, new SamplingParams { MaxTokens = task.MaxTokens, Stop = task.Stop }),
+            Quality = _quality.Apply(parsed, task),
+        };
+        config = _pool.Apply(parsed, _dataset.Apply(parsed, config), task);
+        config.Check();
+        return config;
+    }
+
+    private DatasetSources Sources(ParseResult parsed, ModelChoice models, EngineOptions options)
+    {
+        string? real = _pool.Real(parsed, models.Task);
+        return DatasetSources.Read(
+            real is null ? [] : TextFile.Read(real),
+            [
+                ("task", models.Task?.File), ("real", real), ("base", models.Base), ("expert", models.Expert), ("tokenizer", models.Tokenizer),
+                ("anti_expert", models.AntiExpert), ("amateur", models.Amateur), ("large", models.Large),
+            ],
+            options);
+    }
+}

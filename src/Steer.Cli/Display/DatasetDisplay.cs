@@ -1,0 +1,78 @@
+using System.Globalization;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+using Steer.Runtime.Datasets;
+
+namespace Steer.Cli.Display;
+
+/// <summary>A dataset job while it runs: a live table in a terminal, a plain line now and then elsewhere.</summary>
+internal static class DatasetDisplay
+{
+    private const int LongestText = 200;
+    private static readonly TimeSpan RedrawEvery = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan PlainLineEvery = TimeSpan.FromSeconds(10);
+
+    /// <summary>Shows the progress until the work ends, and throws what the work throws.</summary>
+    public static Task WatchAsync(Terminal terminal, bool quiet, Func<DatasetProgress> progress, Task work)
+    {
+        if (quiet)
+            return work;
+        return terminal.ErrorIsTerminal && terminal.Display.Profile.Capabilities.Ansi
+            ? terminal.Display.Live(Table(progress())).AutoClear(true).StartAsync(live => PollAsync(RedrawEvery, () => live.UpdateTarget(Table(progress())), work))
+            : PollAsync(PlainLineEvery, () => terminal.Error.WriteLine("steer: " + Line(progress())), work);
+    }
+
+    /// <summary>One line.</summary>
+    public static string Line(DatasetProgress p)
+    {
+        string left = p.SecondsLeft is { } seconds ? $", {Figures.Duration(seconds)} left" : "";
+        return string.Create(CultureInfo.InvariantCulture, $"{Totals(p)} of {p.Count:n0}, round {p.Round + 1}, {p.TokensPerSecond:n0} tokens/s{left}");
+    }
+
+    /// <summary>Accepted, refused and given up.</summary>
+    public static string Totals(DatasetProgress p)
+    {
+        string refused = p.Rejected.Count == 0 ? "" : $", {Figures.Count(p.Rejected.Values.Sum())} refused ({Reasons(p)})";
+        string givenUp = p.GivenUp == 0 ? "" : $", {Figures.Count(p.GivenUp)} given up";
+        return $"{Figures.Count(p.Accepted)} accepted{refused}{givenUp}";
+    }
+
+    /// <summary>The table.</summary>
+    public static IRenderable Table(DatasetProgress p)
+    {
+        var grid = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(2)).AddColumn(new GridColumn().PadRight(0));
+        void Row(string name, string value) => grid.AddRow(new Text(name, new Style(decoration: Decoration.Dim)), new Text(value));
+
+        Row("Accepted", string.Create(CultureInfo.InvariantCulture, $"{p.Accepted:n0} of {p.Count:n0} ({(double)p.Accepted / p.Count:0.0%}), round {p.Round + 1}"));
+        Row("Refused", p.Rejected.Count == 0 ? "none" : $"{Figures.Count(p.Rejected.Values.Sum())} ({Reasons(p)})");
+        if (p.GivenUp > 0)
+            Row("Given up", Figures.Count(p.GivenUp));
+        Row("Speed", string.Create(CultureInfo.InvariantCulture, $"{p.TokensPerSecond:n0} tokens/s, {p.Tokens:n0} tokens"));
+        Row("Time left", p.SecondsLeft is { } seconds ? Figures.Duration(seconds) : "-");
+        if (p.Diversity is { } diversity)
+        {
+            string real = p.RealDiversity is { } value ? string.Create(CultureInfo.InvariantCulture, $", {value:0.000} of real ones") : "";
+            Row("Diversity", string.Create(CultureInfo.InvariantCulture, $"{diversity:0.000} of the last 500{real}"));
+        }
+
+        foreach (string text in p.LastTexts)
+            Row("Text", OneLine(text));
+        return new Panel(grid) { Header = new PanelHeader(" steer dataset "), Border = BoxBorder.Rounded, Padding = new Padding(1, 0) };
+    }
+
+    private static async Task PollAsync(TimeSpan every, Action show, Task work)
+    {
+        while (await Task.WhenAny(work, Task.Delay(every)).ConfigureAwait(false) != work)
+            show();
+        await work.ConfigureAwait(false);
+    }
+
+    private static string Reasons(DatasetProgress p) => string.Join(", ", p.Rejected.Select(r => $"{r.Key} {Figures.Count(r.Value)}"));
+
+    /// <summary>Control characters of a model's text must not reach the terminal.</summary>
+    private static string OneLine(string text)
+    {
+        string line = string.Concat(text.Take(LongestText).Select(c => char.IsControl(c) ? ' ' : c));
+        return text.Length > LongestText ? line + "..." : line;
+    }
+}

@@ -1,0 +1,68 @@
+using System.CommandLine;
+using Steer.Runtime;
+using Steer.Runtime.Datasets;
+
+namespace Steer.Cli.Flags;
+
+/// <summary>What the examples of a data set are pushed away from, and how that goes through the items.</summary>
+internal sealed class PoolFlags : FlagGroup
+{
+    private readonly Option<string?> _real;
+    private readonly Option<int?> _negatives;
+    private readonly Option<string?> _separator;
+    private readonly Option<int?> _group;
+    private readonly Option<int?> _tokens;
+    private readonly Option<bool?> _pool;
+    private readonly Option<float[]?> _gammaSweep;
+    private readonly Option<float[]?> _etaSweep;
+
+    public PoolFlags()
+        : base("Negatives and sweeps")
+    {
+        _real = Add(Flag.Text("--real", "FILE", "Real examples: the first negatives, and what must not be repeated. JSONL with a field \"text\", or plain text. Default: the task's."));
+        _negatives = Add(Flag.Integer("--negatives", "K", "Negatives drawn for each item. Default: the task's, else 10."));
+        _pool = Add(Flag.Choice("--pool", "Accepted examples join the negatives (growing, the default), or only real ones are negatives.", ("growing", true), ("real", false)));
+        _separator = Add(Flag.Text("--negative-separator", "TEXT", "Stands between joined negatives; \\n stands for a line end. Default: a space."));
+        _group = Add(Flag.Integer("--negative-group", "N", "Neighbouring items that share their negatives, which are then computed once. Default: 1."));
+        _tokens = Add(Flag.Integer("--negative-tokens", "N", "Most tokens of an item's negatives; whole examples are dropped. Default: what the window holds."));
+        _gammaSweep = Add(Sweep("--gamma-sweep", "Values of gamma that items go through in turn, such as 0,0.3,0.6 or 0:0.6:0.2 (from, to, step)."));
+        _etaSweep = Add(Sweep("--eta-sweep", "Values of eta, likewise; with both, items go through all pairs."));
+    }
+
+    /// <summary>The real examples' file; null for none.</summary>
+    public string? Real(ParseResult parsed, GenerationTask? task) => parsed.GetValue(_real) ?? task?.Real;
+
+    /// <summary>Puts what was given over the task's defaults.</summary>
+    public DatasetJobConfig Apply(ParseResult parsed, DatasetJobConfig config, GenerationTask? task) => config with
+    {
+        Negatives = parsed.GetValue(_negatives) ?? task?.Negatives ?? config.Negatives,
+        GrowPool = parsed.GetValue(_pool) ?? config.GrowPool,
+        NegativeSeparator = parsed.GetValue(_separator) is { } text ? Escapes.Read(text) : config.NegativeSeparator,
+        NegativeGroup = parsed.GetValue(_group) ?? config.NegativeGroup,
+        NegativeTokens = parsed.GetValue(_tokens) ?? config.NegativeTokens,
+        GammaSweep = parsed.Given(_gammaSweep) ?? config.GammaSweep,
+        EtaSweep = parsed.Given(_etaSweep) ?? config.EtaSweep,
+    };
+
+    private static Option<float[]?> Sweep(string name, string description) =>
+        Flag.Parsed(name, "LIST|RANGE", description, "numbers such as 0,0.3,0.6, or a range such as 0:0.6:0.2", ParseSweep);
+
+    /// <summary>A list, or a range of at most a thousand values with both ends; null for neither.</summary>
+    private static float[]? ParseSweep(string text)
+    {
+        string[] parts = text.Split(':');
+        var values = new List<float>();
+        foreach (string part in parts.Length == 3 ? parts : text.Split(','))
+        {
+            if (!Flag.TryFloat(part.Trim(), out float value) || !float.IsFinite(value))
+                return null;
+            values.Add(value);
+        }
+
+        if (parts.Length != 3)
+            return [.. values];
+        double from = values[0], to = values[1], step = values[2];
+        double steps = Math.Floor(((to - from) / step) + 1e-4);
+        return step > 0 && steps is >= 0 and < 1000 ? [.. Enumerable.Range(0, (int)steps + 1).Select(i => (float)Math.Round(from + (i * step), 6))] : null;
+    }
+}

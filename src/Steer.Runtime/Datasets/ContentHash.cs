@@ -1,0 +1,45 @@
+using System.IO.Hashing;
+using System.Text;
+
+namespace Steer.Runtime.Datasets;
+
+/// <summary>XxHash128 of a file, or of the model files of a folder: tells whether a job goes on with what it began with.</summary>
+internal static class ContentHash
+{
+    private static readonly string[] ModelFiles = [".safetensors", ".gguf", ".bin", ".json", ".model", ".txt"];
+
+    /// <summary>32 hexadecimal digits. A folder's depends on the names and contents of its model files, not on where it lies.</summary>
+    /// <exception cref="SteerException">A file cannot be read.</exception>
+    public static string Of(string path)
+    {
+        var hash = new XxHash128();
+        try
+        {
+            if (Directory.Exists(path))
+            {
+                var files = Directory.EnumerateFiles(path).Where(f => ModelFiles.Contains(Path.GetExtension(f).ToLowerInvariant()));
+                foreach (string file in files.Order(StringComparer.Ordinal))
+                {
+                    hash.Append(Encoding.UTF8.GetBytes(Path.GetFileName(file) + "\0"));
+                    Append(hash, file);
+                }
+            }
+            else
+            {
+                Append(hash, path);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SteerException($"{path}: cannot be read ({e.Message.ReplaceLineEndings(" ")}). Give the path of a file or folder.", e);
+        }
+
+        return Convert.ToHexStringLower(hash.GetCurrentHash());
+    }
+
+    private static void Append(XxHash128 hash, string file)
+    {
+        using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1 << 16, FileOptions.SequentialScan);
+        hash.Append(stream);
+    }
+}

@@ -1,0 +1,211 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using Steer.Runtime.Engine;
+
+namespace Steer.Runtime.Datasets;
+
+/// <summary>
+/// Makes a data set in a folder, and can be ended at any moment: a job that is opened again goes on where its lines end, and the files
+/// are in the end the same bytes as those of a job that nothing disturbed, for any batch size and number of threads.
+/// </summary>
+/// <remarks>
+/// Rounds (method, section 3): every item of a round draws its negatives from the pool as the round before left it. Texts are judged in the order of
+/// the items, whatever the order in which they finish; what is refused comes again in the next round with a new seed.
+/// </remarks>
+public sealed class DatasetJob : IDisposable
+{
+    private const int GroupLines = 64;
+    private static readonly TimeSpan GroupTime = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan DiversityTime = TimeSpan.FromSeconds(5);
+
+    private readonly DatasetJobConfig _config;
+    private readonly DatasetFolder _folder;
+    private readonly JobState _state;
+    private readonly TextJudge _judge;
+    private readonly RecentExamples _recent;
+    private readonly Stopwatch _clock = new();
+    private readonly int _acceptedBefore;
+    private readonly long _tokensBefore;
+    private (double? Recent, double? Real) _diversity;
+    private TimeSpan _diversityAt = -DiversityTime;
+
+    private DatasetJob(DatasetJobConfig config, DatasetSources sources, DatasetFolder folder, Func<DatasetExample, string?>? filter)
+    {
+        (_config, _folder) = (config, folder);
+        _state = new JobState(config, sources.Real);
+        _judge = new TextJudge(config.Quality, sources.Real, filter);
+        _recent = new RecentExamples(sources.Real);
+        var (examples, rejected) = JobReplay.Run(folder, config, _state, _judge);
+        folder.OpenLines(examples, rejected);
+        (_acceptedBefore, _tokensBefore) = (_state.Accepted, _state.Tokens);
+        Progress = Measure();
+    }
+
+    /// <summary>How far the job is; a new record with each group of lines. May be read from any thread.</summary>
+    public DatasetProgress Progress { get; private set; }
+
+    /// <summary>Makes or opens the folder of a job and reads what it holds.</summary>
+    /// <param name="config">What to make.</param>
+    /// <param name="sources">What it is made from.</param>
+    /// <param name="folder">Where the files go; made where it is missing.</param>
+    /// <param name="resume">What to do where it holds a job.</param>
+    /// <param name="filter">
+    /// Called for each text that the rules accept, in the order of the items: null accepts it, a word is the reason to refuse it. It must
+    /// answer by the example alone, or a resumed job will not be the same.
+    /// </param>
+    /// <exception cref="SteerException">The folder holds another job, another process is at work in it, or it cannot be written.</exception>
+    public static DatasetJob Open(
+        DatasetJobConfig config, DatasetSources sources, string folder, ResumeMode resume = ResumeMode.IfPossible, Func<DatasetExample, string?>? filter = null)
+    {
+        config.Check();
+        var opened = DatasetFolder.Open(folder, resume, DatasetManifest.Create(config, sources));
+        try
+        {
+            return new DatasetJob(config, sources, opened, filter);
+        }
+        catch
+        {
+            opened.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Runs the job to its end. May be cancelled and, with a new job on the same folder, gone on with.</summary>
+    /// <param name="engine">Makes the texts; its models must be those that the sources hash.</param>
+    /// <param name="cancellationToken">Ends the run; what was judged by then is kept.</param>
+    /// <returns>Accepted examples, each once its line is on disk; those of runs before are not among them.</returns>
+    /// <exception cref="SteerException">A request cannot be served, or the disk is full.</exception>
+    public async IAsyncEnumerable<DatasetExample> RunAsync(SteerEngine engine, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var planner = new ItemPlanner(_config, text => engine.Tokenizer?.Encode(text, addSpecialTokens: false).Length ?? 0);
+        var group = new List<DatasetExample>();
+        _clock.Restart();
+        try
+        {
+            while (!_state.Done)
+            {
+                int lines = 0;
+                var committed = _clock.Elapsed;
+                var planned = new Queue<PlannedItem>();
+                await foreach (var result in engine.GenerateAsync(Requests(planner, planned), ordered: true, cancellationToken).ConfigureAwait(false))
+                {
+                    var example = _judge.Judge(Describe(planned.Dequeue(), result));
+                    _folder.Append(example, _config.TokenIds);
+                    Take(example, group);
+                    if (++lines % GroupLines != 0 && _clock.Elapsed - committed < GroupTime)
+                        continue;
+                    Commit();
+                    committed = _clock.Elapsed;
+                    foreach (var accepted in Drain(group))
+                        yield return accepted;
+                }
+
+                Commit();
+                foreach (var accepted in Drain(group))
+                    yield return accepted;
+            }
+        }
+        finally
+        {
+            Commit();
+        }
+    }
+
+    /// <summary>Gives the folder back.</summary>
+    public void Dispose() => _folder.Dispose();
+
+    /// <summary>The requests of what is left of the round. Planned as the engine takes them up, while texts before them are judged.</summary>
+    private IEnumerable<GenerationRequest> Requests(ItemPlanner planner, Queue<PlannedItem> planned)
+    {
+        var (items, pool, round) = (_state.Items, _state.Pool, _state.Round);
+        for (int i = _state.Judged; i < items.Count; i++)
+        {
+            var item = planner.Plan(pool, round, items[i]);
+            planned.Enqueue(item);
+            yield return item.Request;
+        }
+    }
+
+    private DatasetExample Describe(PlannedItem planned, GenerationResult result)
+    {
+        string text = result.Text;
+        if (text.StartsWith(_config.CompletionPrefix, StringComparison.Ordinal))
+            text = text[_config.CompletionPrefix.Length..];
+        var sums = new double[result.Branches.Count];
+        double guided = 0;
+        foreach (var token in result.LogProbs!)
+        {
+            guided += token.LogProb;
+            for (int branch = 0; branch < sums.Length; branch++)
+                sums[branch] += token.BranchLogProbs[branch];
+        }
+
+        int reference = Math.Max(0, result.Branches.ToList().IndexOf("expert"));
+        return new DatasetExample
+        {
+            Id = planned.Item.Id,
+            Round = planned.Round,
+            Attempt = planned.Item.Attempt,
+            Text = text.TrimEnd(),
+            TokenIds = result.TokenIds,
+            FinishReason = result.FinishReason,
+            Seed = result.Seed,
+            Gamma = planned.Request.Guidance.Gamma,
+            Eta = planned.Request.Guidance.Eta,
+            Negatives = [.. planned.Negatives.Select(_state.NameOf)],
+            LogProbs = [KeyValuePair.Create("guided", guided), .. result.Branches.Zip(sums, KeyValuePair.Create)],
+            Perplexity = Math.Exp(-sums[reference] / result.TokenIds.Count),
+        };
+    }
+
+    private void Take(DatasetExample example, List<DatasetExample> group)
+    {
+        if (example.Rejection is { } rejection)
+        {
+            _state.Reject(rejection.Reason, example.TokenIds.Count);
+            return;
+        }
+
+        _state.Accept(example.Text, example.TokenIds.Count);
+        _recent.Add(example.Text);
+        group.Add(example);
+    }
+
+    private void Commit()
+    {
+        _folder.Commit();
+        if (_state.Done || _clock.Elapsed - _diversityAt > DiversityTime)
+            (_diversity, _diversityAt) = (_recent.Diversity(), _clock.Elapsed);
+        Progress = Measure();
+        _folder.Replace(DatasetFolder.ProgressName, Progress.Serialize(), flush: false);
+    }
+
+    private DatasetProgress Measure()
+    {
+        double seconds = _clock.Elapsed.TotalSeconds;
+        int made = _state.Accepted - _acceptedBefore, left = _config.Count - _state.Accepted - _state.GivenUp;
+        return new DatasetProgress
+        {
+            Count = _config.Count,
+            Accepted = _state.Accepted,
+            GivenUp = _state.GivenUp,
+            Rejected = new SortedDictionary<string, long>(_state.Rejected.ToDictionary(), StringComparer.Ordinal),
+            Round = _state.Round,
+            Done = _state.Done,
+            Tokens = _state.Tokens,
+            Seconds = seconds,
+            TokensPerSecond = seconds > 0 ? (_state.Tokens - _tokensBefore) / seconds : 0,
+            SecondsLeft = made > 0 ? seconds / made * left : null,
+            Diversity = _diversity.Recent,
+            RealDiversity = _diversity.Real,
+            LastTexts = _recent.Last,
+        };
+    }
+
+    private static DatasetExample[] Drain(List<DatasetExample> group)
+    {
+        DatasetExample[] accepted = [.. group];
+        group.Clear();
+        return accepted;
+    }
+}

@@ -1,0 +1,88 @@
+using Steer.Runtime.Engine;
+using Steer.Runtime.Guidance;
+
+namespace Steer.Runtime.Datasets;
+
+/// <summary>
+/// Everything that decides which examples a dataset job makes, beside the files that <see cref="DatasetSources"/> names. Batch size, threads
+/// and memory are not in it, because the examples do not depend on them.
+/// </summary>
+public sealed record DatasetJobConfig
+{
+    /// <summary>What the model continues.</summary>
+    public required string Prompt { get; init; }
+
+    /// <summary>What stands between the prompt and a text; cut off the texts.</summary>
+    public string CompletionPrefix { get; init; } = "";
+
+    /// <summary>Examples to make: items 0 to Count - 1, each of which gives one example or is given up.</summary>
+    public required int Count { get; init; }
+
+    /// <summary>Seed of the job; see <see cref="ItemPlanner"/> for those of the items.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Items of a round; all see the pool as the round before left it.</summary>
+    public int RoundSize { get; init; } = 256;
+
+    /// <summary>Times an item is tried before it is given up.</summary>
+    public int MaxAttempts { get; init; } = 10;
+
+    /// <summary>Negatives drawn for each item.</summary>
+    public int Negatives { get; init; } = 10;
+
+    /// <summary>Stands between joined negatives.</summary>
+    public string NegativeSeparator { get; init; } = " ";
+
+    /// <summary>Items with neighbouring ids that share their negatives, so that the negatives' keys and values are computed once.</summary>
+    public int NegativeGroup { get; init; } = 1;
+
+    /// <summary>Most tokens of an item's negatives; whole examples are dropped, the last drawn first. Null for what the window holds.</summary>
+    public int? NegativeTokens { get; init; }
+
+    /// <summary>Accepted examples become negatives of later rounds; else the pool stays the real examples.</summary>
+    public bool GrowPool { get; init; } = true;
+
+    /// <summary>How the models steer each other.</summary>
+    public GuidanceParams Guidance { get; init; } = new();
+
+    /// <summary>Values of gamma that the items go through in turn; empty for the one of <see cref="Guidance"/>.</summary>
+    public IReadOnlyList<float> GammaSweep { get; init; } = [];
+
+    /// <summary>Values of eta, likewise; with two sweeps the items go through all pairs, gamma first.</summary>
+    public IReadOnlyList<float> EtaSweep { get; init; } = [];
+
+    /// <summary>How tokens are drawn.</summary>
+    public SamplingParams Sampling { get; init; } = new();
+
+    /// <summary>What a text must be like.</summary>
+    public QualityRules Quality { get; init; } = new();
+
+    /// <summary>Lines hold the token ids.</summary>
+    public bool TokenIds { get; init; }
+
+    /// <summary>Throws where a number is outside its range.</summary>
+    /// <exception cref="SteerException">One line that names the option.</exception>
+    public void Check()
+    {
+        Require(Count >= 1, "count", Count, "at least 1");
+        Require(RoundSize >= 1, "round", RoundSize, "at least 1");
+        Require(MaxAttempts >= 1, "max-attempts", MaxAttempts, "at least 1");
+        Require(Negatives >= 0, "negatives per item", Negatives, "at least 0");
+        Require(NegativeGroup >= 1, "negative-group", NegativeGroup, "at least 1");
+        Require(NegativeTokens is null or >= 1, "negative-tokens", NegativeTokens ?? 0, "at least 1");
+        Require(Sampling.N == 1, "n", Sampling.N, "1 in a dataset job, where count says how many examples there are");
+        Guidance.Check();
+        Sampling.Check();
+        Quality.Check();
+        foreach (float gamma in GammaSweep)
+            (Guidance with { Gamma = gamma }).Check();
+        foreach (float eta in EtaSweep)
+            (Guidance with { Eta = eta }).Check();
+    }
+
+    private static void Require(bool holds, string name, int value, string range)
+    {
+        if (!holds)
+            throw new SteerException($"{name} is {value}: give {range}.");
+    }
+}

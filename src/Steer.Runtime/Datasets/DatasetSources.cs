@@ -1,0 +1,22 @@
+using Steer.Runtime.Engine;
+
+namespace Steer.Runtime.Datasets;
+
+/// <summary>The files that a dataset job is made from.</summary>
+/// <param name="Real">Real examples: the pool to begin with, and what texts must not repeat.</param>
+/// <param name="Hashes">A hash of the contents of each file or folder by what it is: base, expert, tokenizer, task, real.</param>
+/// <param name="Device">Kind of device, such as cpu: the last bits of a log-probability differ between kinds.</param>
+/// <param name="Weights">How the weights are held, such as bf16; null for how they are stored.</param>
+public sealed record DatasetSources(IReadOnlyList<string> Real, IReadOnlyDictionary<string, string> Hashes, string Device, string? Weights)
+{
+    /// <summary>Hashes files and folders.</summary>
+    /// <param name="real">Real examples.</param>
+    /// <param name="paths">What each is and where it lies; those without a path are left out.</param>
+    /// <param name="options">Device and weights of the engine.</param>
+    /// <exception cref="SteerException">A file cannot be read.</exception>
+    public static DatasetSources Read(IReadOnlyList<string> real, IEnumerable<(string Name, string? Path)> paths, EngineOptions options) => new(
+        real,
+        paths.Where(p => p.Path is not null).ToDictionary(p => p.Name, p => ContentHash.Of(p.Path!), StringComparer.Ordinal),
+        options.Device.Split(':')[0],
+        options.Weights?.ToString().ToLowerInvariant());
+}

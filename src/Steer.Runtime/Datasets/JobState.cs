@@ -1,0 +1,96 @@
+namespace Steer.Runtime.Datasets;
+
+/// <summary>
+/// How far a job is. It follows from the lines alone: what each item of each round became, in order. A resumed job goes through the
+/// lines with the same steps as the one that wrote them.
+/// </summary>
+internal sealed class JobState
+{
+    private readonly DatasetJobConfig _config;
+    private readonly List<string> _pool;
+    private readonly int _realCount;
+    private readonly List<int> _acceptedIds = [];
+    private readonly SortedDictionary<string, long> _rejected = new(StringComparer.Ordinal);
+    private List<DatasetItem> _retries = [];
+    private int _nextNew;
+
+    public JobState(DatasetJobConfig config, IReadOnlyList<string> real)
+    {
+        (_config, _realCount) = (config, real.Count);
+        _pool = [.. real];
+        Round = -1;
+        BeginRound();
+    }
+
+    /// <summary>The round at work, from 0.</summary>
+    public int Round { get; private set; }
+
+    /// <summary>Its items, in order; none where the job is done.</summary>
+    public IReadOnlyList<DatasetItem> Items { get; private set; } = [];
+
+    /// <summary>The pool as the round found it.</summary>
+    public NegativePool Pool { get; private set; } = new([]);
+
+    /// <summary>Items of the round that are judged.</summary>
+    public int Judged { get; private set; }
+
+    public bool Done => Items.Count == 0;
+
+    /// <summary>The item to be judged next.</summary>
+    public DatasetItem Current => Items[Judged];
+
+    public int Accepted => _acceptedIds.Count;
+
+    /// <summary>Items whose attempts are used up.</summary>
+    public int GivenUp { get; private set; }
+
+    /// <summary>Generated tokens of all lines.</summary>
+    public long Tokens { get; private set; }
+
+    /// <summary>Texts refused, by reason.</summary>
+    public IReadOnlyDictionary<string, long> Rejected => _rejected;
+
+    /// <summary>What stands at a place of the pool, in a word.</summary>
+    public string NameOf(int index) => index < _realCount ? $"real:{index}" : $"item:{_acceptedIds[index - _realCount]}";
+
+    /// <summary>The current item is accepted.</summary>
+    public void Accept(string text, int tokens)
+    {
+        _acceptedIds.Add(Current.Id);
+        if (_config.GrowPool)
+            _pool.Add(text);
+        Advance(tokens);
+    }
+
+    /// <summary>The current item is refused, and comes again in the next round while it has attempts left.</summary>
+    public void Reject(string reason, int tokens)
+    {
+        _rejected[reason] = _rejected.GetValueOrDefault(reason) + 1;
+        var item = Current;
+        if (item.Attempt + 1 < _config.MaxAttempts)
+            _retries.Add(item with { Attempt = item.Attempt + 1 });
+        else
+            GivenUp++;
+        Advance(tokens);
+    }
+
+    private void Advance(int tokens)
+    {
+        Tokens += tokens;
+        if (++Judged == Items.Count)
+            BeginRound();
+    }
+
+    /// <summary>A round holds what the last one refused, and new items up to its size: in the order of their ids, since new ones come last.</summary>
+    private void BeginRound()
+    {
+        Round++;
+        Judged = 0;
+        var items = _retries;
+        _retries = [];
+        while (items.Count < _config.RoundSize && _nextNew < _config.Count)
+            items.Add(new DatasetItem(_nextNew++, 0));
+        Items = items;
+        Pool = new NegativePool(_pool);
+    }
+}
