@@ -1,0 +1,41 @@
+#!/bin/sh
+# Kills a dataset job at random moments and goes on with it, until it was killed KILLS times (1000) and then to its end; says whether
+# the files are the same bytes as those of a job that nothing disturbed. Jobs that end before are counted and begun anew.
+#   tests/kill-9.sh [KILLS] [FOLDER]       needs a build of src/Steer.Cli; STEER names another program
+set -eu
+kills=${1:-1000}
+work=${2:-$(mktemp -d)}
+root=$(cd "$(dirname "$0")/.." && pwd)
+steer=${STEER:-$root/src/Steer.Cli/bin/Release/net10.0/steer}
+[ -x "$steer" ] || { echo "kill-9.sh: no program at $steer: run dotnet build -c Release src/Steer.Cli" >&2; exit 2; }
+
+job() {
+    "$steer" dataset --task astronomy --count 120 --round 24 --max-tokens 16 --max-chars 80 --allow-unfinished --seed 5 --quiet --out "$1"
+}
+
+# The same bytes, or the end of the script.
+compare() {
+    for file in manifest.json examples.jsonl rejected.jsonl; do
+        cmp "$work/undisturbed/$file" "$work/killed/$file" || { echo "kill-9.sh: $file differs after $done kills; both are in $work" >&2; exit 1; }
+    done
+}
+
+job "$work/undisturbed"
+done=0
+jobs=0
+while [ "$done" -lt "$kills" ]; do
+    job "$work/killed" &
+    process=$!
+    sleep "$(awk -v seed="$((done + jobs * 7919))" 'BEGIN { srand(seed); printf "%.3f", 0.2 + 2.3 * rand() }')"
+    if kill -9 "$process" 2> /dev/null; then
+        done=$((done + 1))
+    fi
+    if wait "$process" 2> /dev/null; then
+        compare
+        jobs=$((jobs + 1))
+        rm -r "$work/killed"
+    fi
+done
+job "$work/killed"
+compare
+echo "$done kills, $((jobs + 1)) jobs: all files are the same"
