@@ -66,10 +66,14 @@ internal sealed class HelpPage(Terminal terminal) : SynchronousCommandLineAction
         foreach (var option in group.Options)
         {
             string names = string.Join(", ", option.Aliases.Where(a => a.Length == 2).Append(option.Name));
-            bool choices = option.HelpName?.Contains('|', StringComparison.Ordinal) == true && option.HelpName.Length > WidestName - option.Name.Length;
-            string value = option.HelpName is null || choices ? "" : " " + option.HelpName;
-            string description = choices ? $"{option.Description} One of {option.HelpName!.Replace("|", ", ", StringComparison.Ordinal)}." : option.Description ?? "";
-            Row(names + value, description);
+            string value = option.HelpName ?? "", description = option.Description ?? "";
+            if (value.Contains('|', StringComparison.Ordinal) && names.Length + value.Length >= WidestName)
+            {
+                description += $" One of {value.Replace("|", ", ", StringComparison.Ordinal)}.";
+                value = "";
+            }
+
+            Row($"{names} {value}".TrimEnd(), description);
         }
     }
 

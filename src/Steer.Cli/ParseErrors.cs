@@ -49,8 +49,10 @@ internal static class ParseErrors
     {
         if (result.CommandResult.Command is RootCommand root)
         {
-            string? near = Spelling.Nearest(token, root.Subcommands.Select(c => c.Name));
-            return near is null ? $"no such command; there are {string.Join(", ", root.Subcommands.Select(c => c.Name))}." : $"no such command. Did you mean {near}?";
+            List<string> commands = [.. root.Subcommands.Select(c => c.Name)];
+            return Spelling.Nearest(token, commands) is { } near
+                ? $"no such command. Did you mean {near}?"
+                : $"no such command; there are {string.Join(", ", commands)}.";
         }
 
         return result.CommandResult.Command.Options.Any(o => o.Name == "--prompt")

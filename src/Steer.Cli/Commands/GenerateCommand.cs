@@ -38,7 +38,8 @@ internal sealed class GenerateCommand : SteerCommand
     [
         ("steer generate --task astronomy -n 8 --gamma 0.3 --eta 0.2", "Eight hypotheses by the astronomy expert, pushed away from real ones."),
         ("steer generate --prompt \"Once upon a time\" --max-tokens 60", "The base alone continues a text."),
-        ("steer generate --base DIR --expert DIR --prompt-file prompts.jsonl --gamma 0.3 --json -o texts.jsonl", "Your own models and prompts; results as JSON lines."),
+        ("steer generate --base DIR --expert DIR --prompt-file prompts.jsonl --gamma 0.3 --json -o texts.jsonl",
+            "Your own models and prompts; results as JSON lines."),
     ];
 
     protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)

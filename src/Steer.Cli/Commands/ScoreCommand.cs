@@ -93,7 +93,12 @@ internal sealed class ScoreCommand : SteerCommand
     private void Close(Progress progress, SteerEngine engine, ScoreWriter writer, BranchNames branches, int texts, bool quiet)
     {
         if (writer.Totals.FirstOrDefault(t => t.Masked > 0) is { } masked)
-            progress.Note($"{masked.Masked} of {masked.Tokens} tokens lie outside the plausibility mask, where the guided probability is 0; --alpha 0 scores without a mask.");
+        {
+            progress.Note(
+                $"{masked.Masked} of {masked.Tokens} tokens lie outside the plausibility mask, where the guided probability is 0; "
+                + "--alpha 0 scores without a mask.");
+        }
+
         progress.Dispose();
         if (!quiet)
             ClosingBox.Draw(Terminal, engine, Figures.Count(texts), branches.Names, progress.Elapsed.TotalSeconds);

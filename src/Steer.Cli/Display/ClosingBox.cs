@@ -22,7 +22,7 @@ internal static class ClosingBox
         Row("Texts", texts);
         Row("Prefill", $"{Figures.Rate(s.PrefillRows, s.PrefillSeconds)} ({Figures.Count(s.PrefillRows)} computed, {Figures.Count(s.SharedRows)} shared)");
         if (s.DecodeRows > 0)
-            Row("Decode", $"{Figures.Rate(s.GeneratedTokens, s.DecodeSeconds)} ({Figures.Count(s.GeneratedTokens)} tokens, {Figures.Count(s.DecodeRows)} rows)");
+            Row("Decode", $"{Figures.Rate(s.GeneratedTokens, s.DecodeSeconds)} ({Figures.Count(s.GeneratedTokens)} tokens)");
         Row("Branches", $"{branches.Count} ({string.Join(", ", branches)})");
         Row("Memory", Memory(s));
         if (s.Preemptions > 0)

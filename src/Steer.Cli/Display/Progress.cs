@@ -46,7 +46,7 @@ internal sealed class Progress : IDisposable
     public void Loading(string path, double share)
     {
         lock (_lock)
-            _loading = string.Create(CultureInfo.InvariantCulture, $"loading {path} {share:0%}");
+            _loading = string.Create(CultureInfo.InvariantCulture, $"loading {share:0%} of {Path.GetFileName(Path.TrimEndingDirectorySeparator(path))}");
     }
 
     /// <summary>Loading is over and <paramref name="total"/> texts begin.</summary>

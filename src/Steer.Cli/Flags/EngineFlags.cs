@@ -19,7 +19,10 @@ internal sealed class EngineFlags : FlagGroup
         _device = Add(Flag.Text("--device", "NAME", "cpu (default), cuda, cuda:N, opencl, opencl:N or ilgpu-cpu; see steer devices."));
         _threads = Add(Flag.Integer("--threads", "N", "Threads of the CPU device. Default: one for each processor."));
         _maxBatch = Add(Flag.Integer("--max-batch", "N", "Sequences that run at once; more wait. Default: 32."));
-        _memory = Add(Flag.Bytes("--memory", "SIZE", "Memory for keys and values, such as 512MB or 4GB. Default: what the sequences need, at most a quarter of the machine's."));
+        _memory = Add(Flag.Bytes(
+            "--memory", "SIZE",
+            "Memory for keys and values, such as 512MB or 4GB. Default: what the sequences need, at most a quarter of the "
+            + "machine's."));
         _weights = Add(Flag.Choice("--weights", "How weights are held. Default: as they are stored.", ("f32", DType.F32), ("bf16", DType.BF16)));
     }
 

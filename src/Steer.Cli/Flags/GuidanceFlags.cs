@@ -27,16 +27,23 @@ internal sealed class GuidanceFlags : FlagGroup
             ("plain", GuidancePreset.Plain), ("steer", GuidancePreset.Steer), ("cfg", GuidancePreset.Cfg), ("contrastive", GuidancePreset.Contrastive),
             ("contrastive-beta", GuidancePreset.ContrastiveBeta), ("dexperts", GuidancePreset.DExperts), ("proxy", GuidancePreset.Proxy),
             ("context-aware", GuidancePreset.ContextAware)));
-        _gamma = Add(Flag.Number("--gamma", "X", "Strength of the expert against the base (other presets: of their guidance). Useful up to about 0.6. Default: the task's, else 0."));
+        _gamma = Add(Flag.Number(
+            "--gamma", "X",
+            "Strength of the expert against the base (other presets: of their guidance). Useful up to about 0.6. Default: the "
+            + "task's, else 0."));
         _eta = Add(Flag.Number("--eta", "X", "Strength of the push away from the negatives. Useful up to about 0.4. Default: the task's, else 0."));
-        _alpha = Add(Flag.Number("--alpha", "X", "Only tokens of at least this share of the expert's best stay. Default: the task's, else 0.1 where guidance is on."));
+        _alpha = Add(Flag.Number(
+            "--alpha", "X",
+            "Only tokens of at least this share of the expert's best stay. Default: the task's, else 0.1 where guidance is on."));
         _floor = Add(Flag.Number("--floor", "X", "Log-probabilities below it are raised to it. Default: -10000."));
         _sumToOne = Add(Flag.Switch("--sum-to-one", "Weights add up to 1, so that eta does not act as a temperature."));
         _noEosExempt = Add(Flag.Switch("--no-eos-exempt", "Lets negatives push the end of a text away too."));
         _combination = Add(Flag.Choice(
             "--negative-combination", "How several negatives push: as one context, or one branch each. Default: joined.",
             ("joined", NegativeCombination.Joined), ("mean", NegativeCombination.Mean), ("log-mean-exp", NegativeCombination.LogMeanExp)));
-        _amateurTemperature = Add(Flag.Number("--amateur-temperature", "X", "Divides the amateur's scores (presets contrastive, contrastive-beta). Default: 1."));
+        _amateurTemperature = Add(Flag.Number(
+            "--amateur-temperature", "X",
+            "Divides the amateur's scores (presets contrastive, contrastive-beta). Default: 1."));
     }
 
     /// <summary>Puts what was given over the task's defaults, and checks it.</summary>

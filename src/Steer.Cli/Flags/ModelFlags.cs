@@ -19,8 +19,14 @@ internal sealed class ModelFlags : FlagGroup
     public ModelFlags()
         : base("Task and models")
     {
-        _task = Add(Flag.Text("--task", "NAME|FILE", "A task that comes with the program (astronomy, comments, commonsense), or a task.json: prompt, stops, real examples, models, gamma and eta. Flags win over it."));
-        _base = Add(Flag.Text("--base", "DIR", "Base model: a Hugging Face folder or a llama2.c file. Default: the task's, or the small one that comes with the program."));
+        _task = Add(Flag.Text(
+            "--task", "NAME|FILE",
+            "A task that comes with the program (astronomy, comments, commonsense), or a task.json: prompt, stops, real examples, "
+            + "models, gamma and eta. Flags win over it."));
+        _base = Add(Flag.Text(
+            "--base", "DIR",
+            "Base model: a Hugging Face folder or a llama2.c file. Default: the task's, or the small one that comes with the "
+            + "program."));
         _expert = Add(Flag.Text("--expert", "DIR", "Expert: a LoRA folder or a whole checkpoint. Default: the task's, unless --base is given."));
         _tokenizer = Add(Flag.Text("--tokenizer", "PATH", "Tokenizer folder or file. Default: the base's."));
         _antiExpert = Add(Flag.Text("--anti-expert", "DIR", "The model to move away from (preset dexperts)."));

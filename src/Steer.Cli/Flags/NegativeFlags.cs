@@ -17,7 +17,10 @@ internal sealed class NegativeFlags : FlagGroup
     public NegativeFlags()
         : base("Negatives")
     {
-        _file = Add(Flag.Text("--negatives", "FILE", "Texts to push away from: JSONL with a field \"text\", or plain text with one on each line. Default: the task's real examples."));
+        _file = Add(Flag.Text(
+            "--negatives", "FILE",
+            "Texts to push away from: JSONL with a field \"text\", or plain text with one on each line. Default: the task's real "
+            + "examples."));
         _perItem = Add(Flag.Integer("--negatives-per-item", "K", "How many are drawn, by the seed, for each text. Default: the task's, else 10."));
         _ids = Add(Flag.Ids("--negative-ids", "One negative context as token ids, the same for all texts."));
         _separator = Add(Flag.Text("--negative-separator", "TEXT", "Stands between joined negatives; \\n stands for a line end. Default: a space."));

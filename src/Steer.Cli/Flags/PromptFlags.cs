@@ -17,8 +17,12 @@ internal sealed class PromptFlags : FlagGroup
     public PromptFlags(bool several)
         : base("Prompt")
     {
-        _prompt = Add(Flag.Texts("--prompt", "TEXT", several ? "Text to continue; may be given again. Default: the task's." : "Text that comes before those scored. Default: the task's."));
-        _file = Flag.Text("--prompt-file", "FILE", "Prompts: JSONL with a field \"prompt\" or \"text\", or plain text with one on each line; - for standard input, which is also read when piped and nothing else is given.");
+        _prompt = Add(Flag.Texts(
+            "--prompt", "TEXT", (several ? "Text to continue; may be given again." : "Text that comes before those scored.") + " Default: the task's."));
+        _file = Flag.Text(
+            "--prompt-file", "FILE",
+            "Prompts: JSONL with a field \"prompt\" or \"text\", or plain text with one on each line; - for standard input, which "
+            + "is also read when piped and nothing else is given.");
         if (several)
             Add(_file);
         _ids = Add(Flag.Ids("--prompt-ids", "The prompt as token ids."));
@@ -52,7 +56,9 @@ internal sealed class PromptFlags : FlagGroup
         if (file is null && !terminal.InputIsRedirected)
         {
             string tasks = Tasks.Names.Count > 0 ? $" ({string.Join(", ", Tasks.Names)})" : "";
-            throw new SteerException($"There is nothing to continue: give --task NAME{tasks}, --prompt TEXT or --prompt-file FILE, or pipe text in. See steer generate --help.");
+            throw new SteerException(
+                $"There is nothing to continue: give --task NAME{tasks}, --prompt TEXT or --prompt-file FILE, or pipe text in. "
+                + "See steer generate --help.");
         }
 
         var (texts, name) = file is null or TextInput.StandardInput

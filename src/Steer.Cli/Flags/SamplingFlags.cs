@@ -48,7 +48,9 @@ internal sealed class SamplingFlags : FlagGroup
         _presencePenalty = Add(Flag.Number("--presence-penalty", "X", "Subtracted from tokens that were made. Default: 0."));
         _logitBias = Add(Flag.Parsed(
             "--logit-bias", "ID=X,...", "Added to the scores of tokens; -inf bans one.", "pairs such as 5=-2,17=-inf", TokenIds.ParseBiases));
-        _stop = Add(Flag.Texts("--stop", "TEXT", "Ends a text, and is cut off it; may be given again. \\n stands for a line end. Default: the task's."));
+        _stop = Add(Flag.Texts(
+            "--stop", "TEXT",
+            "Ends a text, and is cut off it; may be given again. \\n stands for a line end. Default: the task's."));
         _stopTokenIds = Add(Flag.Ids("--stop-token-ids", "Tokens that end a text."));
         _ignoreEos = Add(Flag.Switch("--ignore-eos", "End-of-sequence tokens do not end a text."));
         _logProbs = Add(OptionalCount());

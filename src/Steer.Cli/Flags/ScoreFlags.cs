@@ -15,8 +15,14 @@ internal sealed class ScoreFlags : FlagGroup
     public ScoreFlags()
         : base("Scoring")
     {
-        _idsFile = Add(Flag.Text("--ids-file", "FILE", "Token ids instead of texts: a JSON array of arrays. Without a prompt, the first id of each is context and is not scored."));
-        _logits = Add(Flag.Text("--logits", "FILE", "Also writes raw logits to a safetensors file: tensor logits [sequences, tokens, vocab] in f32 of the expert, or of the base where there is none; short rows are padded with zeros."));
+        _idsFile = Add(Flag.Text(
+            "--ids-file", "FILE",
+            "Token ids instead of texts: a JSON array of arrays. Without a prompt, the first id of each is context and is not "
+            + "scored."));
+        _logits = Add(Flag.Text(
+            "--logits", "FILE",
+            "Also writes raw logits to a safetensors file: tensor logits [sequences, tokens, vocab] in f32 of the expert, or of the "
+            + "base where there is none; short rows are padded with zeros."));
         _eos = Add(Flag.Switch("--eos", "Scores the end-of-sequence token after each text too. Default with --task."));
         _noEos = Add(Flag.Switch("--no-eos", "Does not."));
         _logProbs = Add(Flag.Switch("--log-probs", "With --json: every token."));

@@ -27,8 +27,9 @@ internal static class TokenIds
         var biases = new Dictionary<int, float>();
         foreach (string part in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
-            int at = part.IndexOfAny(['=', ':']);
-            if (at < 0 || !int.TryParse(part.AsSpan(0, at), NumberStyles.None, CultureInfo.InvariantCulture, out int id) || !TryBias(part[(at + 1)..], out float bias))
+            int at = Math.Max(0, part.IndexOfAny(['=', ':']));
+            bool read = int.TryParse(part.AsSpan(0, at), NumberStyles.None, CultureInfo.InvariantCulture, out int id);
+            if (!TryBias(part[(at + 1)..], out float bias) || !read)
                 return null;
             biases[id] = bias;
         }

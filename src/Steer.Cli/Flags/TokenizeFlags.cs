@@ -12,7 +12,10 @@ internal sealed class TokenizeFlags : FlagGroup
     public TokenizeFlags()
         : base("Tokenizer")
     {
-        _tokenizer = Add(Flag.Text("--tokenizer", "PATH", "Tokenizer folder or file: tokenizer.json, tokenizer.model, vocab.json with merges.txt, or a llama2.c .bin. Default: the one that comes with the program."));
+        _tokenizer = Add(Flag.Text(
+            "--tokenizer", "PATH",
+            "Tokenizer folder or file: tokenizer.json, tokenizer.model, vocab.json with merges.txt, or a llama2.c .bin. Default: "
+            + "the one that comes with the program."));
         _special = Add(Flag.Switch("--special", "Adds the special tokens that go around a text; decoded leaves special tokens out."));
         _ids = Add(Flag.Ids("--ids", "Decodes these instead of text."));
     }

@@ -24,7 +24,9 @@ internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, string comp
     /// <exception cref="SteerException">There is no tokenizer or no end-of-sequence token, or a text is too short or too long.</exception>
     public IEnumerable<ScoredText> FromTexts(IEnumerable<string> texts)
     {
-        int[] end = !eos ? [] : engine.EosIds.Count > 0 ? [engine.EosIds[0]] : throw new SteerException("The model has no end-of-sequence token: give --no-eos.");
+        if (eos && engine.EosIds.Count == 0)
+            throw new SteerException("The model has no end-of-sequence token: give --no-eos.");
+        int[] end = eos ? [engine.EosIds[0]] : [];
         return texts.Select((text, i) => Check(FromText($"text {i + 1}", text, end)));
     }
 
@@ -38,7 +40,8 @@ internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, string comp
             int[] context = Encode(prompt), whole = Tokenizer.Encode(prompt.Text + completionPrefix + text, addSpecialTokens: true);
 
             // Where the prompt's last token would melt into the text's first, the text begins a token of its own, as it does when it is generated.
-            int[] completion = prompt.Ids is null && whole.AsSpan().StartsWith(context) ? whole[context.Length..] : Tokenizer.Encode(completionPrefix + text, false);
+            bool splits = prompt.Ids is null && whole.AsSpan().StartsWith(context);
+            int[] completion = splits ? whole[context.Length..] : Tokenizer.Encode(completionPrefix + text, addSpecialTokens: false);
             return new ScoredText(source, text, context, [.. completion, .. end]);
         }
 
@@ -56,7 +59,11 @@ internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, string comp
         if (text.Completion.Length == 0 && text.Text is not null)
             throw new SteerException($"{text.Source}: has no token to score. Give a longer one.");
         if (text.Sequence.Length > engine.MaxPositions)
-            throw new SteerException($"{text.Source}: has {text.Sequence.Length} tokens with what comes before it, and the model's window is {engine.MaxPositions}. Shorten it.");
+        {
+            throw new SteerException(
+                $"{text.Source}: has {text.Sequence.Length} tokens with what comes before it, and the model's window is {engine.MaxPositions}. Shorten it.");
+        }
+
         int unknown = Array.Find(text.Sequence, id => (uint)id >= (uint)engine.VocabSize);
         return (uint)unknown < (uint)engine.VocabSize
             ? text
