@@ -71,7 +71,7 @@ public sealed partial class IlgpuDevice
     private static IEnumerable<ILGPU.Runtime.Device> Gpus(Context context) => context.Devices.Where(d => d is CudaDevice or CLDevice);
 
     private static ArgumentException Missing(string name) =>
-        new($"There is no device '{name}' here; there are: {string.Join(", ", List().Select(d => d.Name))}.");
+        new($"There is no device '{name}' here; there are: cpu, {string.Join(", ", List().Select(d => d.Name))}.");
 
     private static string DescribeEmulator() =>
         string.Create(CultureInfo.InvariantCulture, $"ILGPU's CPU accelerator, {Environment.ProcessorCount} threads (an emulator for tests)");
