@@ -36,11 +36,13 @@ internal sealed class BenchCommand : SteerCommand
     [
         ("steer bench --task astronomy --batch 1,8 --gamma 0.3 --eta 0.2", "The small pair with a base, an expert and a negative branch."),
         ("steer bench --base DIR --expert DIR --batch 1,4,16", "Your own models."),
+        ("steer bench --shape 134M --weights f32 --batch 1", "A random model of 134M parameters with a random adapter."),
     ];
 
     protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
     {
-        var models = _models.Resolve(parsed);
+        using var random = _flags.Shape(parsed) is { } shape ? new SyntheticPair(shape) : null;
+        var models = random is null ? _models.Resolve(parsed) : new ModelChoice { Base = random.Base, Expert = random.Expert };
         var guidance = _guidance.Apply(parsed, models, hasContext: false);
         if (guidance is { Preset: GuidancePreset.Steer, Gamma: null or 0, Eta: 0 } && models.Expert is not null)
             guidance = guidance with { Gamma = DefaultGamma };

@@ -1,11 +1,13 @@
 using System.CommandLine;
 using Steer.Runtime;
+using Steer.Runtime.Checkpoints;
 
 namespace Steer.Cli.Flags;
 
 /// <summary>What is measured.</summary>
 internal sealed class BenchFlags : FlagGroup
 {
+    private readonly Option<string?> _shape;
     private readonly Option<int[]?> _batch;
     private readonly Option<int?> _promptTokens;
     private readonly Option<int?> _negativeTokens;
@@ -14,11 +16,16 @@ internal sealed class BenchFlags : FlagGroup
     public BenchFlags()
         : base("Measurement")
     {
+        string shapes = string.Join(", ", SyntheticShape.Known.Select(s => s.Name));
+        _shape = Add(Flag.Text("--shape", "NAME", $"Instead of trained models: a random Llama-shaped base and a random adapter of rank 16. One of {shapes}."));
         _batch = Add(Flag.Parsed("--batch", "1,4,8", "Numbers of sequences at once. Default: 1,4,8.", "numbers such as 1,4,8", TokenIds.Parse));
         _promptTokens = Add(Flag.Integer("--prompt-tokens", "N", "Tokens of each prompt. Default: 128."));
         _negativeTokens = Add(Flag.Integer("--negative-tokens", "N", "Tokens of each negative context, where --eta is above 0. Default: 128."));
         _maxTokens = Add(Flag.Integer("--max-tokens", "N", "Tokens generated for each sequence. Default: 128."));
     }
+
+    /// <summary>Sizes of a random model; null for models from files.</summary>
+    public SyntheticShape? Shape(ParseResult parsed) => parsed.GetValue(_shape) is { } name ? SyntheticShape.Find(name) : null;
 
     public int[] Batches(ParseResult parsed) => parsed.Given(_batch) is not { } batches
         ? [1, 4, 8]
