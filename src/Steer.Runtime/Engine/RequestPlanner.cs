@@ -76,7 +76,7 @@ internal sealed class RequestPlanner(
             // The last token is drawn and never computed, so it needs no position.
             int window = models[branch.Variant].Config.MaxPositions, left = window - branch.Context.Count + 1;
             if (left < 1)
-                throw new SteerException($"The {branch.Name} context has {branch.Context.Count} tokens and the model's window is {window}: shorten it.");
+                throw new SteerException($"The {branch.Name} branch begins with {branch.Context.Count} tokens and the model's window is {window}: shorten it.");
             most = Math.Min(most, left);
         }
 

@@ -7,7 +7,8 @@ namespace Steer.Runtime.Tests.Tokenization;
 
 /// <summary>
 /// Held against Microsoft.ML.Tokenizers 2.0.1 where it is right: ASCII text that begins and ends without a space. (Beyond the basic plane its patterns see
-/// halves of letters; of white space alone its SentencePiece makes a token; unknown neighbours it does not join.)
+/// halves of letters; of white space alone its SentencePiece makes a token; unknown neighbours it does not join; of two equal pairs that overlap, as in
+/// "ooo", its SentencePiece takes sometimes the left one, as SentencePiece does, and sometimes the right.)
 /// </summary>
 public sealed class MicrosoftTokenizersTests
 {
@@ -40,5 +41,5 @@ public sealed class MicrosoftTokenizersTests
     }
 
     private static void Check(Tokenizer theirs, Steer.Runtime.Tokenization.Tokenizer ours) =>
-        Ascii.Sample(text => Assert.Equal(theirs.EncodeToIds(text), ours.Encode(text, addSpecialTokens: false)), iter: 500);
+        Ascii.Where(text => !Regex.IsMatch(text, @"([a-z])\1\1")).Sample(text => Assert.Equal(theirs.EncodeToIds(text), ours.Encode(text, addSpecialTokens: false)), iter: 500);
 }
