@@ -80,9 +80,8 @@ internal sealed unsafe class AttentionTile(TileSet tiles) : IDisposable
         {
             if ((uint)table[i] >= (uint)cache.Shape.NumBlocks)
                 throw new ArgumentException($"Attention: block {table[i]} of a cache of {cache.Shape.NumBlocks}.");
-            long block = (long)table[i] * cache.Shape.NumKvHeads;
-            keys[i] = (byte*)(firstKeys + (block * cache.KeyBlock));
-            values[i] = (byte*)(firstValues + (block * cache.ValueBlock));
+            keys[i] = (byte*)(firstKeys + (table[i] * cache.KeyBlock));
+            values[i] = (byte*)(firstValues + (table[i] * cache.ValueBlock));
         }
     }
 

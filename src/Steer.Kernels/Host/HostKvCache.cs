@@ -1,8 +1,9 @@
 namespace Steer.Kernels.Host;
 
 /// <summary>
-/// Keys [layer][block][kv head][head dim][16] and values [layer][block][kv head][16][padded head dim]: the scores of a block's 16 positions are
-/// one vector, and so are 16 columns of a value. The head dim of values is rounded up to 16 columns; the rest stays zero.
+/// Keys [layer][kv head][block][head dim][16] and values [layer][kv head][block][16][padded head dim]: the scores of a block's 16 positions are
+/// one vector, and so are 16 columns of a value; neighbouring blocks of a context are one run of memory for each head. The head dim of values is
+/// rounded up to 16 columns; the rest stays zero.
 /// </summary>
 internal sealed unsafe class HostKvCache : KvCache
 {
@@ -29,16 +30,16 @@ internal sealed unsafe class HostKvCache : KvCache
     /// <summary>Elements of one head's values in one block.</summary>
     public long ValueBlock { get; }
 
-    /// <summary>Keys of a head in block 0 of a layer; blocks follow each other at <see cref="KeyBlock"/> * kv heads.</summary>
-    public float* Keys(int layer, int head) => _keys.Data + (((long)layer * Shape.NumBlocks * Shape.NumKvHeads) + head) * KeyBlock;
+    /// <summary>Keys of a head in block 0 of a layer; blocks follow each other at <see cref="KeyBlock"/>.</summary>
+    public float* Keys(int layer, int head) => _keys.Data + ((((long)layer * Shape.NumKvHeads) + head) * Shape.NumBlocks * KeyBlock);
 
-    /// <summary>Values of a head in block 0 of a layer; blocks follow each other at <see cref="ValueBlock"/> * kv heads.</summary>
-    public float* Values(int layer, int head) => _values.Data + (((long)layer * Shape.NumBlocks * Shape.NumKvHeads) + head) * ValueBlock;
+    /// <summary>Values of a head in block 0 of a layer; blocks follow each other at <see cref="ValueBlock"/>.</summary>
+    public float* Values(int layer, int head) => _values.Data + ((((long)layer * Shape.NumKvHeads) + head) * Shape.NumBlocks * ValueBlock);
 
     /// <summary>Writes a head's key and value [head dim] at slot block * 16 + position.</summary>
     public void Write(int layer, int head, int slot, float* key, float* value)
     {
-        long block = (long)(slot / KvCacheShape.BlockSize) * Shape.NumKvHeads;
+        long block = slot / KvCacheShape.BlockSize;
         int position = slot % KvCacheShape.BlockSize;
         float* keys = Keys(layer, head) + (block * KeyBlock) + position;
         for (int i = 0; i < Shape.HeadDim; i++)
