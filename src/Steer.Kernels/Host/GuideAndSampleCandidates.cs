@@ -133,7 +133,7 @@ internal sealed unsafe class GuideAndSampleCandidates : IDisposable
         int end = Math.Min((block + 1) * BlockSize, Count), token = -1;
         for (int start = block * BlockSize; start < end; start += Lanes)
         {
-            var masses = Exp(Vector256.Load(Scores + start));
+            var masses = VectorMath.Exp(Vector256.Load(Scores + start));
             for (int lane = 0; lane < Lanes && start + lane < end; lane++)
             {
                 if (masses[lane] == 0)
@@ -182,10 +182,10 @@ internal sealed unsafe class GuideAndSampleCandidates : IDisposable
                 var x1 = Vector256.Load(scores + i + Lanes);
                 var x2 = Vector256.Load(scores + i + 2 * Lanes);
                 var x3 = Vector256.Load(scores + i + 3 * Lanes);
-                var e0 = Exp(x0);
-                var e1 = Exp(x1);
-                var e2 = Exp(x2);
-                var e3 = Exp(x3);
+                var e0 = VectorMath.Exp(x0);
+                var e1 = VectorMath.Exp(x1);
+                var e2 = VectorMath.Exp(x2);
+                var e3 = VectorMath.Exp(x3);
                 m0 += e0;
                 m1 += e1;
                 m2 += e2;

@@ -19,39 +19,7 @@ internal static unsafe class GuideAndSampleMath
     /// <summary>Numbers that one turn of a summing loop takes.</summary>
     public const int Stride = 4 * Lanes;
 
-    // Below this the result would be subnormal: it counts as 0.
-    private const float MinExponent = -87f;
-    private const float Log2E = 1.44269504f;
-
-    // ln 2 in two parts: the upper has so few bits that its product with an exponent is exact.
-    private const float Ln2Upper = 0.693359375f;
-    private const float Ln2Lower = -2.12194440e-4f;
-
     private static readonly Vector256<int>[] PackOrders = MakePackOrders();
-
-    // 1.5 * 2^23: adding it rounds to an integer, which then lies in the lowest bits.
-    private const float RoundToInteger = 12582912f;
-
-    /// <summary>exp(x) for x of at most 0, to about one unit in the last place; 0 below -87.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Exp(Vector256<float> x)
-    {
-        // x = n ln 2 + r with |r| <= ln 2 / 2; the Taylor series of exp(r) to r^7 is right to 6e-9.
-        var rounded = Vector256.FusedMultiplyAdd(x, Vector256.Create(Log2E), Vector256.Create(RoundToInteger));
-        var n = rounded - Vector256.Create(RoundToInteger);
-        var r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-Ln2Upper), x);
-        r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-Ln2Lower), r);
-        var p = Vector256.Create(1f / 5040);
-        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 720));
-        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 120));
-        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 24));
-        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 6));
-        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(0.5f));
-        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f));
-        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f));
-        var scaled = (p.AsInt32() + (rounded.AsInt32() << 23)).AsSingle();
-        return scaled & Vector256.GreaterThanOrEqual(x, Vector256.Create(MinExponent));
-    }
 
     /// <summary>Sum of 32 lanes in float64, always in the same order.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -146,10 +114,10 @@ internal static unsafe class GuideAndSampleMath
                 var x2 = Vector256.Load(at + 2 * Lanes) - offset;
                 var x3 = Vector256.Load(at + 3 * Lanes) - offset;
                 unordered |= (~Vector256.Equals(x0, x0) | ~Vector256.Equals(x1, x1)) | (~Vector256.Equals(x2, x2) | ~Vector256.Equals(x3, x3));
-                s0 += Exp(x0);
-                s1 += Exp(x1);
-                s2 += Exp(x2);
-                s3 += Exp(x3);
+                s0 += VectorMath.Exp(x0);
+                s1 += VectorMath.Exp(x1);
+                s2 += VectorMath.Exp(x2);
+                s3 += VectorMath.Exp(x3);
             }
             sum += Sum(s0, s1, s2, s3);
         }

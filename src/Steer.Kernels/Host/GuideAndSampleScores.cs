@@ -241,7 +241,7 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
             max = Vector256.MaxNative(LogProb(tokens, i, isEos && IsExempt(j) ? _reference : terms + j), max);
         var sum = Vector256<float>.Zero;
         for (int j = first; j < first + size; j++)
-            sum += Exp(LogProb(tokens, i, isEos && IsExempt(j) ? _reference : terms + j) - max);
+            sum += VectorMath.Exp(LogProb(tokens, i, isEos && IsExempt(j) ? _reference : terms + j) - max);
         return max + Vector256.Log(sum / Vector256.Create((float)size));
     }
 

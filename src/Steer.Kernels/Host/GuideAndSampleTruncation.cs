@@ -65,7 +65,7 @@ internal sealed unsafe class GuideAndSampleTruncation(GuideAndSampleCandidates c
         // margin of 0.001 in the exponent is for rounding.
         int count = CollectKeys((float)Math.Max(Math.Log((1 - p) * mass / candidates.Count) - 1e-3, float.MinValue));
         for (int i = 0; i < count; i += Lanes)
-            Exp(Vector256.Load(select.Keys + i)).Store(select.Masses + i);
+            VectorMath.Exp(Vector256.Load(select.Keys + i)).Store(select.Masses + i);
         float threshold = select.Threshold(count, p * mass, out double above);
         double needed = Math.Ceiling((p * mass - above) / Math.Exp(threshold));
         candidates.Keep(candidates.Scores, threshold, (int)Math.Clamp(needed, 1, int.MaxValue));
@@ -88,7 +88,7 @@ internal sealed unsafe class GuideAndSampleTruncation(GuideAndSampleCandidates c
         {
             var score = Vector256.Load(scores + i);
             (-Vector256.Abs(score + centre)).Store(keys + i);
-            Exp(score).Store(select.Masses + i);
+            VectorMath.Exp(score).Store(select.Masses + i);
         }
         float threshold = select.Threshold(candidates.Count, p * candidates.Mass, out _);
         for (int i = 0; i < candidates.Count; i += Lanes)
