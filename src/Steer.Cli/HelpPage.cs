@@ -45,13 +45,17 @@ internal sealed class HelpPage(Terminal terminal) : SynchronousCommandLineAction
 
     private void WriteCommand(SteerCommand command)
     {
-        Paragraph($"steer {command.Name} - {command.Description}");
+        Paragraph($"{ParseErrors.CommandLine(command)} - {command.Description}");
         Heading("Usage");
         string arguments = string.Concat(command.Arguments.Select(a => $" [{a.Name}{(a.Arity.MaximumNumberOfValues > 1 ? "..." : "")}]"));
-        Line($"  steer {command.Name}{arguments} [flags]");
+        Line($"  {ParseErrors.CommandLine(command)}{arguments} [flags]");
         Heading(command.Examples.Count == 1 ? "Example" : "Examples");
         foreach (var example in command.Examples)
             Example(example.CommandLine, example.Comment);
+        if (command.Subcommands.Count > 0)
+            Heading("Commands");
+        foreach (var subcommand in command.Subcommands)
+            Row(subcommand.Name, subcommand.Description ?? "");
         if (command.Arguments.Count > 0)
             Heading("Arguments");
         foreach (var argument in command.Arguments)

@@ -22,7 +22,8 @@ internal static class ParseErrors
     }
 
     /// <summary>What is typed to run a command.</summary>
-    public static string CommandLine(Command command) => command is RootCommand ? "steer" : $"steer {command.Name}";
+    public static string CommandLine(Command command) =>
+        string.Join(' ', command.Parents.OfType<Command>().Where(c => c is not RootCommand).Select(c => c.Name).Prepend("steer").Append(command.Name).Take(command is RootCommand ? 1 : int.MaxValue));
 
     /// <summary>Dashed words that were taken for something else: left over, or texts that stand before any "--".</summary>
     private static IEnumerable<string> UnknownOptions(ParseResult result)

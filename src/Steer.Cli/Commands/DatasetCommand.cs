@@ -2,6 +2,7 @@ using System.CommandLine;
 using Steer.Cli.Display;
 using Steer.Cli.Flags;
 using Steer.Cli.Input;
+using Steer.Cli.Runs;
 using Steer.Runtime;
 using Steer.Runtime.Datasets;
 using Steer.Runtime.Engine;
@@ -30,6 +31,9 @@ internal sealed class DatasetCommand : SteerCommand
         : base("dataset", "Makes a data set in rounds, refuses what is bad or repeated, and goes on where it was ended.", terminal)
     {
         Arguments.Add(_file);
+        Subcommands.Add(new DatasetWatchCommand(terminal));
+        Subcommands.Add(new DatasetExportCommand(terminal));
+        Subcommands.Add(new DatasetMergeCommand(terminal));
         _dataset = Add(new DatasetFlags());
         _models = Add(new ModelFlags());
         _guidance = Add(new GuidanceFlags());
@@ -43,6 +47,8 @@ internal sealed class DatasetCommand : SteerCommand
     [
         ("steer dataset --task commonsense --count 1000 --out runs/csqa --gamma 0.3 --eta 0.2", "A thousand questions. Run it again to go on after any interruption."),
         ("steer dataset job.json --device cuda", "The same from a file, with one flag of its own."),
+        ("steer dataset watch runs/csqa", "How far it is, from another terminal."),
+        ("steer dataset export runs/csqa --format parquet --test-share 0.1 --out hub/csqa", "Parquet files of a train and a test part, with a dataset card."),
     ];
 
     protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
@@ -53,8 +59,11 @@ internal sealed class DatasetCommand : SteerCommand
         var options = _engine.Apply(parsed, models.ToOptions());
         options.Check();
         var config = Config(parsed, models);
-        using var job = DatasetJob.Open(config, Sources(parsed, models, options), _dataset.Folder(parsed), _dataset.Resume(parsed));
+        var sources = Sources(parsed, models, options);
         bool quiet = _dataset.Quiet(parsed);
+        if (_dataset.DryRun(parsed))
+            return await DryRun.RunAsync(Terminal, config, sources, options, quiet, stop).ConfigureAwait(false);
+        using var job = DatasetJob.Open(config, sources, _dataset.Folder(parsed), _dataset.Resume(parsed));
         if (job.Progress.Done)
         {
             if (!quiet)

@@ -13,6 +13,7 @@ internal sealed class DatasetFlags : FlagGroup
     private readonly Option<int?> _round;
     private readonly Option<int?> _maxAttempts;
     private readonly Option<bool> _tokenIds;
+    private readonly Option<bool> _dryRun;
     private readonly Option<bool> _quiet;
 
     public DatasetFlags()
@@ -26,11 +27,14 @@ internal sealed class DatasetFlags : FlagGroup
         _round = Add(Flag.Integer("--round", "N", "Items of a round; what a round accepts joins the negatives of the next. Default: 256."));
         _maxAttempts = Add(Flag.Integer("--max-attempts", "N", "Times an item is tried before it is given up. Default: 10."));
         _tokenIds = Add(Flag.Switch("--token-ids", "Lines hold the token ids."));
+        _dryRun = Add(Flag.Switch("--dry-run", "Makes at most 32 examples, keeps none, and says what the job will cost."));
         _quiet = Add(Flag.Switch("--quiet", "No progress and no closing box."));
         _quiet.Aliases.Add("-q");
     }
 
     public bool Quiet(ParseResult parsed) => parsed.GetValue(_quiet);
+
+    public bool DryRun(ParseResult parsed) => parsed.GetValue(_dryRun);
 
     public ResumeMode Resume(ParseResult parsed) => parsed.GetValue(_resume) ?? ResumeMode.IfPossible;
 

@@ -12,7 +12,8 @@ internal sealed class PoolFlags : FlagGroup
     private readonly Option<string?> _separator;
     private readonly Option<int?> _group;
     private readonly Option<int?> _tokens;
-    private readonly Option<bool?> _pool;
+    private readonly Option<PoolKind?> _pool;
+    private readonly Option<DatasetShard?> _shard;
     private readonly Option<float[]?> _gammaSweep;
     private readonly Option<float[]?> _etaSweep;
 
@@ -21,10 +22,11 @@ internal sealed class PoolFlags : FlagGroup
     {
         _real = Add(Flag.Text("--real", "FILE", "Real examples: the first negatives, and what must not be repeated. JSONL with a field \"text\", or plain text. Default: the task's."));
         _negatives = Add(Flag.Integer("--negatives", "K", "Negatives drawn for each item. Default: the task's, else 10."));
-        _pool = Add(Flag.Choice("--pool", "Accepted examples join the negatives (growing, the default), or only real ones are negatives.", ("growing", true), ("real", false)));
+        _pool = Add(Flag.Choice("--pool", "Accepted examples join the negatives (growing, the default), or only real ones are negatives.", ("growing", PoolKind.Growing), ("real", PoolKind.Real)));
         _separator = Add(Flag.Text("--negative-separator", "TEXT", "Stands between joined negatives; \\n stands for a line end. Default: a space."));
         _group = Add(Flag.Integer("--negative-group", "N", "Neighbouring items that share their negatives, which are then computed once. Default: 1."));
         _tokens = Add(Flag.Integer("--negative-tokens", "N", "Most tokens of an item's negatives; whole examples are dropped. Default: what the window holds."));
+        _shard = Add(Flag.Parsed("--shard", "I/N", "Makes every N-th item, from I (0 to N-1), with real examples alone as negatives; see steer dataset merge.", "a part such as 0/4", ParseShard));
         _gammaSweep = Add(Sweep("--gamma-sweep", "Values of gamma that items go through in turn, such as 0,0.3,0.6 or 0:0.6:0.2 (from, to, step)."));
         _etaSweep = Add(Sweep("--eta-sweep", "Values of eta, likewise; with both, items go through all pairs."));
     }
@@ -36,7 +38,8 @@ internal sealed class PoolFlags : FlagGroup
     public DatasetJobConfig Apply(ParseResult parsed, DatasetJobConfig config, GenerationTask? task) => config with
     {
         Negatives = parsed.GetValue(_negatives) ?? task?.Negatives ?? config.Negatives,
-        GrowPool = parsed.GetValue(_pool) ?? config.GrowPool,
+        GrowPool = (parsed.GetValue(_pool) ?? (parsed.GetValue(_shard) is null ? PoolKind.Growing : PoolKind.Real)) == PoolKind.Growing,
+        Shard = parsed.GetValue(_shard),
         NegativeSeparator = parsed.GetValue(_separator) is { } text ? Escapes.Read(text) : config.NegativeSeparator,
         NegativeGroup = parsed.GetValue(_group) ?? config.NegativeGroup,
         NegativeTokens = parsed.GetValue(_tokens) ?? config.NegativeTokens,
@@ -46,6 +49,9 @@ internal sealed class PoolFlags : FlagGroup
 
     private static Option<float[]?> Sweep(string name, string description) =>
         Flag.Parsed(name, "LIST|RANGE", description, "numbers such as 0,0.3,0.6, or a range such as 0:0.6:0.2", ParseSweep);
+
+    private static DatasetShard? ParseShard(string text) =>
+        text.Split('/') is [var index, var count] && Flag.TryInt(index, out int i) && Flag.TryInt(count, out int n) ? new DatasetShard(i, n) : null;
 
     /// <summary>A list, or a range of at most a thousand values with both ends; null for neither.</summary>
     private static float[]? ParseSweep(string text)
@@ -64,5 +70,11 @@ internal sealed class PoolFlags : FlagGroup
         double from = values[0], to = values[1], step = values[2];
         double steps = Math.Floor(((to - from) / step) + 1e-4);
         return step > 0 && steps is >= 0 and < 1000 ? [.. Enumerable.Range(0, (int)steps + 1).Select(i => (float)Math.Round(from + (i * step), 6))] : null;
+    }
+
+    private enum PoolKind
+    {
+        Growing,
+        Real,
     }
 }

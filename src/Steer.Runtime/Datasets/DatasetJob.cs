@@ -183,10 +183,10 @@ public sealed class DatasetJob : IDisposable
     private DatasetProgress Measure()
     {
         double seconds = _clock.Elapsed.TotalSeconds;
-        int made = _state.Accepted - _acceptedBefore, left = _config.Count - _state.Accepted - _state.GivenUp;
+        int made = _state.Accepted - _acceptedBefore, left = _config.ItemCount - _state.Accepted - _state.GivenUp;
         return new DatasetProgress
         {
-            Count = _config.Count,
+            Count = _config.ItemCount,
             Accepted = _state.Accepted,
             GivenUp = _state.GivenUp,
             Rejected = new SortedDictionary<string, long>(_state.Rejected.ToDictionary(), StringComparer.Ordinal),

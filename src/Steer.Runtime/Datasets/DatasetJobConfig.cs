@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Steer.Runtime.Engine;
 using Steer.Runtime.Guidance;
 
@@ -60,6 +61,13 @@ public sealed record DatasetJobConfig
     /// <summary>Lines hold the token ids.</summary>
     public bool TokenIds { get; init; }
 
+    /// <summary>The part of the items that this job makes; null for all. Needs a pool that does not grow, since parts do not see each other's examples.</summary>
+    public DatasetShard? Shard { get; init; }
+
+    /// <summary>Items that this job makes.</summary>
+    [JsonIgnore]
+    public int ItemCount => Shard is { } shard ? (Count - shard.Index + shard.Count - 1) / shard.Count : Count;
+
     /// <summary>Throws where a number is outside its range.</summary>
     /// <exception cref="SteerException">One line that names the option.</exception>
     public void Check()
@@ -71,6 +79,10 @@ public sealed record DatasetJobConfig
         Require(NegativeGroup >= 1, "negative-group", NegativeGroup, "at least 1");
         Require(NegativeTokens is null or >= 1, "negative-tokens", NegativeTokens ?? 0, "at least 1");
         Require(Sampling.N == 1, "n", Sampling.N, "1 in a dataset job, where count says how many examples there are");
+        if (Shard is { } shard && (shard.Index < 0 || shard.Index >= shard.Count || shard.Count > Count))
+            throw new SteerException($"shard is {shard}: give i/n with i from 0 to n - 1, and n no more than count.");
+        if (Shard is not null && GrowPool)
+            throw new SteerException("A shard does not see what the others accept: it needs a pool of the real examples alone (--pool real).");
         Guidance.Check();
         Sampling.Check();
         Quality.Check();
@@ -85,4 +97,13 @@ public sealed record DatasetJobConfig
         if (!holds)
             throw new SteerException($"{name} is {value}: give {range}.");
     }
+}
+
+/// <summary>Every n-th item: those whose id leaves <paramref name="Index"/> when divided by <paramref name="Count"/>.</summary>
+/// <param name="Index">Which part, from 0.</param>
+/// <param name="Count">Parts.</param>
+public sealed record DatasetShard(int Index, int Count)
+{
+    /// <summary>i/n, as it is given.</summary>
+    public override string ToString() => $"{Index}/{Count}";
 }

@@ -19,6 +19,7 @@ internal sealed class JobState
         (_config, _realCount) = (config, real.Count);
         _pool = [.. real];
         Round = -1;
+        _nextNew = config.Shard?.Index ?? 0;
         BeginRound();
     }
 
@@ -88,8 +89,8 @@ internal sealed class JobState
         Judged = 0;
         var items = _retries;
         _retries = [];
-        while (items.Count < _config.RoundSize && _nextNew < _config.Count)
-            items.Add(new DatasetItem(_nextNew++, 0));
+        for (; items.Count < _config.RoundSize && _nextNew < _config.Count; _nextNew += _config.Shard?.Count ?? 1)
+            items.Add(new DatasetItem(_nextNew, 0));
         Items = items;
         Pool = new NegativePool(_pool);
     }

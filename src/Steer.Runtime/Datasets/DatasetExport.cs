@@ -1,0 +1,137 @@
+using System.Globalization;
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace Steer.Runtime.Datasets;
+
+/// <summary>Layouts of exported examples.</summary>
+public enum ExportFormat
+{
+    /// <summary>The lines of the job.</summary>
+    Jsonl,
+
+    /// <summary>Comma-separated values (RFC 4180): text, fields and figures.</summary>
+    Csv,
+
+    /// <summary>Parquet with the columns of <see cref="Csv"/>.</summary>
+    Parquet,
+
+    /// <summary>JSONL with the prompt and the text as messages of a user and an assistant.</summary>
+    Chat,
+
+    /// <summary>JSONL with instruction, input and output.</summary>
+    Alpaca,
+}
+
+/// <summary>What is exported, and where to.</summary>
+public sealed record ExportOptions
+{
+    /// <summary>Made where it is missing; files of the same names are replaced.</summary>
+    public required string Folder { get; init; }
+
+    /// <summary>The layout.</summary>
+    public ExportFormat Format { get; init; }
+
+    /// <summary>Share of the examples in the test file, in [0, 1).</summary>
+    public double TestShare { get; init; }
+
+    /// <summary>Licence that the card states.</summary>
+    public string License { get; init; } = "unknown";
+}
+
+/// <summary>Writes the examples of a job in layouts that others read, with a dataset card.</summary>
+public static class DatasetExport
+{
+    private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Writes train.EXT, test.EXT where there is a share for it, and README.md.</summary>
+    /// <param name="job">Folder of the job.</param>
+    /// <param name="options">What to write.</param>
+    /// <param name="cancellationToken">Ends the export.</param>
+    /// <returns>Examples of both files.</returns>
+    /// <exception cref="SteerException">The folder holds no job, or a file cannot be written.</exception>
+    public static async Task<(int Train, int Test)> RunAsync(string job, ExportOptions options, CancellationToken cancellationToken = default)
+    {
+        if (!(options.TestShare is >= 0 and < 1))
+            throw new SteerException(string.Create(CultureInfo.InvariantCulture, $"test-share is {options.TestShare}: give a number of at least 0 and below 1."));
+        if (Path.GetFullPath(job) == Path.GetFullPath(options.Folder))
+            throw new SteerException($"{options.Folder}: is the folder of the job. Give another one for the export.");
+        try
+        {
+            var manifest = DatasetManifest.Read(Path.Combine(job, DatasetFolder.ManifestName));
+            string prompt = DatasetManifest.Config(manifest, job).Prompt;
+            var rows = ExportRow.ReadAll(Path.Combine(job, DatasetFolder.ExamplesName));
+            var parts = rows.ToLookup(r => IsTest(r.Text, options.TestShare));
+            Directory.CreateDirectory(options.Folder);
+            foreach (bool test in new[] { false, true })
+            {
+                if (!test || options.TestShare > 0)
+                    await WriteAsync([.. parts[test]], prompt, options, test ? "test" : "train", cancellationToken).ConfigureAwait(false);
+            }
+
+            File.WriteAllText(Path.Combine(options.Folder, "README.md"), DatasetCard.Write(job, manifest, options, parts[false].Count(), parts[true].Count()));
+            return (parts[false].Count(), parts[true].Count());
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SteerException($"{job}: cannot be exported ({e.Message.ReplaceLineEndings(" ")}). Give the folder of a job, and one that can be written.", e);
+        }
+    }
+
+    /// <summary>The extension of a layout's files.</summary>
+    internal static string Extension(ExportFormat format) => format switch
+    {
+        ExportFormat.Csv => "csv",
+        ExportFormat.Parquet => "parquet",
+        _ => "jsonl",
+    };
+
+    /// <summary>By the words alone, so that an example is on the same side in every export, and texts with the same words are never on both.</summary>
+    private static bool IsTest(string text, double share) =>
+        XxHash3.HashToUInt64(MemoryMarshal.AsBytes<ulong>(TextWords.Of(text))) * (1.0 / ulong.MaxValue) < share;
+
+    private static async Task WriteAsync(
+        IReadOnlyList<ExportRow> rows, string prompt, ExportOptions options, string name, CancellationToken cancellationToken)
+    {
+        string path = Path.Combine(options.Folder, $"{name}.{Extension(options.Format)}");
+        if (options.Format == ExportFormat.Parquet)
+        {
+            await ParquetExport.WriteAsync(path, rows, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        await using var writer = new StreamWriter(path, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { NewLine = "\n" };
+        if (options.Format == ExportFormat.Csv)
+        {
+            var fields = ExportRow.FieldNames(rows);
+            WriteCsv(writer, ["id", "text", .. fields, "tokens", "finish_reason", "seed", "gamma", "eta", "perplexity", "copied_run"]);
+            foreach (var row in rows)
+                WriteCsv(writer, [$"{row.Id}", row.Text, .. fields.Select(f => row.Fields.GetValueOrDefault(f, "")), .. Figures(row)]);
+            return;
+        }
+
+        foreach (var row in rows)
+        {
+            writer.WriteLine(options.Format switch
+            {
+                ExportFormat.Chat => JsonSerializer.Serialize(
+                    new { messages = new[] { new { role = "user", content = prompt }, new { role = "assistant", content = row.Text } } }, Json),
+                ExportFormat.Alpaca => JsonSerializer.Serialize(new { instruction = prompt, input = "", output = row.Text }, Json),
+                _ => row.Line,
+            });
+        }
+    }
+
+    private static string[] Figures(ExportRow row) =>
+    [
+        Number(row.Tokens), row.FinishReason, Number(row.Seed), Number(row.Gamma), Number(row.Eta), Number(row.Perplexity), Number(row.CopiedRun),
+    ];
+
+    private static string Number(IFormattable? value) => value?.ToString(null, CultureInfo.InvariantCulture) ?? "";
+
+    private static void WriteCsv(TextWriter writer, string[] cells) =>
+        writer.WriteLine(string.Join(',', cells.Select(c => c.AsSpan().IndexOfAny(",\"\r\n") < 0 ? c : $"\"{c.Replace("\"", "\"\"", StringComparison.Ordinal)}\"")));
+}

@@ -1,0 +1,54 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Steer.Runtime.Datasets;
+
+/// <summary>An example as exports see it.</summary>
+internal sealed record ExportRow(
+    string Line, int Id, string Text, IReadOnlyDictionary<string, string> Fields, int Tokens, string FinishReason, ulong Seed,
+    float? Gamma, float Eta, double? Perplexity, int CopiedRun)
+{
+    /// <summary>Reads all committed examples; a torn last line is none.</summary>
+    /// <exception cref="SteerException">A line is not one that a job wrote.</exception>
+    public static List<ExportRow> ReadAll(string path)
+    {
+        var rows = new List<ExportRow>();
+        using var file = new LineFile(path);
+        while (file.Next())
+        {
+            try
+            {
+                rows.Add(Parse(file.Line));
+            }
+            catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
+            {
+                throw new SteerException($"{path}, line {file.Number}: is no line of a job. Restore it.", e);
+            }
+        }
+
+        return rows;
+    }
+
+    /// <summary>Names of the fields of all rows, in the order in which they first come.</summary>
+    public static IReadOnlyList<string> FieldNames(IEnumerable<ExportRow> rows) => [.. rows.SelectMany(r => r.Fields.Keys).Distinct()];
+
+    private static ExportRow Parse(ReadOnlySpan<byte> line)
+    {
+        string text = Encoding.UTF8.GetString(line);
+        using var json = JsonDocument.Parse(text);
+        var root = json.RootElement;
+        var fields = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (root.TryGetProperty("fields", out var given))
+        {
+            foreach (var field in given.EnumerateObject())
+                fields[field.Name] = field.Value.GetString()!;
+        }
+
+        return new ExportRow(
+            text, root.GetProperty("id").GetInt32(), root.GetProperty("text").GetString()!, fields, root.GetProperty("tokens").GetInt32(),
+            root.GetProperty("finish_reason").GetString()!, root.GetProperty("seed").GetUInt64(),
+            root.TryGetProperty("gamma", out var gamma) ? gamma.GetSingle() : null, root.GetProperty("eta").GetSingle(),
+            root.GetProperty("perplexity") is { ValueKind: JsonValueKind.Number } perplexity ? perplexity.GetDouble() : null,
+            root.GetProperty("copied_run").GetInt32());
+    }
+}

@@ -1,0 +1,102 @@
+using System.Text.Json;
+
+namespace Steer.Cli.Tests;
+
+/// <summary>`steer dataset` and what belongs to it, on the embedded pair.</summary>
+public sealed class DatasetCommandTests : IDisposable
+{
+    private static readonly string[] Small =
+        ["--task", "astronomy", "--count", "6", "--round", "4", "--max-tokens", "6", "--allow-unfinished", "--max-chars", "40", "--threads", "1", "--seed", "3"];
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("steer-dataset-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task A_job_file_says_what_flags_say_and_flags_win_over_it()
+    {
+        await Cli.SucceedAsync(["dataset", .. Small, "--gamma-sweep", "0:0.4:0.2", "--quiet", "--out", In("flags")]);
+        File.WriteAllText(In("job.json"), """
+            {"task": "astronomy", "count": 6, "round": 4, "max_tokens": 6, "allow-unfinished": true, "max_chars": 40, "threads": 1, "seed": 99,
+             "gamma_sweep": [0, 0.2, 0.4], "quiet": true, "eta": null}
+            """);
+        await Cli.SucceedAsync("dataset", In("job.json"), "--seed", "3", "--out", In("file"));
+        foreach (string name in new[] { "manifest.json", "examples.jsonl", "rejected.jsonl" })
+            Assert.Equal(File.ReadAllText(In("flags", name)), File.ReadAllText(In("file", name)));
+        var gammas = Lines("file").Select(l => (l.GetProperty("id").GetInt32(), l.GetProperty("gamma").GetSingle()));
+        Assert.All(gammas, g => Assert.Equal(0.2f * (g.Item1 % 3), g.Item2));
+    }
+
+    [Fact]
+    public async Task A_run_ends_with_a_box_and_a_complete_job_is_left_alone()
+    {
+        var run = await Cli.SucceedAsync(["dataset", .. Small, "--out", In("job")]);
+        Assert.Empty(run.Output);
+        Assert.Contains("6 accepted", run.Error, StringComparison.Ordinal);
+        Assert.Contains("nothing is left to do", (await Cli.SucceedAsync(["dataset", .. Small, "--out", In("job")])).Error, StringComparison.Ordinal);
+        Assert.Contains("done, 6 accepted", (await Cli.SucceedAsync("dataset", "watch", In("job"))).Output, StringComparison.Ordinal);
+        string refused = await Cli.RefuseAsync(["dataset", .. Small, "--temperature", "0.5", "--out", In("job")]);
+        Assert.Contains("config.sampling.temperature (1 there, 0.5 now)", refused, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_dry_run_tells_the_cost_and_leaves_nothing()
+    {
+        var run = await Cli.SucceedAsync("dataset", "--task", "astronomy", "--count", "600", "--max-tokens", "6", "--allow-unfinished", "--dry-run", "--quiet", "--out", In("job"));
+        Assert.Contains("for 600 items", run.Output, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(In("job")));
+    }
+
+    [Fact]
+    public async Task Shards_are_disjoint_and_merge_to_the_unsharded_job()
+    {
+        // No text here repeats another, so the merged examples are those of the job that made all items, but for the rounds of retries.
+        await Cli.SucceedAsync(["dataset", .. Small, "--pool", "real", "--quiet", "--out", In("all")]);
+        await Cli.SucceedAsync(["dataset", .. Small, "--shard", "0/2", "--quiet", "--out", In("a")]);
+        await Cli.SucceedAsync(["dataset", .. Small, "--shard", "1/2", "--quiet", "--out", In("b")]);
+        Assert.All(Lines("a"), l => Assert.Equal(0, l.GetProperty("id").GetInt32() % 2));
+        Assert.Contains("6 accepted", (await Cli.SucceedAsync("dataset", "merge", In("b"), In("a"), "--out", In("whole"))).Output, StringComparison.Ordinal);
+        static IEnumerable<(int, string?)> Texts(IEnumerable<JsonElement> lines) => lines.Select(l => (l.GetProperty("id").GetInt32(), l.GetProperty("text").GetString()));
+        Assert.Equal(Texts(Lines("all")).Order(), Texts(Lines("whole")));
+        Assert.Contains("each of the 2 shards once", await Cli.RefuseAsync("dataset", "merge", In("a"), In("a"), "--out", In("twice")), StringComparison.Ordinal);
+        Assert.Contains("no shard", await Cli.RefuseAsync("dataset", "merge", In("all"), "--out", In("none")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Merging_refuses_what_repeats_across_shards()
+    {
+        await Cli.SucceedAsync(["dataset", .. Small, "--shard", "0/2", "--quiet", "--out", In("a")]);
+        await Cli.SucceedAsync(["dataset", .. Small, "--shard", "1/2", "--quiet", "--out", In("b")]);
+        string first = Lines("a")[0].GetProperty("text").GetString()!, other = Lines("b")[0].GetProperty("text").GetString()!;
+        string path = In("b", "examples.jsonl");
+        File.WriteAllText(path, File.ReadAllText(path).Replace(JsonSerializer.Serialize(other), JsonSerializer.Serialize(first), StringComparison.Ordinal));
+        await Cli.SucceedAsync("dataset", "merge", In("a"), In("b"), "--out", In("whole"));
+        Assert.Equal([0, 2, 3, 4, 5], Lines("whole").Select(l => l.GetProperty("id").GetInt32()));
+        var refused = CliResult.Lines(File.ReadAllText(In("whole", "rejected.jsonl"))).Select(l => JsonDocument.Parse(l).RootElement).Single(l => l.GetProperty("id").GetInt32() == 1 && l.TryGetProperty("of", out _));
+        Assert.Equal("item:0", refused.GetProperty("of").GetString());
+    }
+
+    [Theory]
+    [InlineData("There is no folder", "dataset", "--task", "astronomy", "--count", "5")]
+    [InlineData("There is no number of examples", "dataset", "--task", "astronomy", "--out", "x")]
+    [InlineData("There is no task", "dataset", "--count", "5", "--out", "x")]
+    [InlineData("count is 0", "dataset", "--task", "astronomy", "--count", "0", "--out", "x")]
+    [InlineData("pattern", "dataset", "--task", "astronomy", "--count", "5", "--out", "x", "--pattern", "(")]
+    [InlineData("does not see", "dataset", "--task", "astronomy", "--count", "5", "--out", "x", "--shard", "0/2", "--pool", "growing")]
+    [InlineData("--shard is '3'", "dataset", "--task", "astronomy", "--count", "5", "--out", "x", "--shard", "3")]
+    [InlineData("shows no progress", "dataset", "watch", "no-such-folder")]
+    [InlineData("no-such.json: cannot be read", "dataset", "no-such.json")]
+    public async Task What_cannot_be_done_is_said_in_a_line(string part, params string[] args) =>
+        Assert.Contains(part, await Cli.RefuseAsync(args), StringComparison.Ordinal);
+
+    [Fact]
+    public async Task A_job_file_with_an_unknown_member_is_refused_with_the_nearest()
+    {
+        File.WriteAllText(In("job.json"), """{"coun": 6}""");
+        Assert.EndsWith("\"coun\" is no flag. Did you mean \"count\"? See steer dataset --help.", await Cli.RefuseAsync("dataset", In("job.json")), StringComparison.Ordinal);
+    }
+
+    private string In(params string[] names) => Path.Combine([_folder, .. names]);
+
+    private List<JsonElement> Lines(string job) => [.. CliResult.Lines(File.ReadAllText(In(job, "examples.jsonl"))).Select(l => JsonDocument.Parse(l).RootElement)];
+}

@@ -1,0 +1,121 @@
+using System.Buffers;
+using System.Text.Json;
+using Parquet.Serialization;
+using Steer.Runtime.Datasets;
+using Steer.Runtime.Engine;
+
+namespace Steer.Runtime.Tests.Datasets;
+
+/// <summary>Exports of lines that are written here, read back by other readers.</summary>
+public sealed class DatasetExportTests : IDisposable
+{
+    private const int Count = 400;
+    private readonly string _folder = Directory.CreateTempSubdirectory("steer-export-").FullName;
+    private readonly string _job;
+
+    public DatasetExportTests()
+    {
+        _job = Path.Combine(_folder, "job");
+        var config = new DatasetJobConfig { Prompt = "Say \"it\":", Count = Count };
+        DatasetJob.Open(config, new DatasetSources([], new Dictionary<string, string>(), "cpu", null), _job).Dispose();
+        var lines = new ArrayBufferWriter<byte>();
+        for (int i = 0; i < Count; i++)
+            DatasetLine.Write(Example(i), tokenIds: false, lines);
+        File.WriteAllBytes(Path.Combine(_job, "examples.jsonl"), lines.WrittenSpan);
+        File.WriteAllText(Path.Combine(_job, "progress.json"), """
+            {"count": 400, "accepted": 400, "given_up": 0, "rejected": {"loop": 2}, "round": 1, "done": true, "tokens": 1234, "seconds": 1,
+             "tokens_per_second": 1, "seconds_left": 0, "diversity": null, "real_diversity": null, "last_texts": []}
+            """);
+    }
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task Parquet_reads_back_as_it_was_written()
+    {
+        await ExportAsync(ExportFormat.Parquet, 0);
+        var rows = (await ParquetSerializer.DeserializeUntypedAsync(File.OpenRead(Out("train.parquet")))).Data;
+        Assert.Equal(Count, rows.Count);
+        for (int i = 0; i < Count; i++)
+        {
+            var example = Example(i);
+            Assert.Equal(i, rows[i]["id"]);
+            Assert.Equal(example.Text, rows[i]["text"]);
+            Assert.Equal(i % 2 == 0 ? "yes" : null, rows[i].TryGetValue("answer", out object? answer) ? answer : null);
+            Assert.Equal(example.Seed, rows[i]["seed"]);
+            Assert.Equal(example.Gamma, rows[i].TryGetValue("gamma", out object? gamma) ? gamma : null);
+            Assert.Equal(example.Perplexity, rows[i]["perplexity"]);
+        }
+    }
+
+    [Fact]
+    public async Task Csv_quotes_what_needs_it()
+    {
+        await ExportAsync(ExportFormat.Csv, 0);
+        string csv = File.ReadAllText(Out("train.csv"));
+        Assert.StartsWith("id,text,answer,tokens,finish_reason,seed,gamma,eta,perplexity,copied_run\n0,\"Text 0, with \"\"quotes\"\"\nand lines\",yes,2,stop,9007199254740991,,0.2,1.5,0\n", csv, StringComparison.Ordinal);
+        Assert.Contains("\n1,\"Text 1, with \"\"quotes\"\"\nand lines\",,2,stop,9007199254740990,0.1,", csv, StringComparison.Ordinal);
+    }
+
+    /// <summary>400 texts at a share of 0.25: 100 are expected, with a deviation of 8.7.</summary>
+    [Fact]
+    public async Task The_split_is_by_the_words_and_each_example_is_on_one_side()
+    {
+        var (train, test) = await ExportAsync(ExportFormat.Alpaca, 0.25);
+        Assert.Equal(Count, train + test);
+        Assert.InRange(test, 70, 130);
+        string[] Outputs(string name) => [.. File.ReadLines(Out(name)).Select(l => JsonDocument.Parse(l).RootElement).Select(l =>
+        {
+            Assert.Equal("Say \"it\":", l.GetProperty("instruction").GetString());
+            return l.GetProperty("output").GetString()!;
+        })];
+        Assert.Equal(test, Outputs("test.jsonl").Length);
+        Assert.Equal(Enumerable.Range(0, Count).Select(i => Example(i).Text).Order(), Outputs("train.jsonl").Concat(Outputs("test.jsonl")).Order());
+        var before = Outputs("test.jsonl");
+        await ExportAsync(ExportFormat.Alpaca, 0.5);
+        Assert.Empty(before.Except(Outputs("test.jsonl")));
+    }
+
+    [Fact]
+    public async Task Chats_hold_the_prompt_and_the_text()
+    {
+        await ExportAsync(ExportFormat.Chat, 0);
+        var messages = JsonDocument.Parse(File.ReadLines(Out("train.jsonl")).First()).RootElement.GetProperty("messages");
+        Assert.Equal(["user", "assistant"], messages.EnumerateArray().Select(m => m.GetProperty("role").GetString()));
+        Assert.Equal(Example(0).Text, messages[1].GetProperty("content").GetString());
+    }
+
+    [Fact]
+    public async Task Lines_are_those_of_the_job_and_the_card_names_the_files()
+    {
+        await ExportAsync(ExportFormat.Jsonl, 0.1);
+        var all = File.ReadLines(Out("train.jsonl")).Concat(File.ReadLines(Out("test.jsonl")));
+        Assert.Equal(File.ReadLines(Path.Combine(_job, "examples.jsonl")).Order(), all.Order());
+        string card = File.ReadAllText(Out("README.md"));
+        Assert.StartsWith("---\nlicense: cc0-1.0\n", card, StringComparison.Ordinal);
+        foreach (string part in new[] { "path: train.jsonl\n", "path: test.jsonl\n", "- n<1K\n", "| refused | loop 2 |" })
+            Assert.Contains(part, card, StringComparison.Ordinal);
+    }
+
+    private static DatasetExample Example(int i) => new()
+    {
+        Id = i,
+        Round = 0,
+        Attempt = 0,
+        Text = $"Text {i}, with \"quotes\"\nand lines",
+        Fields = i % 2 == 0 ? [KeyValuePair.Create("answer", "yes")] : [],
+        TokenIds = [1, 2],
+        FinishReason = FinishReason.Stop,
+        Seed = (1UL << 53) - 1 - (ulong)i,
+        Gamma = i == 0 ? null : 0.1f * i,
+        Eta = 0.2f,
+        Negatives = [],
+        LogProbs = [],
+        Perplexity = 1.5 + i,
+    };
+
+    private Task<(int Train, int Test)> ExportAsync(ExportFormat format, double testShare) => DatasetExport.RunAsync(
+        _job, new ExportOptions { Folder = Path.Combine(_folder, "out"), Format = format, TestShare = testShare, License = "cc0-1.0" });
+
+    private string Out(string name) => Path.Combine(_folder, "out", name);
+}
