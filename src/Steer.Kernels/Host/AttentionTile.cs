@@ -12,6 +12,9 @@ internal sealed unsafe class AttentionTile(TileSet tiles) : IDisposable
     private const int BlockSize = KvCacheShape.BlockSize;
     private const int PanelWidth = HostWeight.PanelWidth;
 
+    // Queries of a tile up to which blocks of keys are read one after the other.
+    private const int StreamedQueries = 4;
+
     private readonly Scratch<float> _scores = new();
     private readonly Scratch<float> _packed = new();
     private readonly Scratch<nint> _blocks = new();
@@ -23,7 +26,7 @@ internal sealed unsafe class AttentionTile(TileSet tiles) : IDisposable
         int first = args.FirstVisible(args.Positions[item.FirstRow]) / BlockSize * BlockSize;
         int last = args.Positions[item.FirstRow + item.Rows - 1];
         int blocks = ((last - first) / BlockSize) + 1;
-        int stride = (blocks + 1) / 2 * PanelWidth;
+        int stride = (blocks + 1) * BlockSize;
         int sumStride = (headDim + PanelWidth - 1) / PanelWidth * PanelWidth;
 
         float* scores = _scores.Reserve((long)queries * (stride + sumStride));
@@ -75,24 +78,25 @@ internal sealed unsafe class AttentionTile(TileSet tiles) : IDisposable
     {
         var cache = args.Cache;
         int* table = args.BlockTables + ((long)args.Contexts[item.FirstRow] * args.BlockTableStride) + start;
-        float* firstKeys = cache.Keys(args.Layer, kvHead), firstValues = cache.Values(args.Layer, kvHead);
         for (int i = 0; i < count; i++)
         {
             if ((uint)table[i] >= (uint)cache.Shape.NumBlocks)
                 throw new ArgumentException($"Attention: block {table[i]} of a cache of {cache.Shape.NumBlocks}.");
-            keys[i] = (byte*)(firstKeys + (table[i] * cache.KeyBlock));
-            values[i] = (byte*)(firstValues + (table[i] * cache.ValueBlock));
+            keys[i] = (byte*)cache.Keys(args.Layer, kvHead, table[i]);
+            values[i] = (byte*)cache.Values(args.Layer, kvHead, table[i]);
         }
     }
 
-    // Two blocks of keys are the 32 columns of a tile. Scores past a row's position come from keys that nobody wrote; nobody reads them either.
+    // Two blocks of keys are the 32 columns of a tile. For few queries the memory is slower than the tile: then blocks are read one at a time, front to
+    // back, and the other columns are of no use. Scores past a row's position come from keys that nobody wrote; nobody reads them either.
     private void Scores(float* q, byte** keys, int blocks, int headDim, float** scores, int queries)
     {
         var args = new TileArgs { X = q, SegmentLength = headDim, K = headDim, Stride = BlockSize * sizeof(float), Y = scores };
-        for (int block = 0; block < blocks; block += 2)
+        int step = queries <= StreamedQueries ? 1 : 2;
+        for (int block = 0; block < blocks; block += step)
         {
             args.Segments = keys + block;
-            args.Second = block + 1 < blocks ? (nint)(keys[block + 1] - keys[block]) : 0;
+            args.Second = step == 2 && block + 1 < blocks ? (nint)(keys[block + 1] - keys[block]) : 0;
             args.Column = block * BlockSize;
             tiles.Rows(DType.F32, queries)(&args);
         }
@@ -139,31 +143,39 @@ internal sealed unsafe class AttentionTile(TileSet tiles) : IDisposable
         in AttentionArgs args, AttentionItem item, int first, byte** values, float** weights, float* packed, float** sums, int queries)
     {
         int headDim = args.Cache.Shape.HeadDim;
-        var tile = new TileArgs { Segments = values, SegmentLength = BlockSize, Stride = args.Cache.ValueStride * sizeof(float), Carry = true };
+        var tile = new TileArgs
+        {
+            Segments = values,
+            SegmentLength = BlockSize,
+            Second = PanelWidth / 2 * sizeof(float),
+            Stride = PanelWidth * sizeof(float),
+            Carry = true,
+        };
+        nint plane = (nint)args.Cache.ValuePlane * sizeof(float);
         int start = args.FirstVisible(args.Positions[item.FirstRow + item.Rows - 1]);
         int end = Math.Max(args.Positions[item.FirstRow] + 1, start);
         for (int i = 0; i < queries && item.Rows > 1; i++)
         {
             int position = args.Positions[item.FirstRow + (i / item.Heads)];
             int from = args.FirstVisible(position);
-            Sum(tile, first, from, Math.Min(start, position + 1), weights[i] + (from - first), sums + i, 1, headDim);
+            Sum(tile, first, from, Math.Min(start, position + 1), weights[i] + (from - first), sums + i, 1, headDim, plane);
         }
         if (end > start)
         {
             float** rows = stackalloc float*[queries];
             for (int i = 0; i < queries; i++)
                 rows[i] = weights[i] + (start - first);
-            Sum(tile, first, start, end, RowPacker.InTileOrder(rows, queries, end - start, packed), sums, queries, headDim);
+            Sum(tile, first, start, end, RowPacker.InTileOrder(rows, queries, end - start, packed), sums, queries, headDim, plane);
         }
         for (int i = 0; i < queries && item.Rows > 1; i++)
         {
             int position = args.Positions[item.FirstRow + (i / item.Heads)];
-            Sum(tile, first, end, position + 1, weights[i] + (end - first), sums + i, 1, headDim);
+            Sum(tile, first, end, position + 1, weights[i] + (end - first), sums + i, 1, headDim, plane);
         }
     }
 
     // sums[q] += sum over positions [start, end) of weights[position][q] * value, 32 columns at a time.
-    private void Sum(TileArgs args, int first, int start, int end, float* weights, float** sums, int queries, int headDim)
+    private void Sum(TileArgs args, int first, int start, int end, float* weights, float** sums, int queries, int headDim, nint plane)
     {
         if (end <= start)
             return;
@@ -175,8 +187,7 @@ internal sealed unsafe class AttentionTile(TileSet tiles) : IDisposable
         for (int column = 0; column < headDim; column += PanelWidth)
         {
             args.Column = column;
-            args.Offset = column * sizeof(float);
-            args.Second = headDim - column > PanelWidth / 2 ? PanelWidth / 2 * sizeof(float) : 0;
+            args.Offset = column / PanelWidth * plane;
             tiles.Rows(DType.F32, queries)(&args);
         }
     }
