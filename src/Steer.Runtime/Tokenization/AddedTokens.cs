@@ -11,7 +11,23 @@ namespace Steer.Runtime.Tokenization;
 /// <param name="RightStrip">Takes the white space after it.</param>
 /// <param name="Normalized">Looked for in normalised text, and its content is normalised too.</param>
 /// <param name="Special">Marks structure rather than text.</param>
-internal sealed record AddedToken(int Id, string Content, bool SingleWord, bool LeftStrip, bool RightStrip, bool Normalized, bool Special);
+internal sealed record AddedToken(int Id, string Content, bool SingleWord, bool LeftStrip, bool RightStrip, bool Normalized, bool Special)
+{
+    /// <summary>A description of all added tokens, in the order of their ids.</summary>
+    public static string Describe(IEnumerable<AddedToken> tokens)
+    {
+        var hash = new DescriptionHash();
+        foreach (var (id, content, singleWord, leftStrip, rightStrip, normalized, special) in tokens.OrderBy(token => token.Id))
+        {
+            hash.Add(content);
+            hash.Add(id);
+            foreach (var flag in (ReadOnlySpan<bool>)[singleWord, leftStrip, rightStrip, normalized, special])
+                hash.Add(flag ? 1 : 0);
+        }
+
+        return hash.ToString();
+    }
+}
 
 /// <summary>Finds added tokens in a text: the leftmost first, of those that begin at one place the longest.</summary>
 internal sealed class AddedTokenFinder

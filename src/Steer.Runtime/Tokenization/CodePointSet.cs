@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Steer.Runtime.Tokenization;
 
-/// <summary>A set of Unicode code points: sorted, disjoint ranges, both ends included.</summary>
+/// <summary>A set of Unicode code points: sorted, disjoint ranges, both ends included, and a bit for each of ASCII.</summary>
 internal sealed class CodePointSet
 {
     private const int Last = 0x10FFFF;
@@ -16,12 +16,23 @@ internal sealed class CodePointSet
         .GroupBy(Fold)
         .ToDictionary(group => group.Key, group => group.ToArray()));
 
-    private readonly List<(int First, int Last)> _ranges;
+    private readonly (int First, int Last)[] _ranges;
+    private readonly ulong _asciiLow;
+    private readonly ulong _asciiHigh;
+    private CodePointSet? _complement;
 
-    private CodePointSet(List<(int First, int Last)> ranges) => _ranges = ranges;
+    private CodePointSet(IEnumerable<(int First, int Last)> ranges)
+    {
+        _ranges = [.. ranges];
+        for (var c = 0; c < 64; c++)
+        {
+            _asciiLow |= Find(c) ? 1UL << c : 0;
+            _asciiHigh |= Find(c + 64) ? 1UL << c : 0;
+        }
+    }
 
-    /// <summary>The set's ranges, in order.</summary>
-    public IReadOnlyList<(int First, int Last)> Ranges => _ranges;
+    /// <summary>Whether a code point is in the set.</summary>
+    public bool Contains(int c) => c < 128 ? ((c < 64 ? _asciiLow : _asciiHigh) >> (c & 63) & 1) != 0 : Find(c);
 
     /// <summary>The code points from <paramref name="first"/> to <paramref name="last"/>.</summary>
     public static CodePointSet Of(int first, int last) => new([(first, last)]);
@@ -44,22 +55,34 @@ internal sealed class CodePointSet
     }
 
     /// <summary>Everything in one of the sets.</summary>
-    public static CodePointSet Union(IEnumerable<CodePointSet> sets)
-    {
-        var merged = new List<(int First, int Last)>();
-        foreach (var range in sets.SelectMany(set => set._ranges).Order())
-        {
-            if (merged.Count > 0 && range.First <= merged[^1].Last + 1)
-                merged[^1] = (merged[^1].First, Math.Max(merged[^1].Last, range.Last));
-            else
-                merged.Add(range);
-        }
-
-        return new CodePointSet(merged);
-    }
+    public static CodePointSet Union(IEnumerable<CodePointSet> sets) => OfRanges(sets.SelectMany(set => set._ranges));
 
     /// <summary>Everything outside the set.</summary>
-    public CodePointSet Complement()
+    public CodePointSet Complement() => _complement ??= MakeComplement();
+
+    /// <summary>Everything in both sets.</summary>
+    public CodePointSet Intersect(CodePointSet other) => Union([Complement(), other.Complement()]).Complement();
+
+    /// <summary>The set with every character that differs from one of its own only by case.</summary>
+    public CodePointSet IgnoringCase()
+    {
+        var variants = _ranges.ToList();
+        foreach (var (first, last) in _ranges)
+        {
+            for (var c = first; c <= Math.Min(last, LastCased); c++)
+            {
+                var fold = Fold(c);
+                if (fold != c)
+                    variants.Add((fold, fold));
+                if (CaseVariants.Value.TryGetValue(fold, out var others))
+                    variants.AddRange(others.Select(other => (other, other)));
+            }
+        }
+
+        return OfRanges(variants);
+    }
+
+    private CodePointSet MakeComplement()
     {
         var ranges = new List<(int First, int Last)>();
         var next = 0;
@@ -75,84 +98,33 @@ internal sealed class CodePointSet
         return new CodePointSet(ranges);
     }
 
-    /// <summary>Everything in both sets.</summary>
-    public CodePointSet Intersect(CodePointSet other) => Union([Complement(), other.Complement()]).Complement();
-
-    /// <summary>The set with every character that differs from one of its own only by case.</summary>
-    public CodePointSet IgnoringCase()
+    private static CodePointSet OfRanges(IEnumerable<(int First, int Last)> ranges)
     {
-        var variants = new List<CodePointSet> { this };
-        foreach (var (first, last) in _ranges)
+        var merged = new List<(int First, int Last)>();
+        foreach (var range in ranges.Order())
         {
-            for (var c = first; c <= Math.Min(last, LastCased); c++)
-            {
-                var fold = Fold(c);
-                if (fold != c)
-                    variants.Add(Of(fold, fold));
-                if (CaseVariants.Value.TryGetValue(fold, out var others))
-                    variants.AddRange(others.Select(other => Of(other, other)));
-            }
-        }
-
-        return Union(variants);
-    }
-
-    /// <summary>The set as a .NET pattern of one character, a pair of surrogates for those beyond the basic plane unless they are left out.</summary>
-    public string ToPattern(bool basicPlaneOnly)
-    {
-        var basic = new StringBuilder();
-        var pairs = new List<string>();
-        foreach (var (first, last) in _ranges)
-        {
-            // Surrogates only come in pairs: a class of one unit must not match half of one.
-            AppendRange(basic, first, Math.Min(last, 0xD7FF));
-            AppendRange(basic, Math.Max(first, 0xE000), Math.Min(last, 0xFFFF));
-            if (last > 0xFFFF && !basicPlaneOnly)
-                AddPairs(pairs, Math.Max(first, 0x10000), last);
-        }
-
-        // An empty class is not allowed in .NET; this one never matches.
-        var basicClass = basic.Length == 0 ? @"[^\s\S]" : $"[{basic}]";
-        return pairs.Count == 0 ? basicClass : $"(?:{basicClass}|{string.Join('|', pairs)})";
-    }
-
-    /// <summary>Splits a range into pieces that each are (a range of high surrogates) x (a range of low surrogates).</summary>
-    private static void AddPairs(List<string> pairs, int first, int last)
-    {
-        while (first <= last)
-        {
-            var (high, low) = Split(first);
-            var (lastHigh, lastLow) = Split(last);
-            var highEnd = high;
-            int lowEnd;
-            if (high == lastHigh)
-            {
-                lowEnd = lastLow;
-            }
+            if (merged.Count > 0 && range.First <= merged[^1].Last + 1)
+                merged[^1] = (merged[^1].First, Math.Max(merged[^1].Last, range.Last));
             else
-            {
-                lowEnd = 0xDFFF;
-                if (low == 0xDC00)
-                    highEnd = lastLow == 0xDFFF ? lastHigh : lastHigh - 1;
-            }
-
-            var pair = new StringBuilder("[");
-            AppendRange(pair, high, highEnd);
-            AppendRange(pair.Append("]["), low, lowEnd);
-            pairs.Add(pair.Append(']').ToString());
-            first = 0x10000 + ((highEnd - 0xD800) << 10) + (lowEnd - 0xDC00) + 1;
+                merged.Add(range);
         }
 
-        static (int High, int Low) Split(int c) => (0xD800 + ((c - 0x10000) >> 10), 0xDC00 + ((c - 0x10000) & 0x3FF));
+        return new CodePointSet(merged);
     }
 
-    private static void AppendRange(StringBuilder pattern, int first, int last)
+    private bool Find(int c)
     {
-        if (first > last)
-            return;
-        pattern.Append($"\\u{first:X4}");
-        if (last > first)
-            pattern.Append($"-\\u{last:X4}");
+        var (low, high) = (0, _ranges.Length);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (_ranges[middle].Last < c)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+
+        return low < _ranges.Length && _ranges[low].First <= c;
     }
 
     private static int Fold(int c)

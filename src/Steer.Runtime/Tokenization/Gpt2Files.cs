@@ -85,7 +85,7 @@ internal static class Gpt2Files
             EosId = end,
             Pipeline =
             [
-                ("added tokens", string.Join(", ", added.OrderBy(token => token.Id))),
+                ("added tokens", AddedToken.Describe(added)),
                 ("normalizer", ""),
                 ("pre-tokenizer and model", $"{steps}"),
                 ("decoder", $"{new ByteLevelDecoder()}"),

@@ -4,8 +4,21 @@ using System.Text.Unicode;
 namespace Steer.Runtime.Tokenization;
 
 /// <summary>A value of a JSON file with its place in it, so that an error names both.</summary>
-internal readonly struct JsonPart(string file, string path, JsonElement element)
+internal sealed class JsonPart
 {
+    private readonly JsonPart? _parent;
+    private readonly string? _name;
+    private readonly int _index;
+
+    /// <summary>A whole file.</summary>
+    public JsonPart(string file, JsonElement element) => (File, Element) = (file, element);
+
+    private JsonPart(JsonPart parent, string? name, int index, JsonElement element)
+    {
+        (_parent, _name, _index) = (parent, name, index);
+        (File, Element) = (parent.File, element);
+    }
+
     /// <summary>Parses a file; the caller disposes the document.</summary>
     /// <param name="file">Its name, for messages.</param>
     /// <param name="json">Its bytes.</param>
@@ -19,7 +32,7 @@ internal readonly struct JsonPart(string file, string path, JsonElement element)
         try
         {
             var document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false });
-            root = new JsonPart(file, "", document.RootElement);
+            root = new JsonPart(file, document.RootElement);
             return document;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
@@ -30,10 +43,10 @@ internal readonly struct JsonPart(string file, string path, JsonElement element)
     }
 
     /// <summary>The file.</summary>
-    public string File => file;
+    public string File { get; }
 
     /// <summary>The value.</summary>
-    public JsonElement Element => element;
+    public JsonElement Element { get; }
 
     /// <summary>The value of "type", which says what an object describes.</summary>
     public string Type => Required("type").Text();
@@ -42,9 +55,7 @@ internal readonly struct JsonPart(string file, string path, JsonElement element)
     public JsonPart? Member(string name)
     {
         Expect(JsonValueKind.Object, "an object");
-        return element.TryGetProperty(name, out var member) && member.ValueKind != JsonValueKind.Null
-            ? new JsonPart(file, path.Length == 0 ? name : $"{path}.{name}", member)
-            : null;
+        return Element.TryGetProperty(name, out var member) && member.ValueKind != JsonValueKind.Null ? new JsonPart(this, name, 0, member) : null;
     }
 
     /// <summary>A member that must be there.</summary>
@@ -69,11 +80,11 @@ internal readonly struct JsonPart(string file, string path, JsonElement element)
         Expect(JsonValueKind.String, "a string");
         try
         {
-            return element.GetString()!;
+            return Element.GetString()!;
         }
-        catch (InvalidOperationException e)
+        catch (InvalidOperationException)
         {
-            throw new SteerException($"{file}: {path}: is not valid Unicode; the file is damaged", e);
+            throw Error("is not valid Unicode; the file is damaged");
         }
     }
 
@@ -81,26 +92,33 @@ internal readonly struct JsonPart(string file, string path, JsonElement element)
     public IEnumerable<(string Name, JsonElement Value)> Members()
     {
         Expect(JsonValueKind.Object, "an object");
-        var self = this;
-        return element.EnumerateObject().Select(member => (self.Named(member), member.Value));
+        return Element.EnumerateObject().Select(member => (Named(member), member.Value));
     }
 
     /// <summary>The value as an integer.</summary>
-    public int Integer() => element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out var value) ? value : throw Error("must be an integer");
+    public int Integer() => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out var value) ? value : throw Error("must be an integer");
 
     /// <summary>The values of an array.</summary>
     public IEnumerable<JsonPart> Items()
     {
         Expect(JsonValueKind.Array, "an array");
-        var (outerFile, outerPath) = (file, path);
-        return element.EnumerateArray().Select((item, i) => new JsonPart(outerFile, $"{outerPath}[{i}]", item));
+        return Element.EnumerateArray().Select((item, i) => new JsonPart(this, null, i, item));
     }
 
     /// <summary>An exception that names the file and this place in it.</summary>
-    public SteerException Error(string message) => new($"{file}: {(path.Length == 0 ? "the file" : path)}: {message}");
+    public SteerException Error(string message) => new($"{File}: {(_parent is null ? "the file" : Place())}: {message}");
 
     /// <summary>Refuses a component of this name.</summary>
     public SteerException Unknown(string kind, string name, string known) => Error($"{kind} {Vocabulary.Show(name)} is not supported; known are {known}");
+
+    /// <summary>Such as model.vocab or added_tokens[3].id.</summary>
+    private string Place()
+    {
+        if (_parent is null)
+            return "";
+        var outer = _parent.Place();
+        return _name is null ? $"{outer}[{_index}]" : outer.Length == 0 ? _name : $"{outer}.{_name}";
+    }
 
     private string Named(JsonProperty member)
     {
@@ -116,7 +134,7 @@ internal readonly struct JsonPart(string file, string path, JsonElement element)
 
     private void Expect(JsonValueKind kind, string what)
     {
-        if (element.ValueKind != kind)
+        if (Element.ValueKind != kind)
             throw Error($"must be {what}");
     }
 }

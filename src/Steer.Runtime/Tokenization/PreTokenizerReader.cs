@@ -11,9 +11,9 @@ internal static class PreTokenizerReader
     /// <summary>Reads the chain; without pre-tokenizers the model takes the whole text.</summary>
     public static TextStep Read(JsonPart? part, WordModel model)
     {
-        var steps = part is null ? [] : Flatten(part.Value).ToList();
+        var steps = part is null ? [] : Flatten(part).ToList();
         if (steps.Count > MaxSteps || steps.Count(step => step.Type == "ByteLevel") > 1)
-            throw part!.Value.Error($"more than {MaxSteps} steps, or more than one ByteLevel");
+            throw part!.Error($"more than {MaxSteps} steps, or more than one ByteLevel");
 
         // Where the byte alphabet is written last, the model does it, after its cache.
         var byteAlphabet = steps.Count > 0 && steps[^1].Type == "ByteLevel";

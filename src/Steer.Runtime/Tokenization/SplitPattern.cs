@@ -1,5 +1,3 @@
-using System.Text.RegularExpressions;
-
 namespace Steer.Runtime.Tokenization;
 
 /// <summary>What becomes of the matches of a pattern when a text is split by it.</summary>
@@ -30,11 +28,6 @@ internal abstract class SplitPattern
     /// <summary>Longest regular expression that is read; those of real tokenizers have some hundred characters.</summary>
     private const int MaxPatternLength = 2048;
 
-    /// <summary>No match should take this long, not one of megabytes; an expression that backtracks without end does.</summary>
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
-
-    private const RegexOptions Options = RegexOptions.CultureInvariant | RegexOptions.Compiled;
-
     /// <summary>Appends the pieces of a text, which follow each other without a gap; empty matches may be among them.</summary>
     public abstract void Cut(ReadOnlySpan<char> text, List<SplitPiece> pieces);
 
@@ -54,7 +47,7 @@ internal abstract class SplitPattern
         {
             return new RegexPattern(file, pattern);
         }
-        catch (Exception e) when (e is FormatException or ArgumentException)
+        catch (FormatException e)
         {
             throw new SteerException($"{file}: pattern {Vocabulary.Show(pattern)} has {e.Message}, which is not supported", e);
         }
@@ -142,37 +135,37 @@ internal abstract class SplitPattern
         public override string ToString() => name;
     }
 
-    private sealed class RegexPattern : SplitPattern
+    private sealed class RegexPattern(string file, string pattern) : SplitPattern
     {
-        private readonly string _file;
-        private readonly string _pattern;
-        private readonly Regex _basicPlane;
-        private readonly Lazy<Regex> _full;
-
-        public RegexPattern(string file, string pattern)
-        {
-            (_file, _pattern) = (file, pattern);
-            _basicPlane = new Regex(OnigurumaPattern.Translate(pattern, basicPlaneOnly: true), Options, Timeout);
-            _full = new(() => new Regex(OnigurumaPattern.Translate(pattern, basicPlaneOnly: false), Options, Timeout));
-        }
+        private readonly RegexProgram _program = RegexProgram.Compile(OnigurumaParser.Parse(pattern));
 
         public override void Cut(ReadOnlySpan<char> text, List<SplitPiece> pieces)
         {
-            var regex = text.ContainsAnyInRange('\uD800', '\uDFFF') ? _full.Value : _basicPlane;
+            using var matcher = new RegexMatcher(_program, text);
             var end = 0;
             try
             {
-                foreach (var match in regex.EnumerateMatches(text))
-                    AddMatch(pieces, ref end, match.Index, match.Length);
+                for (var start = 0; start <= text.Length;)
+                {
+                    var matchEnd = matcher.Match(start);
+                    if (matchEnd > start || (matchEnd == start && (start > end || pieces.Count == 0)))
+                        AddMatch(pieces, ref end, start, matchEnd - start);
+                    if (matchEnd > start)
+                        start = matchEnd;
+                    else if (start < text.Length)
+                        start += matcher.Width(start);
+                    else
+                        break;
+                }
             }
-            catch (RegexMatchTimeoutException e)
+            catch (InvalidDataException e)
             {
-                throw new SteerException($"{_file}: pattern {Vocabulary.Show(_pattern)} takes too long on a text of {text.Length} characters", e);
+                throw new SteerException($"{file}: pattern {Vocabulary.Show(pattern)} {e.Message} on a text of {text.Length} characters", e);
             }
 
             AddRest(pieces, end, text.Length);
         }
 
-        public override string ToString() => $"/{_pattern}/";
+        public override string ToString() => $"/{pattern}/";
     }
 }

@@ -84,7 +84,7 @@ internal static class TokenizerJson
 
     /// <summary>Without a normaliser it does not matter which tokens are looked for before it and which after.</summary>
     private static string Describe(List<AddedToken> added, bool hasNormalizer) =>
-        string.Join(", ", added.OrderBy(token => token.Id).Select(token => token with { Normalized = token.Normalized && hasNormalizer }));
+        AddedToken.Describe(added.Select(token => token with { Normalized = token.Normalized && hasNormalizer }));
 
     private static (Vocabulary Vocabulary, Func<WordModel> CreateModel) ReadModel(JsonPart model, List<AddedToken> added)
     {

@@ -92,7 +92,7 @@ public sealed class HostileFileTests
             """{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}, "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(a|aa)+(?=b)"}, "behavior": "Isolated"} }""");
         var tokenizer = Tokenizer.Load(file);
         var e = Assert.Throws<SteerException>(() => tokenizer.Encode(new string('a', 200), addSpecialTokens: false));
-        Assert.Contains("too long", e.Message);
+        Assert.Contains("too many steps", e.Message);
     }
 
     private static readonly string[] Sources =

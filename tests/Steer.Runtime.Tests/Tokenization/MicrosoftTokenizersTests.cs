@@ -6,9 +6,8 @@ using Microsoft.ML.Tokenizers;
 namespace Steer.Runtime.Tests.Tokenization;
 
 /// <summary>
-/// Held against Microsoft.ML.Tokenizers 2.0.1 where it is right: ASCII text that begins and ends without a space. (Beyond the basic plane its patterns see
-/// halves of letters; of white space alone its SentencePiece makes a token; unknown neighbours it does not join; of two equal pairs that overlap, as in
-/// "ooo", its SentencePiece takes sometimes the left one, as SentencePiece does, and sometimes the right.)
+/// Held against Microsoft.ML.Tokenizers 2.0.1 where it is right: GPT-2's byte-level vocabulary on ASCII text. (Beyond the basic plane its patterns see
+/// halves of letters. Its SentencePiece makes a token of white space alone, does not join unknown neighbours, and of equal merges takes the right one.)
 /// </summary>
 public sealed class MicrosoftTokenizersTests
 {
@@ -18,7 +17,7 @@ public sealed class MicrosoftTokenizersTests
         .Array[1, 20].Select(words => $"It {string.Join(' ', words)} is");
 
     [Fact]
-    public void Gpt2_vocabulary()
+    public void Gpt2_ids_equal_those_of_microsoft()
     {
         var folder = Path.Combine(Goldens.Folder, "tokenizer_json", "gpt2-like");
         using var document = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "tokenizer.json")));
@@ -29,17 +28,8 @@ public sealed class MicrosoftTokenizersTests
             ByteLevel = true,
             PreTokenizer = new RegexPreTokenizer(new Regex(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"), null),
         };
-        Check(BpeTokenizer.Create(options), Steer.Runtime.Tokenization.Tokenizer.Load(folder));
+        var theirs = BpeTokenizer.Create(options);
+        var ours = Steer.Runtime.Tokenization.Tokenizer.Load(folder);
+        Ascii.Sample(text => Assert.Equal(theirs.EncodeToIds(text), ours.Encode(text, addSpecialTokens: false)), iter: 500);
     }
-
-    [Fact]
-    public void SentencePiece_model()
-    {
-        var file = Path.Combine(Goldens.Folder, "sentencepiece", "tok512.model");
-        using var stream = File.OpenRead(file);
-        Check(SentencePieceTokenizer.Create(stream, addBeginningOfSentence: false), Steer.Runtime.Tokenization.Tokenizer.Load(file));
-    }
-
-    private static void Check(Tokenizer theirs, Steer.Runtime.Tokenization.Tokenizer ours) =>
-        Ascii.Where(text => !Regex.IsMatch(text, @"([a-z])\1\1")).Sample(text => Assert.Equal(theirs.EncodeToIds(text), ours.Encode(text, addSpecialTokens: false)), iter: 500);
 }

@@ -125,7 +125,7 @@ public sealed class TokenizerJsonComponentTests
     private static List<string> Pieces(string text, string normalizer = "null", string preTokenizer = "null")
     {
         using var document = JsonDocument.Parse($$"""{"normalizer": {{normalizer}}, "pre_tokenizer": {{preTokenizer}}}""");
-        var root = new JsonPart("test", "", document.RootElement);
+        var root = new JsonPart("test", document.RootElement);
         var recorder = new Recorder();
         var steps = PreTokenizerReader.Read(root.Member("pre_tokenizer"), recorder);
         var normalized = root.Member("normalizer") is { } part ? NormalizerReader.Read(part) : null;

@@ -4,59 +4,59 @@ using System.Text;
 namespace Steer.Runtime.Tokenization;
 
 /// <summary>
-/// Translates a pattern in Oniguruma's Ruby syntax, which tokenizer.json uses, to one of .NET with the same matches. The dialects differ in
-/// nested character classes, possessive quantifiers, \h, anchors, and above all in characters: .NET's are UTF-16 units, so that classes
-/// beyond the basic plane are written out as pairs here. What is not translated is refused by name (<see cref="FormatException"/>).
+/// Reads a regular expression in Oniguruma's Ruby syntax, which tokenizer.json uses. It differs from .NET's in nested character classes, possessive
+/// quantifiers, \h, anchors, and in characters, which are code points. What is not read is refused by name (<see cref="FormatException"/>).
 /// </summary>
-internal sealed class OnigurumaPattern
+internal sealed class OnigurumaParser
 {
     private const int MaxDepth = 100;
     private const int MaxRepeat = 10_000;
 
     private readonly string _pattern;
-    private readonly bool _basicPlaneOnly;
     private int _at;
     private int _depth;
     private bool _ignoreCase;
     private bool _dotAll;
 
-    private OnigurumaPattern(string pattern, bool basicPlaneOnly)
-    {
-        _pattern = pattern;
-        _basicPlaneOnly = basicPlaneOnly;
-    }
+    private OnigurumaParser(string pattern) => _pattern = pattern;
 
-    /// <summary>Translates a pattern; with <paramref name="basicPlaneOnly"/> to a faster one for texts without surrogates.</summary>
-    public static string Translate(string pattern, bool basicPlaneOnly)
+    /// <summary>Reads a whole expression.</summary>
+    public static RegexNode Parse(string pattern)
     {
-        var parser = new OnigurumaPattern(pattern, basicPlaneOnly);
-        var translated = parser.Alternatives();
-        return parser.AtEnd ? translated : throw new FormatException("a ')' without its '('");
+        var parser = new OnigurumaParser(pattern);
+        var node = parser.Alternatives();
+        return parser.AtEnd ? node : throw new FormatException("a ')' without its '('");
     }
 
     private bool AtEnd => _at == _pattern.Length;
 
-    private string Alternatives()
+    private RegexNode Alternatives()
     {
         if (++_depth > MaxDepth)
             throw new FormatException($"groups nested more than {MaxDepth} deep");
         var (ignoreCase, dotAll) = (_ignoreCase, _dotAll);
-        var translated = new StringBuilder();
         TakeFlags();
+        var alternatives = new List<RegexNode>();
+        var sequence = new List<RegexNode>();
         while (!AtEnd && _pattern[_at] != ')')
         {
-            if (Take("|"))
-                translated.Append('|');
-            else
-                translated.Append(Quantified());
+            if (!Take("|"))
+            {
+                sequence.Add(Quantified());
+                continue;
+            }
+
+            alternatives.Add(new SequenceNode(sequence));
+            sequence = [];
         }
 
+        alternatives.Add(new SequenceNode(sequence));
         (_ignoreCase, _dotAll) = (ignoreCase, dotAll);
         _depth--;
-        return translated.ToString();
+        return alternatives.Count == 1 ? alternatives[0] : new AlternativesNode(alternatives);
     }
 
-    /// <summary>Takes `(?i)` at the start of a group, where it means the same in both dialects.</summary>
+    /// <summary>Takes `(?i)` at the start of a group; elsewhere it would split the alternatives around it.</summary>
     private void TakeFlags()
     {
         var before = (_at, _ignoreCase, _dotAll);
@@ -88,52 +88,52 @@ internal sealed class OnigurumaPattern
         return false;
     }
 
-    private string Quantified()
+    private RegexNode Quantified()
     {
-        var atom = Atom();
+        var node = Atom();
         while (!AtEnd)
         {
-            string quantifier;
-            bool interval = false;
-            if (_pattern[_at] is '*' or '+' or '?')
-                quantifier = _pattern[_at++].ToString();
-            else if (Interval() is { } range)
-                (quantifier, interval) = (range, true);
-            else
+            var (min, max) = (0, int.MaxValue);
+            var isInterval = false;
+            if (Take("+"))
+                min = 1;
+            else if (Take("?"))
+                max = 1;
+            else if (!Take("*") && !(isInterval = TakeInterval(out min, out max)))
                 break;
 
-            if (interval && !quantifier.Contains(',') && !AtEnd && _pattern[_at] == '?')
+            // After an interval a plus repeats the repetition, and {n}? would be optional.
+            if (isInterval && min == max && !AtEnd && _pattern[_at] == '?')
                 throw new FormatException("'{n}?'");
-            if (Take("?"))
-                atom = $"(?:{atom}{quantifier}?)";
-            else if (!interval && Take("+"))
-                atom = $"(?>{atom}{quantifier})";
-            else
-                atom = $"(?:{atom}{quantifier})";
+            var kind = Take("?") ? RepeatKind.Lazy : !isInterval && Take("+") ? RepeatKind.Possessive : RepeatKind.Greedy;
+            node = new RepeatNode(node, min, max, kind);
         }
 
-        return atom;
+        return node;
     }
 
-    /// <summary>Reads {n}, {n,}, {,m} or {n,m}; anything else that begins with a brace is text.</summary>
-    private string? Interval()
+    /// <summary>Takes {n}, {n,}, {,m} or {n,m}; anything else that begins with a brace is text.</summary>
+    private bool TakeInterval(out int min, out int max)
     {
-        if (_pattern[_at] != '{')
-            return null;
-        var end = _pattern.IndexOf('}', _at);
+        (min, max) = (0, int.MaxValue);
+        var end = _pattern[_at] == '{' ? _pattern.IndexOf('}', _at) : -1;
         if (end < 0)
-            return null;
+            return false;
         var bounds = _pattern[(_at + 1)..end].Split(',');
         if (bounds.Length > 2 || bounds.All(bound => bound.Length == 0) || !bounds.All(bound => bound.All(char.IsAsciiDigit)))
-            return null;
+            return false;
         if (bounds.Any(bound => bound.Length > 5 || (bound.Length > 0 && int.Parse(bound, CultureInfo.InvariantCulture) > MaxRepeat)))
             throw new FormatException($"a repeat count above {MaxRepeat}");
+        min = bounds[0].Length == 0 ? 0 : int.Parse(bounds[0], CultureInfo.InvariantCulture);
+        if (bounds[^1].Length > 0)
+            max = int.Parse(bounds[^1], CultureInfo.InvariantCulture);
+        if (min > max)
+            throw new FormatException("a repeat count from a higher number to a lower one");
         _at = end + 1;
-        var low = bounds[0].Length == 0 ? "0" : bounds[0];
-        return bounds.Length == 1 ? $"{{{low}}}" : $"{{{low},{bounds[1]}}}";
+        return true;
     }
 
-    private string Atom()
+    private RegexNode Atom()
     {
         var c = NextRune();
         switch (c)
@@ -141,13 +141,13 @@ internal sealed class OnigurumaPattern
             case '(':
                 return Group();
             case '[':
-                return Emit(ReadClass());
+                return new SetNode(ReadClass());
             case '.':
-                return Emit(_dotAll ? CodePointSet.Of(0, 0x10FFFF) : CodePointSet.Of('\n', '\n').Complement());
+                return new SetNode(_dotAll ? CodePointSet.Of(0, 0x10FFFF) : CodePointSet.Of('\n', '\n').Complement());
             case '^':
-                return @"(?:\A|(?<=\n)(?!\z))";
+                return new AnchorNode(Anchor.LineStart);
             case '$':
-                return @"(?=\n|\z)";
+                return new AnchorNode(Anchor.LineEnd);
             case '*' or '+' or '?':
                 throw new FormatException($"a '{(char)c}' with nothing to repeat");
             case '\\':
@@ -157,41 +157,49 @@ internal sealed class OnigurumaPattern
         }
     }
 
-    private string Group()
+    private RegexNode Group()
     {
-        string[] openings = ["?:", "?=", "?!", "?>", "?<=", "?<!"];
-        var opening = openings.FirstOrDefault(Take);
         var (ignoreCase, dotAll) = (_ignoreCase, _dotAll);
-        if (opening is null && !AtEnd && _pattern[_at] == '?')
-        {
-            _at++;
-            if (!ReadFlags() || !Take(":"))
-                throw new FormatException("a group that begins with '(?' and is neither (?: (?= (?! (?> (?<= (?<! nor (?i: or (?m:");
-        }
+        RegexNode node;
+        if (Take("?="))
+            node = new LookNode(Alternatives(), Behind: false, Negative: false);
+        else if (Take("?!"))
+            node = new LookNode(Alternatives(), Behind: false, Negative: true);
+        else if (Take("?<="))
+            node = new LookNode(Alternatives(), Behind: true, Negative: false);
+        else if (Take("?<!"))
+            node = new LookNode(Alternatives(), Behind: true, Negative: true);
+        else if (Take("?>"))
+            node = new AtomicNode(Alternatives());
+        else if (Take("?") && !Take(":") && !(ReadFlags() && Take(":")))
+            throw new FormatException("a group that begins with '(?' and is neither (?: (?= (?! (?> (?<= (?<! nor (?i: or (?m:");
+        else
+            node = Alternatives(); // a plain group captures, which nothing here reads
 
-        // A plain group captures, which nothing here reads.
-        var translated = $"({opening ?? "?:"}{Alternatives()})";
         (_ignoreCase, _dotAll) = (ignoreCase, dotAll);
-        return Take(")") ? translated : throw new FormatException("a '(' without its ')'");
+        return Take(")") ? node : throw new FormatException("a '(' without its ')'");
     }
 
-    private string Escape()
+    private RegexNode Escape()
     {
         if (AtEnd)
             throw new FormatException("a '\\' at the end");
-        switch (_pattern[_at])
+        Anchor? anchor = _pattern[_at] switch
         {
-            case 'A' or 'z':
-                return "\\" + _pattern[_at++];
-            case 'Z':
-                _at++;
-                return @"(?=\n?\z)";
-            case 'b' or 'B':
-                var word = Emit(UnicodeProperties.Word);
-                return _pattern[_at++] == 'b' ? $"(?:(?<={word})(?!{word})|(?<!{word})(?={word}))" : $"(?:(?<={word})(?={word})|(?<!{word})(?!{word}))";
+            'A' => Anchor.TextStart,
+            'z' => Anchor.TextEnd,
+            'Z' => Anchor.LastLineEnd,
+            'b' => Anchor.WordBoundary,
+            'B' => Anchor.NoWordBoundary,
+            _ => null,
+        };
+        if (anchor is { } place)
+        {
+            _at++;
+            return new AnchorNode(place);
         }
 
-        return EscapedSet() is { } set ? Emit(set) : Literal(EscapedChar());
+        return EscapedSet() is { } set ? new SetNode(set) : Literal(EscapedChar());
     }
 
     /// <summary>Reads what follows a backslash if it names a set of characters.</summary>
@@ -332,13 +340,11 @@ internal sealed class OnigurumaPattern
         return Take("b") ? '\b' : EscapedChar();
     }
 
-    private string Literal(int c)
+    private SetNode Literal(int c)
     {
         var set = CodePointSet.Of(c, c);
-        return Emit(_ignoreCase ? set.IgnoringCase() : set);
+        return new SetNode(_ignoreCase ? set.IgnoringCase() : set);
     }
-
-    private string Emit(CodePointSet set) => set.ToPattern(_basicPlaneOnly);
 
     private int NextRune()
     {
