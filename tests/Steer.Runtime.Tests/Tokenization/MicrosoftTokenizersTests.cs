@@ -7,7 +7,7 @@ namespace Steer.Runtime.Tests.Tokenization;
 
 /// <summary>
 /// Held against Microsoft.ML.Tokenizers 2.0.1 where it is right: GPT-2's byte-level vocabulary on ASCII text. (Beyond the basic plane its patterns see
-/// halves of letters. Its SentencePiece makes a token of white space alone, does not join unknown neighbours, and of equal merges takes the right one.)
+/// halves of letters. Its SentencePiece makes a token of white space alone, does not join unknown neighbours, and breaks ties between equal merges differently.)
 /// </summary>
 public sealed class MicrosoftTokenizersTests
 {
