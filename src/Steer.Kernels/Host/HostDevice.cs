@@ -187,7 +187,8 @@ public sealed unsafe class HostDevice : Device
             Cache = Own<HostKvCache>(cache),
             Layer = layer,
         };
-        _ropeAndCache.Launch(kernel, q.Rows, (q.Columns / 8) + k.Columns);
+        // Each number of a key goes to a cache line of its own.
+        _ropeAndCache.Launch(kernel, q.Rows, (q.Columns / 8) + (4 * k.Columns));
     }
 
     /// <inheritdoc/>

@@ -17,7 +17,7 @@ internal sealed unsafe class MatMulKernel : ParallelJob, IDisposable
     private const long PartCost = 1 << 18;
     private const int ReadCost = 8;
     private const int PartsPerThread = 16;
-    private const long ParallelPackLength = 1 << 15;
+    private const long ParallelPackLength = 1 << 13;
 
     private readonly ThreadTeam _team;
     private readonly TileSet _tiles;

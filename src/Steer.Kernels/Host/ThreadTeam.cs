@@ -108,12 +108,13 @@ internal sealed class ThreadTeam : IDisposable
 
     private void TakeParts()
     {
+        int done = 0;
         while (true)
         {
             long ticket = Volatile.Read(ref _ticket.Value);
             uint left = (uint)ticket;
             if (left == 0)
-                return;
+                break;
             var job = _job;
             int part = _parts - (int)left;
             if (Interlocked.CompareExchange(ref _ticket.Value, ticket - 1, ticket) != ticket)
@@ -126,8 +127,11 @@ internal sealed class ThreadTeam : IDisposable
             {
                 Interlocked.CompareExchange(ref _error, ExceptionDispatchInfo.Capture(e), null);
             }
-            Interlocked.Decrement(ref _unfinished.Value);
+            done++;
         }
+        // Told once for all parts: nothing is left of the launch, and no other begins before this.
+        if (done > 0)
+            Interlocked.Add(ref _unfinished.Value, -done);
     }
 
     private void Work()
