@@ -9,8 +9,9 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 steer=${STEER:-$root/src/Steer.Cli/bin/Release/net10.0/steer}
 [ -x "$steer" ] || { echo "kill-9.sh: no program at $steer: run dotnet build -c Release src/Steer.Cli" >&2; exit 2; }
 
+# Replaces the shell that calls it, so that a kill of that shell's number is one of the program itself.
 job() {
-    "$steer" dataset --task astronomy --count 120 --round 24 --max-tokens 16 --max-chars 80 --allow-unfinished --seed 5 --quiet --out "$1"
+    exec "$steer" dataset --task astronomy --count 120 --round 24 --max-tokens 16 --max-chars 80 --allow-unfinished --seed 5 --quiet --out "$1"
 }
 
 # The same bytes, or the end of the script.
@@ -20,7 +21,7 @@ compare() {
     done
 }
 
-job "$work/undisturbed"
+(job "$work/undisturbed")
 done=0
 jobs=0
 while [ "$done" -lt "$kills" ]; do
@@ -36,6 +37,6 @@ while [ "$done" -lt "$kills" ]; do
         rm -r "$work/killed"
     fi
 done
-job "$work/killed"
+(job "$work/killed")
 compare
 echo "$done kills, $((jobs + 1)) jobs: all files are the same"
