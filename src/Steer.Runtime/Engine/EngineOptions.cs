@@ -33,7 +33,7 @@ public sealed record EngineOptions
     public int MaxBatch { get; init; } = 32;
 
     /// <summary>Most rows (tokens of branches) of one forward pass; longer prompts are computed in chunks.</summary>
-    public int MaxBatchedTokens { get; init; } = 256;
+    public int MaxBatchedTokens { get; init; } = 512;
 
     /// <summary>Bytes for keys and values; null for what <see cref="MaxBatch"/> guided sequences need, at most a quarter of memory.</summary>
     public long? Memory { get; init; }
