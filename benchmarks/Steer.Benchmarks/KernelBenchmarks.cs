@@ -26,6 +26,7 @@ public class KernelBenchmarks
     [GlobalSetup]
     public void Setup()
     {
+        Limits.OfThisMachine.Refine();
         _device = new HostDevice();
         Workload!.Setup(_device);
     }

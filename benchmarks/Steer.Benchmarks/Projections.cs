@@ -57,9 +57,11 @@ public sealed class Projections : Workload
     {
         _device = device;
         _steps.Clear();
+        // Layers share their activations, as a decoder's do.
+        (Tensor X, Tensor Y)[] activations = [.. _shape.Projections.Select(p => (Random(device, _rows, p.K), Random(device, _rows, p.N)))];
         for (int layer = 0; layer < _shape.Layers; layer++)
         {
-            foreach (var (n, k) in _shape.Projections)
+            foreach (var ((n, k), (x, y)) in _shape.Projections.Zip(activations))
             {
                 var weight = Own(device.Pack([new RandomMatrix(n, k)], _type));
                 LoraGroup? expert = null;
@@ -68,7 +70,7 @@ public sealed class Projections : Workload
                     var adapter = Own(device.PackLora(n, k, [new LoraSegment(0, n, new RandomMatrix(16, k), new RandomMatrix(n, 16))]));
                     expert = new LoraGroup(_rows - _expertRows, _expertRows, adapter);
                 }
-                _steps.Add((Random(device, _rows, k), new MatMulGroup(0, _rows, weight, null), expert, Random(device, _rows, n)));
+                _steps.Add((x, new MatMulGroup(0, _rows, weight, null), expert, y));
             }
         }
     }
