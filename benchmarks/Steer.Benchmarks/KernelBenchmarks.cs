@@ -47,17 +47,15 @@ public class KernelBenchmarks
         {
             AddJob(Job.ShortRun.WithToolchain(InProcessNoEmitToolchain.Instance).WithIterationCount(7));
             AddColumn(
-                new RateColumn("GFLOP/s", (work, seconds) => (1e-9 * work.Flops / seconds).ToString("F1", CultureInfo.InvariantCulture)),
-                new RateColumn("GB/s", (work, seconds) => work.Bytes > 0 ? (1e-9 * work.Bytes / seconds).ToString("F1", CultureInfo.InvariantCulture) : ""),
-                new RateColumn(
-                    "Of limit",
-                    (work, seconds) => (Limits.OfThisMachine.Seconds(work.Flops, work.Bytes) / seconds).ToString("P0", CultureInfo.InvariantCulture)));
+                new RateColumn("GFLOP/s", "F1", (work, seconds) => 1e-9 * work.Flops / seconds),
+                new RateColumn("GB/s", "F1", (work, seconds) => work.Bytes > 0 ? 1e-9 * work.Bytes / seconds : null),
+                new RateColumn("Of limit", "P0", (work, seconds) => Limits.OfThisMachine.Seconds(work.Flops, work.Bytes) / seconds));
             WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(60));
         }
     }
 
     /// <summary>A rate that follows from a workload and its median time.</summary>
-    private sealed class RateColumn(string name, Func<Workload, double, string> rate) : IColumn
+    private sealed class RateColumn(string name, string format, Func<Workload, double, double?> rate) : IColumn
     {
         public string Id => name;
 
@@ -75,10 +73,13 @@ public class KernelBenchmarks
 
         public string Legend => $"{name} at the median time";
 
-        public string GetValue(Summary summary, BenchmarkCase benchmarkCase) =>
-            summary[benchmarkCase]?.ResultStatistics is { } statistics
-                ? rate((Workload)benchmarkCase.Parameters[nameof(KernelBenchmarks.Workload)], 1e-9 * statistics.Median)
-                : "?";
+        public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
+        {
+            if (summary[benchmarkCase]?.ResultStatistics is not { } statistics)
+                return "?";
+            var workload = (Workload)benchmarkCase.Parameters[nameof(KernelBenchmarks.Workload)];
+            return rate(workload, 1e-9 * statistics.Median)?.ToString(format, CultureInfo.InvariantCulture) ?? "";
+        }
 
         public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) => GetValue(summary, benchmarkCase);
 

@@ -44,7 +44,7 @@ public sealed class Projections : Workload
     /// <param name="rows">Rows of the batch.</param>
     /// <param name="expertRows">How many of them, at the end, have a LoRA expert of rank 16.</param>
     public Projections(ModelShape shape, DType type, int rows, int expertRows = 0)
-        : base($"MatMul {shape.Name} {(type == DType.F32 ? "f32" : "bf16")}, {rows} {(rows == 1 ? "row" : "rows")}{(expertRows > 0 ? $", {expertRows} with LoRA" : "")}")
+        : base($"MatMul {shape.Name} {Short(type)}, {rows} {(rows == 1 ? "row" : "rows")}{(expertRows > 0 ? $", {expertRows} with LoRA" : "")}")
     {
         (_shape, _type, _rows, _expertRows) = (shape, type, rows, expertRows);
         Flops = 2.0 * rows * shape.Weights;
@@ -85,4 +85,6 @@ public sealed class Projections : Workload
                 _device.LoraDelta(x, [lora], y);
         }
     }
+
+    private static string Short(DType type) => type == DType.F32 ? "f32" : "bf16";
 }

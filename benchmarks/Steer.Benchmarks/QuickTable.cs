@@ -27,8 +27,9 @@ internal static class QuickTable
             workload.Setup(device);
             var (median, best) = Measure(workload);
             string bandwidth = workload.Bytes > 0 ? Invariant($"{1e-9 * workload.Bytes / best:F1}") : "";
-            Console.WriteLine(Invariant(
-                $"{workload.Name,-58} {1e6 * median,8:F1} us {1e6 * best,8:F1} us {1e-9 * workload.Flops / best,8:F1} {bandwidth,6} {limits.Seconds(workload.Flops, workload.Bytes) / best,9:P0}"));
+            double share = limits.Seconds(workload.Flops, workload.Bytes) / best;
+            Console.WriteLine(Invariant($"{workload.Name,-58} {1e6 * median,8:F1} us {1e6 * best,8:F1} us")
+                + Invariant($" {1e-9 * workload.Flops / best,8:F1} {bandwidth,6} {share,9:P0}"));
             workload.Dispose();
         }
     }

@@ -87,8 +87,8 @@ internal sealed unsafe class AttentionTile(TileSet tiles) : IDisposable
         }
     }
 
-    // Two blocks of keys are the 32 columns of a tile. For few queries the memory is slower than the tile: then blocks are read one at a time, front to
-    // back, and the other columns are of no use. Scores past a row's position come from keys that nobody wrote; nobody reads them either.
+    // Two blocks of keys are the 32 columns of a tile. For few queries memory is slower than the tile: then blocks are read one at a time, from
+    // front to back, and the other columns are of no use. Scores past a row's position come from keys that nobody wrote, and nobody reads them.
     private void Scores(float* q, byte** keys, int blocks, int headDim, float** scores, int queries)
     {
         var args = new TileArgs { X = q, SegmentLength = headDim, K = headDim, Stride = BlockSize * sizeof(float), Y = scores };
@@ -102,7 +102,8 @@ internal sealed unsafe class AttentionTile(TileSet tiles) : IDisposable
         }
     }
 
-    // Turns the scores of positions [start, position] into exp(score - maximum), and returns 1 / their sum. The sum has eight lanes by position mod 8.
+    // Turns the scores of positions [start, position] into exp(score - maximum), and returns 1 / their sum. The sum has eight lanes, by
+    // position mod 8.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Softmax(float* scores, int first, int start, int position, float scale, float slope, float softCap)
     {

@@ -2,7 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace Steer.Kernels.Host;
 
-/// <summary>An array outside the managed heap, aligned to a cache line or, where it is large, to a huge page. Its memory is returned by <see cref="Dispose"/> alone.</summary>
+/// <summary>
+/// An array outside the managed heap, aligned to a cache line or, where it is large, to a huge page.
+/// Its memory is given back by <see cref="Dispose"/> alone.
+/// </summary>
 internal sealed unsafe class HostBuffer<T> : DeviceBuffer<T>
     where T : unmanaged
 {

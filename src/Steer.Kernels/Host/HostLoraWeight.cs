@@ -4,7 +4,9 @@ namespace Steer.Kernels.Host;
 internal sealed record HostLoraSegment(
     int ColumnStart, int Columns, int RankStart, int Rank, HostWeight? B, HostBuffer<float>? ColumnScale, HostBuffer<float>? ColumnBias);
 
-/// <summary>An adapter's segments for one projection: A of all segments one below the other as one weight [sum of ranks, k], and a B for each.</summary>
+/// <summary>
+/// An adapter's segments for one projection: A of all segments one below the other as one weight [sum of ranks, k], and a B for each.
+/// </summary>
 internal sealed class HostLoraWeight : LoraWeight
 {
     private readonly List<IDisposable> _owned = [];

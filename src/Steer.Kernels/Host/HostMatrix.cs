@@ -1,6 +1,8 @@
 namespace Steer.Kernels.Host;
 
-/// <summary>A <see cref="Tensor"/> in living host memory, as kernels read it; <see cref="Shapes"/> has checked that it lies inside its buffer.</summary>
+/// <summary>
+/// A <see cref="Tensor"/> in living host memory, as kernels read it; <see cref="Shapes"/> has checked that it lies inside its buffer.
+/// </summary>
 internal readonly unsafe struct HostMatrix
 {
     private HostMatrix(float* data, int rows, int columns, nint stride)

@@ -16,7 +16,9 @@ internal static unsafe partial class HugePages
     /// <summary>A buffer of this many bytes holds several huge pages, and the system has them.</summary>
     public static bool WorthFor(long bytes) => bytes >= 4 * Size && OperatingSystem.IsLinux();
 
-    /// <summary>Asks for huge pages behind memory that begins at one and was not touched yet. Where the system has none the memory stays as it is.</summary>
+    /// <summary>
+    /// Asks for huge pages behind memory that begins at one and was not touched yet. Where the system has none the memory stays as it is.
+    /// </summary>
     public static void Ask(void* start, long bytes) => _ = Advise(start, (nuint)bytes, AdviseHugePage);
 
     [LibraryImport("libc", EntryPoint = "madvise")]

@@ -59,7 +59,7 @@ internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : Parall
     public override void Run(int part)
     {
         var (weight, first, count, offset) = _parts[part];
-        float* packed = _memory.Reserve(0) + offset;
+        float* packed = _memory.Data + offset;
         float* low = packed + ((long)count * weight.K);
         float* packedLow = low + ((long)count * weight.PaddedRank);
         float** rows = stackalloc float*[count];

@@ -42,9 +42,9 @@ internal sealed unsafe class MatMulKernel : ParallelJob, IDisposable
         _packRows = new PackRowsJob(this);
     }
 
-    private float** XRows => (float**)_xRows.Reserve(0);
+    private float** XRows => (float**)_xRows.Data;
 
-    private float** YRows => (float**)_yRows.Reserve(0);
+    private float** YRows => (float**)_yRows.Data;
 
     /// <summary>Starts a launch of at most <paramref name="maxRows"/> rows.</summary>
     public void Begin(in HostMatrix x, in HostMatrix y, int maxRows)
@@ -216,7 +216,7 @@ internal sealed unsafe class MatMulKernel : ParallelJob, IDisposable
 
     // A single row is in a tile's order as it is.
     private float* Packed(RowRange range) =>
-        range.Rows == 1 ? XRows[range.First] : _packed.Reserve(0) + ((long)range.First * _x.Columns);
+        range.Rows == 1 ? XRows[range.First] : _packed.Data + ((long)range.First * _x.Columns);
 
     private static void Copy(float* from, float* to, int count) => new ReadOnlySpan<float>(from, count).CopyTo(new Span<float>(to, count));
 

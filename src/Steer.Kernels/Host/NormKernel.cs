@@ -29,7 +29,8 @@ internal unsafe struct NormKernel : IRowKernel
         {
             float mean = Kind == NormKind.Layer ? Sum<Identity>(x + start, 0, GroupSize) / GroupSize : 0;
             float square = Sum<SquaredDistance>(x + start, mean, GroupSize) / GroupSize;
-            Scale(x + start, mean, 1 / MathF.Sqrt(square + Epsilon), Weight + start, Bias is null ? null : Bias + start, Y.Row(row) + start, GroupSize);
+            float* bias = Bias is null ? null : Bias + start;
+            Scale(x + start, mean, 1 / MathF.Sqrt(square + Epsilon), Weight + start, bias, Y.Row(row) + start, GroupSize);
         }
     }
 

@@ -8,8 +8,10 @@ internal sealed unsafe class Scratch<T> : IDisposable
 {
     private const int Alignment = 64;
 
-    private T* _data;
     private long _length;
+
+    /// <summary>What was reserved last.</summary>
+    public T* Data { get; private set; }
 
     /// <summary>Memory for <paramref name="length"/> elements; what it held before is lost when it grows.</summary>
     /// <exception cref="OutOfMemoryException">There is not that much.</exception>
@@ -19,17 +21,17 @@ internal sealed unsafe class Scratch<T> : IDisposable
         {
             long grown = Math.Max(length, _length * 3 / 2);
             Dispose();
-            _data = (T*)NativeMemory.AlignedAlloc((nuint)(grown * sizeof(T)), Alignment);
+            Data = (T*)NativeMemory.AlignedAlloc((nuint)(grown * sizeof(T)), Alignment);
             _length = grown;
         }
-        return _data;
+        return Data;
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        NativeMemory.AlignedFree(_data);
-        _data = null;
+        NativeMemory.AlignedFree(Data);
+        Data = null;
         _length = 0;
     }
 }

@@ -10,7 +10,9 @@ internal static unsafe class StreamTile<TVector, TWeights>
     where TVector : struct, ISimdVector<TVector>
     where TWeights : struct, ITileWeights<TWeights, TVector>
 {
-    /// <summary>As <see cref="Tile{TVector, TRows, TWeights}.Run"/>, with the panels in the first two segments and 64 columns of y and bias; never carried.</summary>
+    /// <summary>
+    /// As <see cref="Tile{TVector, TRows, TWeights}.Run"/>, with the panels in the first two segments and 64 columns of y and bias; never carried.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(TileArgs* args)
     {
