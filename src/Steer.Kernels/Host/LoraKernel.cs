@@ -9,7 +9,7 @@ namespace Steer.Kernels.Host;
 /// </summary>
 internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : ParallelJob, IDisposable
 {
-    private const int PanelWidth = HostWeight.PanelWidth;
+    private const int Block = 2 * HostWeight.PanelWidth;
 
     // Multiply-adds that are worth handing to another thread: a few microseconds.
     private const long PartCost = 1 << 17;
@@ -73,13 +73,7 @@ internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : Parall
         if (weight.A is { } a)
         {
             float* x = RowPacker.InTileOrder(rows, count, weight.K, packed);
-            for (int panel = 0; panel < a.Panels; panel++)
-            {
-                byte* source = a.Panel(panel);
-                var args = a.Args(x, &source, lowRows);
-                args.Column = panel * PanelWidth;
-                tiles.Rows(a.Type, count)(&args);
-            }
+            tiles.Multiply(a, 0, a.Panels, x, lowRows, count);
         }
         foreach (var segment in weight.Segments)
         {
@@ -92,25 +86,24 @@ internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : Parall
     /// <inheritdoc/>
     public void Dispose() => _memory.Dispose();
 
-    // The second product of a segment, panel by panel, and what it does to y.
+    // The second product of a segment, two panels at a time, and what it does to y.
     private void Change(HostLoraSegment segment, float* low, int first, int count)
     {
-        float* delta = stackalloc float[count * PanelWidth];
+        float* delta = stackalloc float[count * Block];
         float** deltaRows = stackalloc float*[count];
-        new Span<float>(delta, count * PanelWidth).Clear();
+        new Span<float>(delta, count * Block).Clear();
         for (int i = 0; i < count; i++)
-            deltaRows[i] = delta + (i * PanelWidth);
+            deltaRows[i] = delta + (i * Block);
         float* scale = segment.ColumnScale is null ? null : segment.ColumnScale.Data;
         float* bias = segment.ColumnBias is null ? null : segment.ColumnBias.Data;
-        for (int column = 0; column < segment.Columns; column += PanelWidth)
+        for (int column = 0; column < segment.Columns; column += Block)
         {
             if (segment.B is { } b)
             {
-                byte* source = b.Panel(column / PanelWidth);
-                var args = b.Args(low, &source, deltaRows);
-                tiles.Rows(b.Type, count)(&args);
+                int panel = column / HostWeight.PanelWidth;
+                tiles.Multiply(b, panel, Math.Min(panel + 2, b.Panels), low, deltaRows, count);
             }
-            int columns = Math.Min(PanelWidth, segment.Columns - column);
+            int columns = Math.Min(Block, segment.Columns - column);
             for (int i = 0; i < count; i++)
             {
                 Apply(

@@ -18,14 +18,16 @@ internal abstract class ParallelJob
 }
 
 /// <summary>
-/// Threads that run the parts of one job at a time together with the caller. Between jobs they spin for about a millisecond and
-/// then sleep, so that a launch in a busy stretch costs neither a lock nor a system call. Parts are drawn from one counter: whoever is free
-/// takes the next, and a thread that the system keeps waiting holds up nothing but the part it has begun.
+/// Threads that run the parts of one job at a time together with the caller. Between jobs they spin, after a while give way to
+/// others at every turn, and sleep after about a millisecond, so that a launch in a busy stretch costs neither a lock nor a system call.
+/// Parts are drawn from one counter: whoever is free takes the next, and a thread that the system keeps waiting holds up nothing but the part it has begun.
 /// </summary>
 internal sealed class ThreadTeam : IDisposable
 {
-    private const int SpinsPerCheck = 64;
-    private static readonly long SpinTicks = Stopwatch.Frequency / 1000;
+    // Turns of a waiting loop, about 40 ns each, before it gives way: on a machine with more threads than processors the one that is waited for
+    // may need this very processor.
+    private const int Spins = 1000;
+    private static readonly long AwakeTicks = Stopwatch.Frequency / 1000;
 
     private readonly Thread[] _workers;
     private readonly object _gate = new();
@@ -81,10 +83,7 @@ internal sealed class ThreadTeam : IDisposable
         TakeParts();
         for (int spins = 0; Volatile.Read(ref _unfinished.Value) > 0; spins++)
         {
-            if (spins < 1 << 14)
-                Thread.SpinWait(1);
-            else
-                Thread.Yield();
+            Pause(spins);
         }
         _job = null;
         if (_error is { } error)
@@ -145,17 +144,15 @@ internal sealed class ThreadTeam : IDisposable
 
     private void WaitForLaunch()
     {
-        long end = Stopwatch.GetTimestamp() + SpinTicks;
-        do
+        long end = 0;
+        for (int spins = 0; spins < Spins || Stopwatch.GetTimestamp() < end; spins++)
         {
-            for (int i = 0; i < SpinsPerCheck; i++)
-            {
-                if ((uint)Volatile.Read(ref _ticket.Value) != 0 || _stop)
-                    return;
-                Thread.SpinWait(1);
-            }
+            if ((uint)Volatile.Read(ref _ticket.Value) != 0 || _stop)
+                return;
+            if (spins == Spins - 1)
+                end = Stopwatch.GetTimestamp() + AwakeTicks;
+            Pause(spins);
         }
-        while (Stopwatch.GetTimestamp() < end);
 
         lock (_gate)
         {
@@ -164,6 +161,14 @@ internal sealed class ThreadTeam : IDisposable
                 Monitor.Wait(_gate);
             Interlocked.Decrement(ref _sleeping);
         }
+    }
+
+    private static void Pause(int spins)
+    {
+        if (spins < Spins)
+            Thread.SpinWait(1);
+        else
+            Thread.Yield();
     }
 
     /// <summary>A counter with a cache line to itself, so that taking a part does not slow those who read the fields beside it.</summary>

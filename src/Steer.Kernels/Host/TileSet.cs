@@ -38,6 +38,36 @@ internal sealed unsafe class TileSet
     /// <summary>The tile of one row x 64 columns.</summary>
     public delegate*<TileArgs*, void> Stream(DType type) => type == DType.F32 ? _f32Stream : _bf16Stream;
 
+    /// <summary>
+    /// y = x W^T on panels [first, end) of a weight: for products that are too small to share. Single rows take two panels at a time.
+    /// </summary>
+    /// <param name="weight">W.</param>
+    /// <param name="first">First panel.</param>
+    /// <param name="end">End of the panels.</param>
+    /// <param name="x">Rows in tile order [k][rows].</param>
+    /// <param name="y">Rows of whole panels, the first panel at column 0.</param>
+    /// <param name="rows">Rows.</param>
+    public void Multiply(HostWeight weight, int first, int end, float* x, float** y, int rows)
+    {
+        byte** panels = stackalloc byte*[2];
+        var args = weight.Args(x, panels, y);
+        for (int panel = first; panel < end;)
+        {
+            bool pair = rows == 1 && panel + 1 < end;
+            args.Column = (panel - first) * HostWeight.PanelWidth;
+            panels[0] = weight.Panel(panel++);
+            if (pair)
+            {
+                panels[1] = weight.Panel(panel++);
+                Stream(weight.Type)(&args);
+            }
+            else
+            {
+                Rows(weight.Type, rows)(&args);
+            }
+        }
+    }
+
     private static TileSet Make<TVector>(int maxRows)
         where TVector : struct, ISimdVector<TVector>
     {

@@ -32,6 +32,31 @@ public sealed class HostInvarianceTests(DeviceSet devices)
 
     [Theory]
     [MemberData(nameof(Devices))]
+    public void An_adapter_of_several_panels_gives_a_row_the_same_bits_alone(string device)
+    {
+        const int Rows = 30, K = 300, N = 150;
+        using var work = new Workspace(devices[device]);
+        Matrix x = Matrix.Random(20, Rows, K), y = Matrix.Random(21, Rows, N);
+        LoraWeight adapter = work.Own(work.Device.PackLora(
+            N, K,
+            [
+                new LoraSegment(0, 105, new MatrixWeight(Matrix.Random(22, 40, K)), new MatrixWeight(Matrix.Random(23, 105, 40))),
+                new LoraSegment(110, 33, new MatrixWeight(Matrix.Random(24, 7, K)), new MatrixWeight(Matrix.Random(25, 33, 7))),
+            ]));
+        Matrix Run(int start, int count)
+        {
+            GuardedTensor result = work.Tensor(y.Slice(start, count));
+            work.Device.LoraDelta(work.Tensor(x.Slice(start, count)), [new LoraGroup(0, count, adapter)], result);
+            return result.Read();
+        }
+
+        Matrix all = Run(0, Rows);
+        foreach ((int start, int count) in new[] { (0, 1), (7, 2), (Rows - 1, 1) })
+            Assert.Equal(all.Slice(start, count).Data, Run(start, count).Data);
+    }
+
+    [Theory]
+    [MemberData(nameof(Devices))]
     public void Neighbouring_groups_with_one_weight_are_as_one_group(string device)
     {
         const int K = 40, N = 64;
