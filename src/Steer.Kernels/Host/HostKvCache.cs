@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Steer.Kernels.Host;
 
 /// <summary>
@@ -35,6 +37,7 @@ internal sealed unsafe class HostKvCache : KvCache
         _values.Data + ((((long)layer * Shape.NumKvHeads) + head) * _planes * ValuePlane) + ((long)block * BlockSize * PlaneWidth);
 
     /// <summary>Writes a head's key and value [head dim] at slot block * 16 + position.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Write(int layer, int head, int slot, float* key, float* value)
     {
         int block = slot / BlockSize, position = slot % BlockSize;

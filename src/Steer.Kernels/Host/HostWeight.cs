@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Steer.Kernels.Host;
 
 /// <summary>
@@ -46,6 +48,7 @@ internal sealed unsafe class HostWeight : PackedWeight
     public byte* Panel(int panel) => _data.Data + panel * PanelBytes;
 
     /// <summary>Writes row (output column) <paramref name="row"/> of the matrix.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void WriteRow(int row, ReadOnlySpan<float> values)
     {
         byte* panel = Panel(row / PanelWidth);
@@ -65,6 +68,7 @@ internal sealed unsafe class HostWeight : PackedWeight
     }
 
     /// <summary>y += scale * row (output column) <paramref name="row"/> of the matrix [k].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void AddRow(int row, float scale, float* y)
     {
         byte* panel = Panel(row / PanelWidth);
