@@ -1,5 +1,6 @@
 using System.Buffers;
-using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Steer.Kernels.Host;
 
@@ -45,10 +46,27 @@ internal sealed class PackJob : ParallelJob
             while (row - first >= _parts[index].Rows)
                 first += _parts[index++].Rows;
             _parts[index].ReadRow(row - first, values);
-            if (TensorPrimitives.IsNaNAny<float>(values))
+            if (HasNaN(values))
                 throw new InvalidDataException($"Row {row}, column {values.IndexOf(float.NaN)} of a weight is NaN.");
             _weight.WriteRow(row, values);
         }
         ArrayPool<float>.Shared.Return(rented);
+    }
+
+    // Optimised from the first call on, which a library's code is not: loading is over before that is compiled a second time.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool HasNaN(ReadOnlySpan<float> values)
+    {
+        var found = Vector256<float>.Zero;
+        int i = 0;
+        for (; i <= values.Length - VectorMath.Lanes; i += VectorMath.Lanes)
+        {
+            var value = Vector256.Create(values.Slice(i, VectorMath.Lanes));
+            found |= ~Vector256.Equals(value, value);
+        }
+        bool any = found.AsInt32() != Vector256<int>.Zero;
+        for (; i < values.Length; i++)
+            any |= float.IsNaN(values[i]);
+        return any;
     }
 }
