@@ -105,28 +105,30 @@ internal sealed class BlockPool
     {
         long parent = 0;
         int shareable = Shareable(context);
-        for (int i = 0; i < shareable; i++)
+        while (context.Blocks.Count < shareable && Find(context, context.Blocks.Count, parent) is { } found)
         {
-            var block = Find(context, i, parent);
-            if (block is not null)
+            Hold(found);
+            SharedPositions += KvCacheShape.BlockSize;
+            context.Blocks.Add(found);
+            parent = found.Content;
+        }
+
+        // In ascending order: attention reads blocks that follow each other as one run of memory.
+        var taken = new Block[BlocksFor(context.Length) - context.Blocks.Count];
+        for (int i = 0; i < taken.Length; i++)
+            taken[i] = Take(context);
+        foreach (var block in taken.OrderBy(b => b.Id))
+        {
+            if (context.Blocks.Count < shareable)
             {
-                Hold(block);
-                SharedPositions += KvCacheShape.BlockSize;
-            }
-            else
-            {
-                block = Take(context);
-                block.Key = new BlockKey(context.Variant, parent, Tokens(context, i));
+                block.Key = new BlockKey(context.Variant, parent, Tokens(context, context.Blocks.Count));
                 block.Content = _nextContent++;
                 _shared.Add(block.Key, block);
+                parent = block.Content;
             }
 
             context.Blocks.Add(block);
-            parent = block.Content;
         }
-
-        while (context.Blocks.Count < BlocksFor(context.Length))
-            context.Blocks.Add(Take(context));
     }
 
     /// <summary>Gives a context room for <paramref name="length"/> positions; false, and nothing is taken, where too few blocks are free.</summary>
