@@ -13,8 +13,6 @@ public sealed class ForwardBatch : IDisposable
     /// <param name="maxBlocks">Most blocks of one context.</param>
     public ForwardBatch(Device device, int maxRows, int maxContexts, int maxBlocks)
     {
-        MaxRows = maxRows;
-        MaxContexts = maxContexts;
         BlockTableStride = maxBlocks;
         TokenIds = device.Allocate<int>(maxRows);
         Positions = device.Allocate<int>(maxRows);
@@ -23,12 +21,6 @@ public sealed class ForwardBatch : IDisposable
         ContextStarts = device.Allocate<int>(maxContexts + 1);
         BlockTables = device.Allocate<int>((long)maxContexts * maxBlocks);
     }
-
-    /// <summary>Most rows.</summary>
-    public int MaxRows { get; }
-
-    /// <summary>Most contexts.</summary>
-    public int MaxContexts { get; }
 
     /// <summary>Elements between the block tables of two contexts in this pass; at most the most blocks of one context.</summary>
     public int BlockTableStride { get; set; }

@@ -48,9 +48,6 @@ internal sealed class ModelRunner : IDisposable
 
     public long ScratchBytes => _units.Sum(u => u.Decoder.ScratchBytes);
 
-    /// <summary>Tokens that all branches of a plan have.</summary>
-    public int CommonVocab(GuidancePlan plan) => plan.Branches.Min(b => _models[b.Variant].Config.VocabSize);
-
     /// <summary>Runs the plan; afterwards the results of its sequences are here.</summary>
     public void Execute(StepPlan plan)
     {
@@ -143,6 +140,9 @@ internal sealed class ModelRunner : IDisposable
                 _guide.Device.ScaleAndCap(_guide.Logits.RowSlice(_logitRows[context], draws), 1 / context.Branch.Temperature, cap: 0);
         }
     }
+
+    /// <summary>Tokens that all branches of a plan have.</summary>
+    private int CommonVocab(GuidancePlan plan) => plan.Branches.Min(b => _models[b.Variant].Config.VocabSize);
 
     private GuideRow Row(Sequence sequence, int draw, int branchStart)
     {

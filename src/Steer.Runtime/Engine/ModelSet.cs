@@ -55,7 +55,7 @@ internal sealed class ModelSet : IDisposable
             set.Add(Variant.Base, baseCheckpoint, progress);
             set.EosIds = baseCheckpoint.EosIds;
             set.BosId = baseCheckpoint.BosId;
-            if (options.Tokenizer is not null || HasTokenizer(options.Base))
+            if (options.Tokenizer is not null || TokenizerFiles.AreIn(options.Base))
                 set.Tokenizer = Tokenizer.Load(options.Tokenizer ?? options.Base);
 
             // Adapters before full checkpoints, so that variants which share weights lie side by side.
@@ -92,9 +92,6 @@ internal sealed class ModelSet : IDisposable
         _files.Clear();
     }
 
-    private static bool HasTokenizer(string folder) =>
-        Array.Exists(["tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer.bin"], name => File.Exists(Path.Combine(folder, name)));
-
     private void AddAdapter(Variant variant, string path, Checkpoint baseCheckpoint, Action<string, double>? progress)
     {
         var adapter = Adapter.Open(path, baseCheckpoint);
@@ -107,7 +104,7 @@ internal sealed class ModelSet : IDisposable
     {
         var checkpoint = Checkpoint.Open(path);
         _files.Add(checkpoint);
-        if (Tokenizer is not null && HasTokenizer(path) && !Tokenizer.SameAs(Tokenizer.Load(path), out string difference))
+        if (Tokenizer is not null && TokenizerFiles.AreIn(path) && !Tokenizer.SameAs(Tokenizer.Load(path), out string difference))
             throw new SteerException($"{path}: its tokenizer differs from the base's ({difference}). Models that steer each other must share one.");
         Add(variant, checkpoint, progress);
         if (variant == Variant.Expert && checkpoint.EosIds.Count > 0)

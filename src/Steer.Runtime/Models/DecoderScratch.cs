@@ -6,13 +6,11 @@ namespace Steer.Runtime.Models;
 internal sealed class DecoderScratch : IDisposable
 {
     private readonly Device _device;
-    private readonly int _maxRows;
     private readonly List<IDisposable> _owned = [];
 
     public DecoderScratch(Device device, DecoderConfig config, int maxRows, int maxLogitRows)
     {
         _device = device;
-        _maxRows = maxRows;
         int queries = config.NumHeads * config.HeadDim, keys = config.NumKvHeads * config.HeadDim;
         int upParts = config.GatedMlp ? 2 : 1;
         Hidden = Matrix(maxRows, config.HiddenSize);
@@ -83,9 +81,6 @@ internal sealed class DecoderScratch : IDisposable
 
     /// <summary>Device memory taken, in bytes.</summary>
     public long Bytes { get; private set; }
-
-    /// <summary>Most rows of a batch.</summary>
-    public int MaxRows => _maxRows;
 
     public void Dispose()
     {

@@ -10,6 +10,12 @@ internal static class TokenizerFiles
 
     private const string Kinds = "tokenizer.json, tokenizer.model, vocab.json with merges.txt, or tokenizer.bin";
 
+    /// <summary>What a folder's tokenizer may be called, the preferred first.</summary>
+    private static readonly string[] Names = ["tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer.bin"];
+
+    /// <summary>Whether a folder holds a file of one of these names.</summary>
+    public static bool AreIn(string folder) => Named(folder) is not null;
+
     /// <summary>Loads from a folder or a file.</summary>
     /// <exception cref="SteerException">There is none, or it is damaged.</exception>
     public static TokenizerParts Load(string path)
@@ -40,13 +46,14 @@ internal static class TokenizerFiles
 
     private static string FindIn(string folder)
     {
-        string[] names = ["tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer.bin"];
-        if (names.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists) is { } file)
+        if (Named(folder) is { } file)
             return file;
 
         // Checkpoints of llama2.c have theirs beside them by the vocabulary's size, such as tok512.bin.
         return Directory.GetFiles(folder, "tok*.bin") is [var only] ? only : throw new SteerException($"{folder}: has no tokenizer: {Kinds}");
     }
+
+    private static string? Named(string folder) => Names.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
 
     private static TokenizerParts LoadFile(string file, TokenizerConfig config)
     {
