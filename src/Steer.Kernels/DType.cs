@@ -1,6 +1,6 @@
 namespace Steer.Kernels;
 
-/// <summary>How the numbers of a packed weight are stored. Activations and logits are always float32.</summary>
+/// <summary>How numbers are stored. Activations between kernels and logits are always float32.</summary>
 public enum DType
 {
     /// <summary>IEEE 754 single precision, 4 bytes.</summary>
@@ -8,17 +8,27 @@ public enum DType
 
     /// <summary>The upper half of a float32, 2 bytes; widened exactly by a shift.</summary>
     BF16,
+
+    /// <summary>IEEE 754 half precision, 2 bytes; widened exactly.</summary>
+    F16,
+
+    /// <summary>8 bits a number and a scale for each block, see <see cref="BlockQuantizer"/>.</summary>
+    Int8,
+
+    /// <summary>4 bits a number, a scale and a minimum for each block, see <see cref="BlockQuantizer"/>.</summary>
+    Int4,
 }
 
 /// <summary>Conversions between storage types and float32.</summary>
 public static class DTypeExtensions
 {
     /// <summary>Bytes that one number takes.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A type that is stored in blocks: <see cref="BlockQuantizer"/> says what those take.</exception>
     public static int Size(this DType type) => type switch
     {
         DType.F32 => 4,
-        DType.BF16 => 2,
-        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Unknown storage type."),
+        DType.BF16 or DType.F16 => 2,
+        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not a type of single numbers."),
     };
 
     /// <summary>Widens a bfloat16 to float32; exact.</summary>

@@ -52,8 +52,8 @@ public abstract class Device : IDisposable
         where T : unmanaged;
 
     /// <summary>Packs matrices [n_i, k], one below the other, into one weight [sum n_i, k].</summary>
-    /// <exception cref="InvalidDataException">A number is NaN.</exception>
-    public abstract PackedWeight Pack(IReadOnlyList<WeightMatrix> parts, DType type);
+    /// <exception cref="InvalidDataException">A number is NaN, or infinite where the type has blocks.</exception>
+    public abstract PackedWeight Pack(IReadOnlyList<WeightMatrix> parts, WeightFormat format);
 
     /// <summary>Packs an adapter's segments for a projection [n, k].</summary>
     /// <exception cref="InvalidDataException">A number is NaN.</exception>
@@ -82,7 +82,8 @@ public abstract class Device : IDisposable
 
     /// <summary>
     /// y[r] = x[r] W^T + bias with the weight of r's group. x [rows, k], each W [n, k], y [rows, n]. Groups ascend and do not overlap;
-    /// rows in no group are left alone. The sum over k is one chain of fused multiply-adds in ascending order, for any number of rows.
+    /// rows in no group are left alone. The sum over k is one chain of fused multiply-adds in ascending order, for any number of rows, except where
+    /// the weight's <see cref="WeightFormat"/> rounds activations: then its order is the device's own, but still the same for any number of rows.
     /// </summary>
     public abstract void MatMul(Tensor x, ReadOnlySpan<MatMulGroup> groups, Tensor y);
 

@@ -5,13 +5,16 @@ namespace Steer.Kernels;
 /// <param name="NumBlocks">Blocks of <see cref="BlockSize"/> positions; every layer has its part of each block.</param>
 /// <param name="NumKvHeads">Key and value heads.</param>
 /// <param name="HeadDim">Width of a head.</param>
-public readonly record struct KvCacheShape(int NumLayers, int NumBlocks, int NumKvHeads, int HeadDim)
+/// <param name="Type">How keys and values are stored: F32, BF16, or Int8 with a float32 scale for each position and head, of keys and of values.</param>
+public readonly record struct KvCacheShape(int NumLayers, int NumBlocks, int NumKvHeads, int HeadDim, DType Type = DType.F32)
 {
     /// <summary>Positions in a block.</summary>
     public const int BlockSize = 16;
 
-    /// <summary>Bytes of one block over all layers, keys and values in float32.</summary>
-    public long BytesPerBlock => 2L * sizeof(float) * NumLayers * BlockSize * NumKvHeads * HeadDim;
+    /// <summary>Bytes of one block over all layers, keys and values.</summary>
+    public long BytesPerBlock => 2L * NumLayers * BlockSize * NumKvHeads * BytesPerHead;
+
+    private long BytesPerHead => Type == DType.Int8 ? HeadDim + sizeof(float) : HeadDim * Type.Size();
 }
 
 /// <summary>A paged cache of keys and values [layers, blocks, kv heads, block positions, head dim]; the inner layout is the device's own.</summary>

@@ -15,7 +15,7 @@ public abstract class WeightMatrix(int rows, int columns)
 }
 
 /// <summary>A weight [N, K] in the layout that a device's MatMul and Embed read.</summary>
-public abstract class PackedWeight(int n, int k, DType type) : IDisposable
+public abstract class PackedWeight(int n, int k, WeightFormat format) : IDisposable
 {
     /// <summary>Output features (rows of the matrix; vocabulary of an embedding).</summary>
     public int N { get; } = n;
@@ -23,8 +23,11 @@ public abstract class PackedWeight(int n, int k, DType type) : IDisposable
     /// <summary>Input features (columns of the matrix; width of an embedding).</summary>
     public int K { get; } = k;
 
+    /// <summary>How it is held, and what its products do to activations.</summary>
+    public WeightFormat Format { get; } = format;
+
     /// <summary>How the numbers are stored.</summary>
-    public DType Type { get; } = type;
+    public DType Type => Format.Type;
 
     /// <summary>Device memory taken, in bytes.</summary>
     public abstract long Bytes { get; }

@@ -34,10 +34,10 @@ public sealed partial class IlgpuDevice : Device
     public override DeviceBuffer<T> Allocate<T>(long length) => AllocateBuffer<T>(length);
 
     /// <inheritdoc/>
-    public override PackedWeight Pack(IReadOnlyList<WeightMatrix> parts, DType type)
+    public override PackedWeight Pack(IReadOnlyList<WeightMatrix> parts, WeightFormat format)
     {
         Shapes.Pack(parts);
-        return IlgpuWeight.Pack(this, parts, type);
+        return IlgpuWeight.Pack(this, parts, format);
     }
 
     /// <inheritdoc/>

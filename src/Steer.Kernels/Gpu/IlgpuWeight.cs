@@ -11,15 +11,16 @@ internal sealed class IlgpuWeight : PackedWeight
 
     private readonly IlgpuBuffer<uint> _words;
 
-    private IlgpuWeight(int n, int k, DType type, IlgpuBuffer<uint> words)
-        : base(n, k, type) => _words = words;
+    private IlgpuWeight(int n, int k, WeightFormat format, IlgpuBuffer<uint> words)
+        : base(n, k, format) => _words = words;
 
     public override long Bytes => _words.Bytes;
 
     public WeightView View => new(_words.View, Type);
 
-    public static IlgpuWeight Pack(IlgpuDevice device, IReadOnlyList<WeightMatrix> parts, DType type)
+    public static IlgpuWeight Pack(IlgpuDevice device, IReadOnlyList<WeightMatrix> parts, WeightFormat format)
     {
+        DType type = format.Type;
         int n = checked(parts.Sum(p => p.Rows)), k = parts[0].Columns;
         long bytes = (long)n * k * type.Size();
         IlgpuBuffer<uint> words = device.AllocateBuffer<uint>((bytes + sizeof(uint) - 1) / sizeof(uint));
@@ -33,7 +34,7 @@ internal sealed class IlgpuWeight : PackedWeight
             throw;
         }
 
-        return new IlgpuWeight(n, k, type, words);
+        return new IlgpuWeight(n, k, format, words);
     }
 
     public override void Dispose() => _words.Dispose();

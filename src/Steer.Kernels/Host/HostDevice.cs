@@ -76,10 +76,10 @@ public sealed unsafe class HostDevice : Device
     }
 
     /// <inheritdoc/>
-    public override PackedWeight Pack(IReadOnlyList<WeightMatrix> parts, DType type)
+    public override PackedWeight Pack(IReadOnlyList<WeightMatrix> parts, WeightFormat format)
     {
         Shapes.Pack(parts);
-        return PackJob.Pack(_team, parts, type);
+        return PackJob.Pack(_team, parts, format);
     }
 
     /// <inheritdoc/>

@@ -15,11 +15,11 @@ internal sealed unsafe class HostWeight : PackedWeight
 
     private readonly HostBuffer<byte> _data;
 
-    public HostWeight(int n, int k, DType type)
-        : base(n, k, type)
+    public HostWeight(int n, int k, WeightFormat format)
+        : base(n, k, format)
     {
         Panels = (n + PanelWidth - 1) / PanelWidth;
-        PanelBytes = (long)k * PanelWidth * type.Size();
+        PanelBytes = (long)k * PanelWidth * Type.Size();
         _data = new HostBuffer<byte>(Panels * PanelBytes);
     }
 

@@ -18,9 +18,9 @@ internal sealed class PackJob : ParallelJob
 
     /// <summary>Packs matrices [n_i, k] one below the other.</summary>
     /// <exception cref="InvalidDataException">A number is NaN.</exception>
-    public static HostWeight Pack(ThreadTeam team, IReadOnlyList<WeightMatrix> parts, DType type)
+    public static HostWeight Pack(ThreadTeam team, IReadOnlyList<WeightMatrix> parts, WeightFormat format)
     {
-        var weight = new HostWeight(parts.Sum(p => p.Rows), parts[0].Columns, type);
+        var weight = new HostWeight(parts.Sum(p => p.Rows), parts[0].Columns, format);
         try
         {
             team.Run(new PackJob(weight, parts), weight.Panels);

@@ -38,11 +38,20 @@ public sealed record EngineOptions
     /// <summary>Bytes for keys and values; null for what <see cref="MaxBatch"/> guided sequences need, at most a quarter of memory.</summary>
     public long? Memory { get; init; }
 
-    /// <summary>How weights are held; null for how the checkpoint stores them.</summary>
+    /// <summary>How weights are held; null for how the checkpoint stores them, with exact activations.</summary>
     public DType? Weights { get; init; }
+
+    /// <summary>Whether activations stay float32 where <see cref="Weights"/> names a type that rounds them (BF16, Int8, Int4).</summary>
+    public bool ExactActivations { get; init; }
+
+    /// <summary>How keys and values are held: F32, BF16 or Int8.</summary>
+    public DType KvCacheType { get; init; }
 
     /// <summary>Contexts that begin alike share their cache.</summary>
     public bool SharePrefixes { get; init; } = true;
+
+    /// <summary>How the weights of a checkpoint are held.</summary>
+    internal WeightFormat WeightFormat(DType stored) => new(Weights ?? stored, RoundActivations: Weights is not null && !ExactActivations);
 
     /// <summary>Throws where a number is outside its range.</summary>
     /// <exception cref="SteerException">One line that names the option.</exception>
