@@ -1,3 +1,5 @@
+using Steer.Runtime.Engine;
+
 namespace Steer.Runtime.Datasets;
 
 /// <summary>One text that a job made, as its line holds it.</summary>
@@ -22,7 +24,7 @@ public sealed record DatasetExample
     public required IReadOnlyList<int> TokenIds { get; init; }
 
     /// <summary>Why the text ended.</summary>
-    public required Engine.FinishReason FinishReason { get; init; }
+    public required FinishReason FinishReason { get; init; }
 
     /// <summary>Makes the text again, with the same negatives.</summary>
     public required ulong Seed { get; init; }
@@ -42,11 +44,53 @@ public sealed record DatasetExample
     /// <summary>Per token, under the expert, or under the first branch where there is no expert.</summary>
     public required double Perplexity { get; init; }
 
+    /// <summary>Mean over the tokens of the entropy of the distribution that each was drawn from, in nats.</summary>
+    public double Entropy { get; init; }
+
     /// <summary>Longest run of words that a real example has too.</summary>
     public int CopiedRun { get; init; }
 
     /// <summary>Why it was refused; null for an accepted one.</summary>
     public Rejection? Rejection { get; init; }
+
+    /// <summary>What an item became, before it is judged.</summary>
+    /// <param name="planned">The item.</param>
+    /// <param name="result">What the engine made of its request.</param>
+    /// <param name="completionPrefix">Cut off the text.</param>
+    /// <param name="nameOf">Name of a place of the pool.</param>
+    internal static DatasetExample Of(PlannedItem planned, GenerationResult result, string completionPrefix, Func<int, string> nameOf)
+    {
+        string text = result.Text;
+        if (text.StartsWith(completionPrefix, StringComparison.Ordinal))
+            text = text[completionPrefix.Length..];
+        var sums = new double[result.Branches.Count];
+        double guided = 0, entropy = 0;
+        foreach (var token in result.LogProbs!)
+        {
+            guided += token.LogProb;
+            entropy += token.Entropy;
+            for (int branch = 0; branch < sums.Length; branch++)
+                sums[branch] += token.BranchLogProbs[branch];
+        }
+
+        int reference = Math.Max(0, result.Branches.ToList().IndexOf("expert"));
+        return new DatasetExample
+        {
+            Id = planned.Item.Id,
+            Round = planned.Round,
+            Attempt = planned.Item.Attempt,
+            Text = text.TrimEnd(),
+            TokenIds = result.TokenIds,
+            FinishReason = result.FinishReason,
+            Seed = result.Seed,
+            Gamma = planned.Request.Guidance.Gamma,
+            Eta = planned.Request.Guidance.Eta,
+            Negatives = [.. planned.Negatives.Select(nameOf)],
+            LogProbs = [KeyValuePair.Create("guided", guided), .. result.Branches.Zip(sums, KeyValuePair.Create)],
+            Perplexity = Math.Exp(-sums[reference] / result.TokenIds.Count),
+            Entropy = entropy / result.TokenIds.Count,
+        };
+    }
 }
 
 /// <summary>Why a text was refused.</summary>

@@ -89,7 +89,7 @@ public sealed class DatasetJob : IDisposable
                 var planned = new Queue<PlannedItem>();
                 await foreach (var result in engine.GenerateAsync(Requests(planner, planned), ordered: true, cancellationToken).ConfigureAwait(false))
                 {
-                    var example = _judge.Judge(Describe(planned.Dequeue(), result));
+                    var example = _judge.Judge(DatasetExample.Of(planned.Dequeue(), result, _config.CompletionPrefix, _state.NameOf));
                     _folder.Append(example, _config.TokenIds);
                     Take(example, group);
                     if (++lines % GroupLines != 0 && _clock.Elapsed - committed < GroupTime)
@@ -124,38 +124,6 @@ public sealed class DatasetJob : IDisposable
             planned.Enqueue(item);
             yield return item.Request;
         }
-    }
-
-    private DatasetExample Describe(PlannedItem planned, GenerationResult result)
-    {
-        string text = result.Text;
-        if (text.StartsWith(_config.CompletionPrefix, StringComparison.Ordinal))
-            text = text[_config.CompletionPrefix.Length..];
-        var sums = new double[result.Branches.Count];
-        double guided = 0;
-        foreach (var token in result.LogProbs!)
-        {
-            guided += token.LogProb;
-            for (int branch = 0; branch < sums.Length; branch++)
-                sums[branch] += token.BranchLogProbs[branch];
-        }
-
-        int reference = Math.Max(0, result.Branches.ToList().IndexOf("expert"));
-        return new DatasetExample
-        {
-            Id = planned.Item.Id,
-            Round = planned.Round,
-            Attempt = planned.Item.Attempt,
-            Text = text.TrimEnd(),
-            TokenIds = result.TokenIds,
-            FinishReason = result.FinishReason,
-            Seed = result.Seed,
-            Gamma = planned.Request.Guidance.Gamma,
-            Eta = planned.Request.Guidance.Eta,
-            Negatives = [.. planned.Negatives.Select(_state.NameOf)],
-            LogProbs = [KeyValuePair.Create("guided", guided), .. result.Branches.Zip(sums, KeyValuePair.Create)],
-            Perplexity = Math.Exp(-sums[reference] / result.TokenIds.Count),
-        };
     }
 
     private void Take(DatasetExample example, List<DatasetExample> group)

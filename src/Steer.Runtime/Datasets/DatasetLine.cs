@@ -14,7 +14,8 @@ namespace Steer.Runtime.Datasets;
 /// <param name="Reason">Why it was refused; null for an accepted one.</param>
 internal sealed record DatasetLine(int Id, int Round, int Attempt, ulong Seed, int Tokens, string Text, string? Reason)
 {
-    private static readonly JsonWriterOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    /// <summary>Characters of any script as they are.</summary>
+    public static readonly JsonWriterOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Appends an example's line. It depends on the example alone: no time of day, no order of a dictionary.</summary>
     public static void Write(DatasetExample example, bool tokenIds, IBufferWriter<byte> to)
@@ -32,26 +33,7 @@ internal sealed record DatasetLine(int Id, int Round, int Attempt, ulong Seed, i
                     json.WriteString("of", rejection.Of);
             }
 
-            json.WriteString("text", example.Text);
-            if (example.Fields.Count > 0)
-                WriteFields(json, example);
-            json.WriteNumber("tokens", example.TokenIds.Count);
-            if (tokenIds)
-                WriteTokenIds(json, example);
-            json.WriteString("finish_reason", example.FinishReason.ToString().ToLowerInvariant());
-            json.WriteNumber("seed", example.Seed);
-            if (example.Gamma is { } gamma)
-                json.WriteNumber("gamma", gamma);
-            json.WriteNumber("eta", example.Eta);
-            json.WriteStartArray("negatives");
-            foreach (string negative in example.Negatives)
-                json.WriteStringValue(negative);
-            json.WriteEndArray();
-            json.WriteStartObject("log_probs");
-            foreach (var (branch, value) in example.LogProbs)
-                WriteFinite(json, branch, value);
-            json.WriteEndObject();
-            WriteFinite(json, "perplexity", example.Perplexity);
+            WriteText(json, example, tokenIds);
             json.WriteNumber("copied_run", example.CopiedRun);
             json.WriteEndObject();
         }
@@ -103,6 +85,32 @@ internal sealed record DatasetLine(int Id, int Round, int Attempt, ulong Seed, i
         return id is { } i && round is { } r && attempt is { } a && tokens is { } t && seed is { } s && text is not null
             ? new DatasetLine(i, r, a, s, t, text, reason)
             : null;
+    }
+
+    /// <summary>Writes what the engine made: the text, its end, its seed and negatives, and the figures of its tokens.</summary>
+    public static void WriteText(Utf8JsonWriter json, DatasetExample example, bool tokenIds)
+    {
+        json.WriteString("text", example.Text);
+        if (example.Fields.Count > 0)
+            WriteFields(json, example);
+        json.WriteNumber("tokens", example.TokenIds.Count);
+        if (tokenIds)
+            WriteTokenIds(json, example);
+        json.WriteString("finish_reason", example.FinishReason.ToString().ToLowerInvariant());
+        json.WriteNumber("seed", example.Seed);
+        if (example.Gamma is { } gamma)
+            json.WriteNumber("gamma", gamma);
+        json.WriteNumber("eta", example.Eta);
+        json.WriteStartArray("negatives");
+        foreach (string negative in example.Negatives)
+            json.WriteStringValue(negative);
+        json.WriteEndArray();
+        json.WriteStartObject("log_probs");
+        foreach (var (branch, value) in example.LogProbs)
+            WriteFinite(json, branch, value);
+        json.WriteEndObject();
+        WriteFinite(json, "perplexity", example.Perplexity);
+        WriteFinite(json, "entropy", example.Entropy);
     }
 
     private static int? Number(ref Utf8JsonReader json) =>

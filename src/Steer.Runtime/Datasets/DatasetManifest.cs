@@ -21,7 +21,7 @@ internal static class DatasetManifest
     };
 
     /// <summary>The manifest of a job.</summary>
-    public static JsonObject Create(DatasetJobConfig config, DatasetSources sources) => new()
+    public static JsonObject Create<TConfig>(TConfig config, DatasetSources sources) => new()
     {
         ["format"] = Format,
         ["steer"] = typeof(DatasetManifest).Assembly.GetName().Version!.ToString(3),
