@@ -156,12 +156,18 @@ public abstract class Device : IDisposable
     /// A   = tokens with no bias of minus infinity
     /// V   = { x in A : l_r(x) > -inf and l_r(x) >= log(Alpha) + max over A of l_r }     at least one token
     /// s   = sum_j w_j * max(l_j, Floor)                   on V; a branch with ExemptEos has l_r at end-of-sequence tokens (before the floor)
-    /// s'  = s + bias; repetition penalty on s' + logsumexp(z_r); frequency, presence; / Temperature
+    /// s'  = s + bias; repetition penalty on s' + logsumexp(z_r); frequency, presence; / T
     /// top-k, top-p, min-p, typical, epsilon, eta, top-n-sigma, each on what still stands
     /// token = inverse of the cumulative distribution, in order of token id, at Philox(Seed, Step)
     /// </code>
     /// A group of branches (GroupSize m above 1) enters as log(1/m sum exp l_j). The reported log-probability is log_softmax(s) over V. Truncations
     /// are those of transformers' logits processors, penalties those of vLLM and transformers; each field of <see cref="GuideRow"/> says its own.
+    /// T is Temperature, or the solution of a target entropy:
+    /// <code>
+    /// H(softmax(s' / T)) = TargetEntropy where above 0, H(softmax(l_r on V)) where below 0          T in [1e-6, 1e6]
+    /// </code>
+    /// H grows with T, from the log of the number of best tokens to log |V|: a target outside that range gets the end of the interval (greedy but for
+    /// ties, or all of V alike). The search starts at T = 1 and stops where H is within 1e-6 (1 + target), so that plain sampling keeps T = 1 exactly.
     /// </summary>
     /// <exception cref="ArgumentException">
     /// A row points outside the arrays of the batch. Only devices whose memory the host reads can tell: elsewhere rows must be right.

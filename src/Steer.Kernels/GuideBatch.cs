@@ -26,6 +26,9 @@ public struct GuideBranch
 [StructLayout(LayoutKind.Sequential)]
 public struct GuideRow
 {
+    /// <summary><see cref="TargetEntropy"/>: the entropy of the reference branch.</summary>
+    public const float ReferenceEntropy = -1;
+
     /// <summary>First branch in <see cref="GuideBatch.Branches"/>.</summary>
     public int BranchStart;
 
@@ -58,6 +61,12 @@ public struct GuideRow
 
     /// <summary>Divides the scores; 0 is greedy (the lowest token id of the best).</summary>
     public float Temperature;
+
+    /// <summary>
+    /// Where not 0 the temperature is instead the one at which the distribution, before truncation, has this entropy in nats; where below 0, the
+    /// entropy of the reference branch over V (<see cref="ReferenceEntropy"/>). See <see cref="Device.GuideAndSample"/>; nothing where greedy.
+    /// </summary>
+    public float TargetEntropy;
 
     /// <summary>Keeps the k best, and those tied with the k-th; 0 for all.</summary>
     public int TopK;
@@ -139,6 +148,9 @@ public struct GuideResult
 
     /// <summary>Entropy in nats of the distribution that was drawn from; 0 when greedy.</summary>
     public float Entropy;
+
+    /// <summary>What the scores were divided by; 0 when greedy.</summary>
+    public float Temperature;
 
     /// <summary>Tokens in the plausibility mask.</summary>
     public int MaskSize;

@@ -19,6 +19,11 @@ internal static class Flag
     public static Option<float?> Number(string name, string valueName, string description) => Value(
         name, valueName, description, "a number, such as 0.3", text => TryFloat(text, out float value) ? value : (float?)null);
 
+    /// <summary>A number above 0, or a word that stands for another.</summary>
+    public static Option<float?> NumberOr(string name, string word, float wordValue, string description) => Value(
+        name, word + "|X", description, $"{word}, or a number above 0",
+        text => text == word ? wordValue : TryFloat(text, out float value) && value > 0 ? value : (float?)null);
+
     public static Option<int?> Integer(string name, string valueName, string description) => Value(
         name, valueName, description, "a whole number", text => TryInt(text, out int value) ? value : (int?)null);
 

@@ -11,6 +11,7 @@ internal sealed class SamplingFlags : FlagGroup
     private readonly Option<int?> _maxTokens;
     private readonly Option<int?> _minTokens;
     private readonly Option<float?> _temperature;
+    private readonly Option<float?> _targetEntropy;
     private readonly Option<int?> _topK;
     private readonly Option<float?> _topP;
     private readonly Option<float?> _minP;
@@ -36,6 +37,9 @@ internal sealed class SamplingFlags : FlagGroup
         _maxTokens = Add(Flag.Integer("--max-tokens", "N", "Most tokens of a text. Default: the task's, or what the model's window leaves."));
         _minTokens = Add(Flag.Integer("--min-tokens", "N", "No end before this many tokens. Default: 0."));
         _temperature = Add(Flag.Number("--temperature", "X", "Divides the scores; 0 takes the best token always. Default: 1."));
+        _targetEntropy = Add(Flag.NumberOr(
+            "--target-entropy", "expert", SamplingParams.ExpertEntropy,
+            "Solves the temperature of each step so that the guided distribution has the expert's entropy, or this many nats."));
         _topK = Add(Flag.Integer("--top-k", "N", "Keeps the best N tokens; 0 for all. Default: 0."));
         _topP = Add(Flag.Number("--top-p", "X", "Keeps the best tokens up to this mass. Default: 1."));
         _minP = Add(Flag.Number("--min-p", "X", "Keeps tokens of at least this share of the best one's probability. Default: 0."));
@@ -66,6 +70,7 @@ internal sealed class SamplingFlags : FlagGroup
         {
             N = parsed.GetValue(_n) ?? defaults.N,
             Temperature = parsed.GetValue(_temperature) ?? defaults.Temperature,
+            TargetEntropy = parsed.GetValue(_targetEntropy) ?? defaults.TargetEntropy,
             TopK = parsed.GetValue(_topK) ?? defaults.TopK,
             TopP = parsed.GetValue(_topP) ?? defaults.TopP,
             MinP = parsed.GetValue(_minP) ?? defaults.MinP,

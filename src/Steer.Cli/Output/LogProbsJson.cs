@@ -17,6 +17,8 @@ internal static class LogProbsJson
             json.WriteNumber("token_id", tokenIds[i]);
             json.WriteFinite("log_prob", logProbs[i].LogProb);
             json.WriteFinite("entropy", logProbs[i].Entropy);
+            if (logProbs[i].Temperature > 0)
+                json.WriteFinite("temperature", logProbs[i].Temperature);
             json.WriteStartObject("branches");
             for (int branch = 0; branch < branches.Count; branch++)
                 json.WriteFinite(branches[branch], logProbs[i].BranchLogProbs[branch]);

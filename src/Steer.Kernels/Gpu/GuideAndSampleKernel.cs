@@ -61,7 +61,7 @@ internal static class GuideAndSampleKernel
         };
         if (!GuideAndSampleScores.Normalise(p, row))
             return result;
-        result.MaskSize = GuideAndSampleScores.FillMask(p, row, scores);
+        result.MaskSize = GuideAndSampleScores.FillMask(p, row, scores, out float targetEntropy);
         float max = GuideAndSampleTruncation.Max(scores);
         if (!float.IsFinite(max))
             return Invalid(result);
@@ -84,7 +84,15 @@ internal static class GuideAndSampleKernel
         }
         else
         {
-            GuideAndSampleTruncation.Rescale(scores, best, row.Temperature);
+            result.Temperature = row.Temperature;
+            if (row.TargetEntropy != 0)
+            {
+                GuideAndSampleTruncation.Rescale(scores, best, 1);
+                best = 0;
+                result.Temperature = GuideAndSampleTemperature.Solve(scores, targetEntropy);
+            }
+
+            GuideAndSampleTruncation.Rescale(scores, best, result.Temperature);
             GuideAndSampleTruncation.Apply(row, scores, keys);
             token = GuideAndSampleTruncation.Draw(scores, Philox.Uniform(row.Seed, row.Step));
             result.Kept = GuideAndSampleTruncation.Count(scores);

@@ -51,9 +51,12 @@ internal static class GuideAndSampleScores
         return 0;
     }
 
-    /// <summary>Fills the scores: guided ones on V, minus infinity elsewhere; returns the size of V.</summary>
-    public static int FillMask(Parameters p, GuideRow row, ArrayView<float> scores)
+    /// <summary>
+    /// Fills the scores: guided ones on V, minus infinity elsewhere; returns the size of V. Gives the entropy to reach where one is asked for.
+    /// </summary>
+    public static int FillMask(Parameters p, GuideRow row, ArrayView<float> scores, out float targetEntropy)
     {
+        targetEntropy = row.TargetEntropy;
         int logits = p.Branches[row.BranchStart + row.Reference].LogitsRow;
         for (int x = 0; x < row.VocabSize; x++)
             scores[x] = p.Logits[logits, x];
@@ -71,6 +74,8 @@ internal static class GuideAndSampleScores
             GuideAndSampleTruncation.TopP(scores, row.NucleusMass);
         else if (row.Alpha > 0)
             GuideAndSampleTruncation.Keep(scores, scores, MathF.Log(row.Alpha), int.MaxValue);
+        if (targetEntropy < 0)
+            targetEntropy = GuideAndSampleTruncation.Entropy(scores);
 
         int count = 0;
         for (int x = 0; x < row.VocabSize; x++)

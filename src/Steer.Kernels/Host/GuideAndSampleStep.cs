@@ -62,7 +62,8 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
     {
         result = default;
         var branches = Data(_batch.Branches) + row.BranchStart;
-        if (!_scores.Normalise(row, branches, Data(_batch.Logits.Buffer) + _batch.Logits.Offset, _batch.Logits.Stride) || !FillMask(row))
+        if (!_scores.Normalise(row, branches, Data(_batch.Logits.Buffer) + _batch.Logits.Offset, _batch.Logits.Stride)
+            || !FillMask(row, out double targetEntropy))
             return false;
 
         float max = Candidates.Max();
@@ -88,7 +89,14 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
         }
         else
         {
-            Candidates.Rescale(best, row.Temperature);
+            result.Temperature = row.Temperature;
+            if (row.TargetEntropy != 0)
+            {
+                Candidates.Rescale(best, 1);
+                best = 0;
+                result.Temperature = GuideAndSampleTemperature.Solve(Candidates, targetEntropy);
+            }
+            Candidates.Rescale(best, result.Temperature);
             _truncation.Apply(row);
             result.Token = Candidates.Draw(Philox.Uniform(row.Seed, row.Step));
             result.Kept = Candidates.Count;
@@ -102,9 +110,10 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
         return true;
     }
 
-    // V with its guided scores; false where it is empty.
-    private bool FillMask(in GuideRow row)
+    // V with its guided scores, and the entropy to reach where one is asked for; false where V is empty.
+    private bool FillMask(in GuideRow row, out double targetEntropy)
     {
+        targetEntropy = row.TargetEntropy;
         _scores.FillIds(Candidates, row.NucleusMass > 0 ? double.NegativeInfinity : Math.Log(row.Alpha));
         if (Candidates.Count == 0)
             return false;
@@ -113,6 +122,12 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
             _scores.FillByReference(Candidates);
             Candidates.Rescale(Candidates.Max(), 1);
             _truncation.TopP(row.NucleusMass);
+        }
+        if (targetEntropy < 0)
+        {
+            _scores.FillByReference(Candidates);
+            Candidates.Rescale(Candidates.Max(), 1);
+            targetEntropy = Candidates.Entropy;
         }
         _scores.Fill(Candidates, EosIds);
         return true;

@@ -177,7 +177,7 @@ internal sealed class EngineLoop : IDisposable
         }
 
         sequence.LogProbs.Add(new TokenLogProbs(
-            result.LogProb, result.Entropy, _runner.BranchLogProbs.AsSpan(branch, sequence.Contexts.Count).ToArray(), kept));
+            result.LogProb, result.Entropy, result.Temperature, _runner.BranchLogProbs.AsSpan(branch, sequence.Contexts.Count).ToArray(), kept));
     }
 
     private void TakeIncoming()

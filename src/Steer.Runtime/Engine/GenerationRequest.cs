@@ -51,10 +51,11 @@ public readonly record struct Alternative(int TokenId, float LogProb);
 /// <summary>What is known of one drawn token; all in nats.</summary>
 /// <param name="LogProb">Under the guided distribution, before penalties, temperature and truncation.</param>
 /// <param name="Entropy">Of the distribution that it was drawn from.</param>
+/// <param name="Temperature">What the scores were divided by; 0 where the best token was taken.</param>
 /// <param name="BranchLogProbs">Under each branch alone, in the order of <see cref="GenerationResult.Branches"/>.</param>
 /// <param name="Alternatives">The best tokens by guided log-probability, best first.</param>
 public sealed record TokenLogProbs(
-    float LogProb, float Entropy, IReadOnlyList<float> BranchLogProbs, IReadOnlyList<Alternative> Alternatives);
+    float LogProb, float Entropy, float Temperature, IReadOnlyList<float> BranchLogProbs, IReadOnlyList<Alternative> Alternatives);
 
 /// <summary>One generated text.</summary>
 public sealed record GenerationResult

@@ -169,6 +169,7 @@ internal sealed class ModelRunner : IDisposable
             FrequencyPenalty = sampling.FrequencyPenalty,
             PresencePenalty = sampling.PresencePenalty,
             Temperature = sampling.Temperature,
+            TargetEntropy = sampling.TargetEntropy ?? 0,
             TopK = Math.Max(0, sampling.TopK),
             TopP = sampling.TopP,
             MinP = sampling.MinP,

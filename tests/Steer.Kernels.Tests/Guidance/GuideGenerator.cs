@@ -46,6 +46,7 @@ internal static class GuideGenerator
                 Step = random.Next(1000),
                 ForcedToken = random.Next(6) == 0 ? random.Next(vocabSize) : -1,
                 Alternatives = Pick(0, 1, 5, 30),
+                TargetEntropy = Pick(0, 0, 0, 0, GuideRow.ReferenceEntropy, 0.4f, 2),
             },
         };
 

@@ -33,7 +33,7 @@ internal sealed class GuideReference
         NoteGap(penalised, Best);
         double[] last = _row.Temperature == 0
             ? [.. penalised.Select((s, x) => x == Best ? 0 : double.NegativeInfinity)]
-            : Truncated([.. penalised.Select(s => s / _row.Temperature)]);
+            : Truncated(Tempered(penalised));
         Kept = Standing(last);
         Distribution = Softmax(last);
     }
@@ -64,6 +64,15 @@ internal sealed class GuideReference
     /// between tokens that are exactly equal do not count: they fall by rule.
     /// </summary>
     public double Margin { get; private set; } = double.PositiveInfinity;
+
+    /// <summary>What the scores were divided by; 0 when greedy.</summary>
+    public double Temperature { get; private set; }
+
+    /// <summary>
+    /// How far an error of 1 in the entropy moves a score that was divided by a temperature that was solved for; 0 where it was given. Infinite
+    /// where no temperature gives the entropy.
+    /// </summary>
+    public double TemperatureError { get; private set; }
 
     /// <summary>Entropy in nats of <see cref="Distribution"/>.</summary>
     public double Entropy => EntropyOf(Distribution);
@@ -159,6 +168,35 @@ internal sealed class GuideReference
         }
 
         return s;
+    }
+
+    // Scores over the temperature; the temperature of a target entropy by halving, as the entropy grows with it.
+    private double[] Tempered(double[] s)
+    {
+        Temperature = _row.Temperature;
+        if (_row.TargetEntropy == 0)
+            return [.. s.Select(v => v / Temperature)];
+        double best = s.Max(), target = _row.TargetEntropy;
+        double[] relative = [.. s.Select(v => v - best)];
+        if (target < 0)
+            target = EntropyOf(Softmax([.. _logProbs[_row.Reference].Select((v, x) => Mask.Contains(x) ? v : double.NegativeInfinity)]));
+        double low = 1e-6, high = 1e6;
+        for (int i = 0; i < 200; i++)
+        {
+            Temperature = Math.Sqrt(low * high);
+            if (EntropyOf(Softmax([.. relative.Select(v => v / Temperature)])) < target)
+                low = Temperature;
+            else
+                high = Temperature;
+        }
+
+        double[] tempered = [.. relative.Select(v => v / Temperature)], probabilities = Softmax(tempered);
+        int[] standing = Standing(tempered);
+        double mean = standing.Sum(x => probabilities[x] * tempered[x]);
+        double variance = standing.Sum(x => probabilities[x] * (tempered[x] - mean) * (tempered[x] - mean));
+        bool found = Temperature is > 1.001e-6 and < 0.999e6;
+        TemperatureError = found ? Math.Max(1, -tempered.Where(double.IsFinite).Min()) / variance : double.PositiveInfinity;
+        return tempered;
     }
 
     private double[] Truncated(double[] t)
