@@ -174,6 +174,43 @@ public abstract class Device : IDisposable
     /// </exception>
     public abstract void GuideAndSample(GuideBatch batch);
 
+    /// <summary>
+    /// Makes of a decode step that <see cref="GuideAndSample"/> has ended the next one, with no word from the host. What the step gave is kept at its
+    /// place in <paramref name="decode"/>. A sequence is finished at an invalid step, a token that ends it, or its most tokens; the others draw with
+    /// the next counter, and without bans from their fewest tokens on. Every row of a sequence that is not finished takes its token at the next
+    /// position, whose block must be in the block table; rows of a finished one stay and would write the same keys and values again.
+    /// </summary>
+    /// <param name="guide">The sequences and what they drew.</param>
+    /// <param name="decode">How far they may go.</param>
+    /// <param name="batches">Forward passes of the step: one row for each branch.</param>
+    public abstract void Advance(GuideBatch guide, DecodeBatch decode, ReadOnlySpan<ForwardBatch> batches);
+
+    /// <summary>Decode steps worth queueing before the host looks at the results: 1 where asking costs nothing.</summary>
+    public abstract int QueueDepth { get; }
+
+    /// <summary>Guided sequences that a step of this device should have room for, to hold <paramref name="sequences"/>.</summary>
+    public virtual int BatchBucket(int sequences) => sequences;
+
+    /// <summary>
+    /// Runs <paramref name="step"/> a number of times. Steps of one key must be the same launches with the same arguments: all that differs lies in
+    /// device memory. So a device may record the first and replay it, and from the second on allocates and copies nothing.
+    /// </summary>
+    public virtual void Repeat(StepKey key, int times, Action step)
+    {
+        for (int i = 0; i < times; i++)
+            step();
+    }
+
+    /// <summary>Takes memory of the host to read results with.</summary>
+    public abstract Readback<T> AllocateReadback<T>(int length)
+        where T : unmanaged;
+
+    /// <summary>How often host and device dealt with each other so far.</summary>
+    public virtual DeviceCounters Counters => default;
+
+    /// <summary>One line for the user where an exception is a fault of this device (it was reset, lost, or a kernel failed); null where it is not.</summary>
+    public virtual string? Explain(Exception error) => null;
+
     /// <summary>Waits for every kernel called so far.</summary>
     public abstract void Synchronize();
 

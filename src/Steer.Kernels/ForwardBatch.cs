@@ -20,6 +20,7 @@ public sealed class ForwardBatch : IDisposable
         RowContext = device.Allocate<int>(maxRows);
         ContextStarts = device.Allocate<int>(maxContexts + 1);
         BlockTables = device.Allocate<int>((long)maxContexts * maxBlocks);
+        RowSequence = device.Allocate<int>(maxRows);
     }
 
     /// <summary>Elements between the block tables of two contexts in this pass; at most the most blocks of one context.</summary>
@@ -49,6 +50,9 @@ public sealed class ForwardBatch : IDisposable
     /// <summary>Blocks of each context in order of position [contexts, BlockTableStride].</summary>
     public DeviceBuffer<int> BlockTables { get; }
 
+    /// <summary>Guided sequence of each row [rows]; read by <see cref="Device.Advance"/> alone.</summary>
+    public DeviceBuffer<int> RowSequence { get; }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -58,5 +62,6 @@ public sealed class ForwardBatch : IDisposable
         RowContext.Dispose();
         ContextStarts.Dispose();
         BlockTables.Dispose();
+        RowSequence.Dispose();
     }
 }

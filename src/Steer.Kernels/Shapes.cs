@@ -146,6 +146,15 @@ internal static class Shapes
             $"CombineExperts: x is [{x.Rows}, {x.Columns}], weights [{weights.Rows}, {weights.Columns}], y [{y.Rows}, {y.Columns}].");
     }
 
+    public static void Advance(GuideBatch guide, DecodeBatch decode, ReadOnlySpan<ForwardBatch> batches)
+    {
+        Require(
+            guide.Sequences <= decode.Rows.Length && decode.Branches <= guide.BranchLogProbs.Length,
+            $"Advance: {guide.Sequences} sequences and {decode.Branches} branches in a batch of {decode.Rows.Length} and {guide.BranchLogProbs.Length}.");
+        foreach (ForwardBatch batch in batches)
+            Require(batch.Rows <= batch.RowSequence.Length, $"Advance: {batch.Rows} rows in a batch of {batch.RowSequence.Length}.");
+    }
+
     public static void Pack(IReadOnlyList<WeightMatrix> parts)
     {
         Require(parts.Count > 0, "Pack: no matrix.");

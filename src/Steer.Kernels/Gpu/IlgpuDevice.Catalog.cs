@@ -26,17 +26,18 @@ public sealed partial class IlgpuDevice
 
     /// <summary>Opens a device.</summary>
     /// <param name="name">ilgpu-cpu, cuda, cuda:N, opencl or opencl:N.</param>
+    /// <param name="memoryLimit">Most bytes of its memory to take.</param>
     /// <exception cref="ArgumentException">The name is none of these, or this machine has no such device.</exception>
-    public static IlgpuDevice Create(string name)
+    public static IlgpuDevice Create(string name, long memoryLimit = long.MaxValue)
     {
         string[] parts = name.Split(':', 2);
         int index = 0;
         bool wellFormed = parts.Length == 1 || int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out index);
         return parts[0] switch
         {
-            "cuda" when wellFormed => Open(name, index, builder => builder.Cuda()),
-            "opencl" when wellFormed => Open(name, index, builder => builder.OpenCL()),
-            EmulatorName when parts.Length == 1 => OpenEmulator(),
+            "cuda" when wellFormed => Open(name, index, builder => builder.Cuda(), memoryLimit),
+            "opencl" when wellFormed => Open(name, index, builder => builder.OpenCL(), memoryLimit),
+            EmulatorName when parts.Length == 1 => OpenEmulator(memoryLimit),
             _ => throw Missing(name),
         };
     }
@@ -44,21 +45,21 @@ public sealed partial class IlgpuDevice
     /// <summary>What every context needs before it can compile these kernels.</summary>
     internal static Context.Builder Prepare(Context.Builder builder) => builder.EnableAlgorithms().EnableKernelMath();
 
-    private static IlgpuDevice OpenEmulator()
+    private static IlgpuDevice OpenEmulator(long memoryLimit)
     {
         // Each processor of the emulator takes its share of the groups with no word to the others; two threads are its least.
         var device = new CPUDevice(numThreadsPerWarp: 2, numWarpsPerMultiprocessor: 1, Environment.ProcessorCount);
         Context context = Context.Create(builder => Prepare(builder).CPU(device));
-        return new IlgpuDevice(context, device.CreateCPUAccelerator(context, CPUAcceleratorMode.Parallel), DescribeEmulator());
+        return new IlgpuDevice(context, device.CreateCPUAccelerator(context, CPUAcceleratorMode.Parallel), DescribeEmulator(), memoryLimit);
     }
 
-    private static IlgpuDevice Open(string name, int index, Action<Context.Builder> enable)
+    private static IlgpuDevice Open(string name, int index, Action<Context.Builder> enable, long memoryLimit)
     {
         Context context = Context.Create(builder => enable(Prepare(builder)));
         try
         {
             ILGPU.Runtime.Device device = Gpus(context).ElementAtOrDefault(index) ?? throw Missing(name);
-            return new IlgpuDevice(context, device.CreateAccelerator(context), Describe(device));
+            return new IlgpuDevice(context, device.CreateAccelerator(context), Describe(device), memoryLimit);
         }
         catch
         {

@@ -130,4 +130,13 @@ public sealed partial class IlgpuDevice
 
     /// <inheritdoc/>
     public override void GuideAndSample(GuideBatch batch) => GuideAndSampleKernel.Run(this, batch);
+
+    /// <inheritdoc/>
+    public override void Advance(GuideBatch guide, DecodeBatch decode, ReadOnlySpan<ForwardBatch> batches)
+    {
+        Shapes.Advance(guide, decode, batches);
+        AdvanceSequencesKernel.Run(this, guide, decode);
+        foreach (ForwardBatch batch in batches)
+            AdvanceRowsKernel.Run(this, guide, decode, batch);
+    }
 }

@@ -1,6 +1,8 @@
 using System.Reflection;
 using ILGPU;
 using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+using Steer.Kernels.Gpu.Cuda;
 
 namespace Steer.Kernels.Gpu;
 
@@ -12,13 +14,21 @@ public sealed partial class IlgpuDevice : Device
 {
     private readonly Context _context;
     private readonly Dictionary<MethodInfo, Delegate> _kernels = [];
+    private readonly DeviceArena _arena;
+    private readonly UploadStaging _staging;
+    private readonly StepRecorder _recorder;
     private IlgpuBuffer<float>? _scratch;
+    private bool _disposed;
 
-    private IlgpuDevice(Context context, Accelerator accelerator, string description)
+    private IlgpuDevice(Context context, Accelerator accelerator, string description, long memoryLimit)
     {
         _context = context;
         Accelerator = accelerator;
         Description = description;
+        Stream = accelerator.CreateStream();
+        _arena = new DeviceArena(accelerator, memoryLimit);
+        _staging = new UploadStaging(this);
+        _recorder = new StepRecorder(Stream is CudaStream cuda ? CudaGraphs.Create(cuda) : null);
     }
 
     /// <inheritdoc/>
@@ -27,8 +37,8 @@ public sealed partial class IlgpuDevice : Device
     /// <summary>Where kernels run.</summary>
     internal Accelerator Accelerator { get; }
 
-    /// <summary>The one stream on which kernels and copies are queued.</summary>
-    internal AcceleratorStream Stream => Accelerator.DefaultStream;
+    /// <summary>The one stream on which kernels and copies are queued. Not the default one, which CUDA cannot record.</summary>
+    internal AcceleratorStream Stream { get; }
 
     /// <inheritdoc/>
     public override DeviceBuffer<T> Allocate<T>(long length) => AllocateBuffer<T>(length);
@@ -64,12 +74,19 @@ public sealed partial class IlgpuDevice : Device
     }
 
     /// <inheritdoc/>
-    public override void Synchronize() => Stream.Synchronize();
+    public override Readback<T> AllocateReadback<T>(int length) => new IlgpuReadback<T>(this, length);
 
     /// <inheritdoc/>
     public override void Dispose()
     {
+        if (_disposed)
+            return;
+        _disposed = true;
+        _recorder.Dispose();
+        _staging.Dispose();
         _scratch?.Dispose();
+        _arena.Dispose();
+        Stream.Dispose();
         Accelerator.Dispose();
         _context.Dispose();
     }
@@ -87,16 +104,12 @@ public sealed partial class IlgpuDevice : Device
         where T : unmanaged
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        try
-        {
-            MemoryBuffer1D<T, Stride1D.Dense> memory = Accelerator.Allocate1D<T>(Math.Max(1, length));
-            memory.MemSetToZero(Stream);
-            return new IlgpuBuffer<T>(memory, Stream, length);
-        }
-        catch (AcceleratorException e)
-        {
-            throw new OutOfMemoryException($"{Description} has no room for {length} numbers of {Interop.SizeOf<T>()} bytes.", e);
-        }
+        ThrowIfReplaying();
+        _allocations++;
+        var buffer = new IlgpuBuffer<T>(this, _arena.Take(Math.Max(1, length) * Interop.SizeOf<T>(), Interop.SizeOf<T>()), length);
+        if (length > 0)
+            buffer.View.MemSetToZero(Stream);
+        return buffer;
     }
 
     /// <summary>At least <paramref name="length"/> numbers that live until the next call.</summary>
@@ -107,6 +120,7 @@ public sealed partial class IlgpuDevice : Device
             _scratch?.Dispose();
             _scratch = null;
             _scratch = AllocateBuffer<float>(length);
+            _recorder.Forget();
         }
 
         return _scratch;

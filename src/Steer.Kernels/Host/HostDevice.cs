@@ -301,6 +301,19 @@ public sealed unsafe class HostDevice : Device
     public override void GuideAndSample(GuideBatch batch) => GuideAndSampleKernel.Run(_team, batch);
 
     /// <inheritdoc/>
+    public override void Advance(GuideBatch guide, DecodeBatch decode, ReadOnlySpan<ForwardBatch> batches)
+    {
+        Shapes.Advance(guide, decode, batches);
+        AdvanceKernel.Run(guide, decode, batches);
+    }
+
+    /// <inheritdoc/>
+    public override int QueueDepth => 1;
+
+    /// <inheritdoc/>
+    public override Readback<T> AllocateReadback<T>(int length) => new HostReadback<T>(length);
+
+    /// <inheritdoc/>
     public override void Synchronize()
     {
     }
