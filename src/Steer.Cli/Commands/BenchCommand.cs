@@ -25,6 +25,7 @@ internal sealed class BenchCommand : SteerCommand
     public BenchCommand(Terminal terminal)
         : base("bench", "Measures prefill and decode, plain and guided, at several batch sizes.", terminal)
     {
+        Subcommands.Add(new BenchSynthCommand(terminal));
         _models = Add(new ModelFlags());
         _flags = Add(new BenchFlags());
         _guidance = Add(new GuidanceFlags());

@@ -1,62 +1,22 @@
-using System.Globalization;
 using System.Text.Json;
 using Steer.Kernels;
 
 namespace Steer.Runtime.Checkpoints;
 
-/// <summary>The sizes of a Llama-like model with random weights, for measurements where no trained ones are at hand.</summary>
-/// <param name="Name">As the command line names it.</param>
-/// <param name="HiddenSize">Width of the residual stream.</param>
-/// <param name="NumLayers">Layers.</param>
-/// <param name="NumHeads">Query heads.</param>
-/// <param name="NumKvHeads">Key and value heads.</param>
-/// <param name="IntermediateSize">Width of the feed-forward block.</param>
-/// <param name="VocabSize">Tokens.</param>
-/// <param name="TiedEmbeddings">The head is the embedding.</param>
-public sealed record SyntheticShape(
-    string Name, int HiddenSize, int NumLayers, int NumHeads, int NumKvHeads, int IntermediateSize, int VocabSize, bool TiedEmbeddings)
-{
-    /// <summary>Known shapes: those of SmolLM 135M, TinyLlama 1.1B and Llama 2 7B, and one that fits any machine.</summary>
-    public static IReadOnlyList<SyntheticShape> Known { get; } =
-    [
-        new("15M", 288, 6, 6, 6, 768, 32000, true),
-        new("134M", 576, 30, 9, 3, 1536, 49152, true),
-        new("1.1B", 2048, 22, 32, 4, 5632, 32000, false),
-        new("7B", 4096, 32, 32, 32, 11008, 32000, false),
-    ];
-
-    /// <summary>A known shape by name.</summary>
-    /// <exception cref="SteerException">There is none of that name.</exception>
-    public static SyntheticShape Find(string name) =>
-        Known.FirstOrDefault(s => s.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
-        ?? throw new SteerException($"{name} is no shape that is known: give one of {string.Join(", ", Known.Select(s => s.Name))}.");
-}
-
-/// <summary>Writes Hugging Face folders with random weights, the same ones for the same seed.</summary>
+/// <summary>Writes models with random weights, the same ones for the same seed: Hugging Face folders, adapters and GGUF files.</summary>
 public static class SyntheticModel
 {
-    private const int Window = 2048;
+    private const int BosId = 1;
+    private const int EosId = 2;
 
     /// <summary>Writes a LlamaForCausalLM folder.</summary>
     /// <param name="folder">Made where it is missing.</param>
     /// <param name="shape">Its sizes.</param>
-    /// <param name="type">How the numbers are stored.</param>
+    /// <param name="type">How the numbers are stored: F32 or BF16.</param>
     /// <param name="seed">Of the random numbers.</param>
     /// <exception cref="SteerException">The folder cannot be written.</exception>
     public static void Write(string folder, SyntheticShape shape, DType type, int seed = 0)
     {
-        var tensors = new List<TensorDeclaration> { new("model.embed_tokens.weight", type, shape.VocabSize, shape.HiddenSize) };
-        for (int i = 0; i < shape.NumLayers; i++)
-        {
-            string layer = Layer(i);
-            tensors.Add(new(layer + "input_layernorm.weight", type, shape.HiddenSize));
-            tensors.AddRange(Projections(shape).Select(p => new TensorDeclaration(layer + p.Name + ".weight", type, p.Rows, p.Columns)));
-            tensors.Add(new(layer + "post_attention_layernorm.weight", type, shape.HiddenSize));
-        }
-
-        tensors.Add(new("model.norm.weight", type, shape.HiddenSize));
-        if (!shape.TiedEmbeddings)
-            tensors.Add(new("lm_head.weight", type, shape.VocabSize, shape.HiddenSize));
         WriteJson(folder, "config.json", new
         {
             architectures = new[] { "LlamaForCausalLM" },
@@ -64,19 +24,19 @@ public static class SyntheticModel
             hidden_act = "silu",
             hidden_size = shape.HiddenSize,
             intermediate_size = shape.IntermediateSize,
-            max_position_embeddings = Window,
+            max_position_embeddings = SyntheticShape.Window,
             num_attention_heads = shape.NumHeads,
             num_hidden_layers = shape.NumLayers,
             num_key_value_heads = shape.NumKvHeads,
-            rms_norm_eps = 1e-5,
-            rope_theta = 10000.0,
+            rms_norm_eps = SyntheticShape.RmsNormEps,
+            rope_theta = SyntheticShape.RopeTheta,
             tie_word_embeddings = shape.TiedEmbeddings,
             torch_dtype = type == DType.BF16 ? "bfloat16" : "float32",
             vocab_size = shape.VocabSize,
-            bos_token_id = 1,
-            eos_token_id = 2,
+            bos_token_id = BosId,
+            eos_token_id = EosId,
         });
-        WriteTensors(Path.Combine(folder, "model.safetensors"), tensors, seed);
+        WriteTensors(Path.Combine(folder, "model.safetensors"), SyntheticTensor.Of(shape), type, seed);
     }
 
     /// <summary>Writes a LoRA adapter on all linear layers of a model of this shape.</summary>
@@ -87,13 +47,15 @@ public static class SyntheticModel
     /// <exception cref="SteerException">The folder cannot be written.</exception>
     public static void WriteAdapter(string folder, SyntheticShape shape, int rank, int seed = 1)
     {
-        var tensors = new List<TensorDeclaration>();
+        var projections = SyntheticTensor.Projections(shape);
+        var tensors = new List<SyntheticTensor>();
         for (int i = 0; i < shape.NumLayers; i++)
         {
-            foreach (var (name, rows, columns) in Projections(shape))
+            foreach (var projection in projections)
             {
-                tensors.Add(new($"base_model.model.{Layer(i)}{name}.lora_A.weight", DType.F32, rank, columns));
-                tensors.Add(new($"base_model.model.{Layer(i)}{name}.lora_B.weight", DType.F32, rows, rank));
+                string name = $"base_model.model.{SyntheticTensor.Layer(i)}{projection.Name}";
+                tensors.Add(new(name + ".lora_A.weight", "", rank, projection.Columns));
+                tensors.Add(new(name + ".lora_B.weight", "", projection.Rows, rank));
             }
         }
 
@@ -102,23 +64,78 @@ public static class SyntheticModel
             peft_type = "LORA",
             r = rank,
             lora_alpha = rank,
-            target_modules = Projections(shape).Select(p => p.Name[(p.Name.LastIndexOf('.') + 1)..]),
+            target_modules = projections.Select(p => p.Name[(p.Name.LastIndexOf('.') + 1)..]),
         });
-        WriteTensors(Path.Combine(folder, "adapter_model.safetensors"), tensors, seed);
+        WriteTensors(Path.Combine(folder, "adapter_model.safetensors"), tensors, DType.F32, seed);
     }
 
-    private static string Layer(int i) => string.Create(CultureInfo.InvariantCulture, $"model.layers.{i}.");
-
-    private static IEnumerable<(string Name, int Rows, int Columns)> Projections(SyntheticShape shape)
+    /// <summary>Writes the model of <see cref="Write"/> as a GGUF file, with a SentencePiece vocabulary that is made up; norms stay float32.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="shape">Its sizes; at least 259 tokens.</param>
+    /// <param name="type">How matrices are stored.</param>
+    /// <param name="seed">Of the random numbers.</param>
+    /// <exception cref="SteerException">The file cannot be written.</exception>
+    public static void WriteGguf(string path, SyntheticShape shape, GgufType type, int seed = 0)
     {
-        int keys = shape.NumKvHeads * (shape.HiddenSize / shape.NumHeads);
-        return
-        [
-            ("self_attn.q_proj", shape.HiddenSize, shape.HiddenSize), ("self_attn.k_proj", keys, shape.HiddenSize),
-            ("self_attn.v_proj", keys, shape.HiddenSize), ("self_attn.o_proj", shape.HiddenSize, shape.HiddenSize),
-            ("mlp.gate_proj", shape.IntermediateSize, shape.HiddenSize), ("mlp.up_proj", shape.IntermediateSize, shape.HiddenSize),
-            ("mlp.down_proj", shape.HiddenSize, shape.IntermediateSize),
-        ];
+        var tensors = SyntheticTensor.Of(shape);
+        using var writer = GgufWriter.Create(
+            path,
+            Metadata(shape, type),
+            [.. tensors.Select(t => t.IsVector
+                ? new GgufTensor(t.GgufName, GgufType.F32, t.Columns)
+                : new GgufTensor(t.GgufName, type, t.Rows, t.Columns))]);
+        for (int place = 0; place < tensors.Count; place++)
+        {
+            var row = new float[tensors[place].Columns];
+            for (int i = 0; i < tensors[place].Rows; i++)
+            {
+                tensors[place].Fill(seed, place, tensors[place].GgufRow(i), row);
+                writer.Write(row);
+            }
+        }
+
+        writer.Finish();
+    }
+
+    private static Dictionary<string, object> Metadata(SyntheticShape shape, GgufType type)
+    {
+        var tokens = Vocabulary(shape.VocabSize);
+        return new()
+        {
+            ["general.architecture"] = "llama",
+            ["general.name"] = $"random weights, {shape.Name}",
+            ["general.file_type"] = type.FileType(),
+            ["llama.vocab_size"] = (uint)shape.VocabSize,
+            ["llama.context_length"] = (uint)SyntheticShape.Window,
+            ["llama.embedding_length"] = (uint)shape.HiddenSize,
+            ["llama.block_count"] = (uint)shape.NumLayers,
+            ["llama.feed_forward_length"] = (uint)shape.IntermediateSize,
+            ["llama.attention.head_count"] = (uint)shape.NumHeads,
+            ["llama.attention.head_count_kv"] = (uint)shape.NumKvHeads,
+            ["llama.attention.layer_norm_rms_epsilon"] = SyntheticShape.RmsNormEps,
+            ["llama.rope.dimension_count"] = (uint)shape.HeadDim,
+            ["llama.rope.freq_base"] = SyntheticShape.RopeTheta,
+            ["tokenizer.ggml.model"] = "llama",
+            ["tokenizer.ggml.tokens"] = tokens.Select(t => t.Piece).ToArray(),
+            ["tokenizer.ggml.scores"] = Enumerable.Range(0, shape.VocabSize).Select(i => (float)-i).ToArray(),
+            ["tokenizer.ggml.token_type"] = tokens.Select(t => (int)t.Kind).ToArray(),
+            ["tokenizer.ggml.bos_token_id"] = (uint)BosId,
+            ["tokenizer.ggml.eos_token_id"] = (uint)EosId,
+            ["tokenizer.ggml.unknown_token_id"] = 0u,
+        };
+    }
+
+    // The control tokens and the bytes that a SentencePiece vocabulary must have, then words of no meaning.
+    private static (string Piece, GgufTokenKind Kind)[] Vocabulary(int size)
+    {
+        var tokens = new List<(string, GgufTokenKind)>(size)
+        {
+            ("<unk>", GgufTokenKind.Unknown), ("<s>", GgufTokenKind.Control), ("</s>", GgufTokenKind.Control),
+        };
+        tokens.AddRange(Enumerable.Range(0, 256).Select(i => ($"<0x{i:X2}>", GgufTokenKind.Byte)));
+        while (tokens.Count < size)
+            tokens.Add(($"\u2581w{tokens.Count}", GgufTokenKind.Normal));
+        return [.. tokens];
     }
 
     private static void WriteJson(string folder, string name, object content)
@@ -134,31 +151,21 @@ public static class SyntheticModel
         }
     }
 
-    /// <summary>Matrices uniform with a standard deviation of 0.02, which keeps activations in range through any depth; norms of 1.</summary>
-    private static void WriteTensors(string path, IReadOnlyList<TensorDeclaration> tensors, int seed)
+    private static void WriteTensors(string path, IReadOnlyList<SyntheticTensor> tensors, DType type, int seed)
     {
-        using var writer = SafetensorsWriter.Create(path, tensors);
-        var random = new Random(seed);
-        float range = 0.02f * MathF.Sqrt(12);
-        foreach (var tensor in tensors)
+        using var writer = SafetensorsWriter.Create(
+            path,
+            [.. tensors.Select(t => t.IsVector ? new TensorDeclaration(t.Name, type, t.Columns) : new TensorDeclaration(t.Name, type, t.Rows, t.Columns))]);
+        for (int place = 0; place < tensors.Count; place++)
         {
-            var row = new float[tensor.Shape[^1]];
-            for (long i = 0; i < tensor.Count / row.Length; i++)
+            var row = new float[tensors[place].Columns];
+            for (int i = 0; i < tensors[place].Rows; i++)
             {
-                if (tensor.Shape.Length == 1)
-                    Array.Fill(row, 1f);
-                else
-                    Fill(row, random, range);
+                tensors[place].Fill(seed, place, i, row);
                 writer.Write(row);
             }
         }
 
         writer.Finish();
-    }
-
-    private static void Fill(Span<float> row, Random random, float range)
-    {
-        for (int i = 0; i < row.Length; i++)
-            row[i] = (random.NextSingle() - 0.5f) * range;
     }
 }

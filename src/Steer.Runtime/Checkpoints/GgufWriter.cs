@@ -1,0 +1,291 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using Steer.Kernels;
+
+namespace Steer.Runtime.Checkpoints;
+
+/// <summary>How a tensor of a GGUF file is stored; the values are those of the file format.</summary>
+public enum GgufType
+{
+    /// <summary>IEEE 754 single precision.</summary>
+    F32 = 0,
+
+    /// <summary>Blocks of 32 numbers along a row: a scale in half precision, then 32 signed bytes.</summary>
+    Q8_0 = 8,
+
+    /// <summary>Upper half of a float32.</summary>
+    BF16 = 30,
+}
+
+/// <summary>What a token of a GGUF vocabulary is; the values are SentencePiece's.</summary>
+internal enum GgufTokenKind
+{
+    Normal = 1,
+    Unknown = 2,
+    Control = 3,
+    Byte = 6,
+}
+
+/// <summary>A tensor to be written.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Type">How its numbers are stored.</param>
+/// <param name="Shape">Dimensions, the outermost first (the file has them the other way round).</param>
+internal sealed record GgufTensor(string Name, GgufType Type, params long[] Shape)
+{
+    /// <summary>Bytes of its numbers.</summary>
+    public long Bytes => Shape.Aggregate(1L, (product, dimension) => checked(product * dimension)) / Type.BlockLength() * Type.BlockBytes();
+}
+
+/// <summary>Sizes of the types.</summary>
+internal static class GgufTypes
+{
+    /// <summary>Numbers in a block.</summary>
+    public static int BlockLength(this GgufType type) => type == GgufType.Q8_0 ? 32 : 1;
+
+    /// <summary>Bytes of a block.</summary>
+    public static int BlockBytes(this GgufType type) => type switch
+    {
+        GgufType.F32 => 4,
+        GgufType.BF16 => 2,
+        _ => 2 + 32,
+    };
+
+    /// <summary>The number by which general.file_type names it.</summary>
+    public static uint FileType(this GgufType type) => type switch
+    {
+        GgufType.F32 => 0,
+        GgufType.BF16 => 32,
+        _ => 7,
+    };
+}
+
+/// <summary>
+/// Writes a GGUF file, version 3: metadata and the list of tensors first, then their numbers row by row in that order. The file gets its name when it
+/// is finished; one that is not is removed.
+/// </summary>
+internal sealed class GgufWriter : IDisposable
+{
+    private const int Alignment = 32;
+
+    private readonly string _path;
+    private readonly IReadOnlyList<GgufTensor> _tensors;
+    private readonly BinaryWriter _writer;
+    private int _current;
+    private long _left;
+    private bool _finished;
+
+    private GgufWriter(string path, IReadOnlyList<GgufTensor> tensors, BinaryWriter writer)
+    {
+        _path = path;
+        _tensors = tensors;
+        _writer = writer;
+        _left = tensors[0].Bytes;
+    }
+
+    private string PartialPath => _path + ".partial";
+
+    /// <summary>Begins a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="metadata">Texts, unsigned and signed 32-bit numbers, floats and arrays of these.</param>
+    /// <param name="tensors">At least one.</param>
+    /// <exception cref="ArgumentException">A row cannot be divided into blocks, or a value has another type.</exception>
+    /// <exception cref="SteerException">The file cannot be written.</exception>
+    public static GgufWriter Create(string path, IReadOnlyDictionary<string, object> metadata, IReadOnlyList<GgufTensor> tensors)
+    {
+        if (tensors.FirstOrDefault(t => t.Shape[^1] % t.Type.BlockLength() != 0) is { } broken)
+            throw new ArgumentException($"{broken.Name}: rows of {broken.Shape[^1]} are no blocks of {broken.Type}.", nameof(tensors));
+        try
+        {
+            var writer = new GgufWriter(path, tensors, new BinaryWriter(new FileStream(path + ".partial", FileMode.Create, FileAccess.Write)));
+            writer.WriteHeader(metadata);
+            return writer;
+        }
+        catch (Exception e) when (IsUnwritable(e))
+        {
+            throw Unwritable(path, e);
+        }
+    }
+
+    /// <summary>Writes the next numbers of the current tensor: whole blocks, not beyond its end.</summary>
+    /// <exception cref="ArgumentException">The numbers are not as many as they may be.</exception>
+    /// <exception cref="SteerException">The file cannot be written.</exception>
+    public void Write(ReadOnlySpan<float> numbers)
+    {
+        var type = _tensors[_current].Type;
+        long bytes = (long)numbers.Length / type.BlockLength() * type.BlockBytes();
+        if (numbers.Length % type.BlockLength() != 0 || bytes > _left)
+            throw new ArgumentException($"{numbers.Length} numbers do not fit into {_tensors[_current].Name}.", nameof(numbers));
+        try
+        {
+            WriteAs(type, numbers);
+            _left -= bytes;
+            if (_left == 0)
+            {
+                Align();
+                if (_current + 1 < _tensors.Count)
+                    _left = _tensors[++_current].Bytes;
+            }
+        }
+        catch (Exception e) when (IsUnwritable(e))
+        {
+            throw Unwritable(_path, e);
+        }
+    }
+
+    /// <summary>Gives the file its name.</summary>
+    /// <exception cref="InvalidOperationException">Numbers are still missing.</exception>
+    /// <exception cref="SteerException">The file cannot be written.</exception>
+    public void Finish()
+    {
+        if (_left > 0)
+            throw new InvalidOperationException("Fewer numbers than were declared.");
+        try
+        {
+            _writer.Dispose();
+            File.Move(PartialPath, _path, overwrite: true);
+            _finished = true;
+        }
+        catch (Exception e) when (IsUnwritable(e))
+        {
+            throw Unwritable(_path, e);
+        }
+    }
+
+    /// <summary>Closes the file, and removes it unless it is finished.</summary>
+    public void Dispose()
+    {
+        if (_finished)
+            return;
+        _finished = true;
+        try
+        {
+            _writer.Dispose();
+            File.Delete(PartialPath);
+        }
+        catch (Exception e) when (IsUnwritable(e))
+        {
+            // A disk that is full or gone has already been told of by the write that failed.
+        }
+    }
+
+    private void WriteHeader(IReadOnlyDictionary<string, object> metadata)
+    {
+        _writer.Write("GGUF"u8);
+        _writer.Write(3u);
+        _writer.Write((ulong)_tensors.Count);
+        _writer.Write((ulong)metadata.Count);
+        foreach (var (key, value) in metadata)
+        {
+            WriteText(key);
+            _writer.Write(TypeOf(value));
+            WriteValue(value);
+        }
+
+        long offset = 0;
+        foreach (var tensor in _tensors)
+        {
+            WriteText(tensor.Name);
+            _writer.Write(tensor.Shape.Length);
+            foreach (long dimension in tensor.Shape.Reverse())
+                _writer.Write(dimension);
+            _writer.Write((int)tensor.Type);
+            _writer.Write(offset);
+            offset += (tensor.Bytes + Alignment - 1) / Alignment * Alignment;
+        }
+
+        Align();
+    }
+
+    private static int TypeOf(object value) => value switch
+    {
+        uint => 4,
+        int => 5,
+        float => 6,
+        string => 8,
+        Array => 9,
+        _ => throw new ArgumentException($"A value of type {value.GetType().Name} cannot be written.", nameof(value)),
+    };
+
+    private void WriteValue(object value)
+    {
+        switch (value)
+        {
+            case uint number:
+                _writer.Write(number);
+                break;
+            case int number:
+                _writer.Write(number);
+                break;
+            case float number:
+                _writer.Write(number);
+                break;
+            case string text:
+                WriteText(text);
+                break;
+            case Array array:
+                _writer.Write(TypeOf(array.GetValue(0)!));
+                _writer.Write((ulong)array.Length);
+                foreach (object item in array)
+                    WriteValue(item);
+                break;
+        }
+    }
+
+    private void WriteText(string text)
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes(text);
+        _writer.Write((ulong)bytes.Length);
+        _writer.Write(bytes);
+    }
+
+    private void WriteAs(GgufType type, ReadOnlySpan<float> numbers)
+    {
+        switch (type)
+        {
+            case GgufType.F32:
+                _writer.Write(MemoryMarshal.AsBytes(numbers));
+                break;
+            case GgufType.BF16:
+                Span<ushort> halves = stackalloc ushort[32];
+                for (int i = 0; i < numbers.Length; i += halves.Length)
+                {
+                    int count = Math.Min(halves.Length, numbers.Length - i);
+                    for (int j = 0; j < count; j++)
+                        halves[j] = DTypeExtensions.NarrowBF16(numbers[i + j]);
+                    _writer.Write(MemoryMarshal.AsBytes(halves[..count]));
+                }
+
+                break;
+            default:
+                for (int i = 0; i < numbers.Length; i += GgufType.Q8_0.BlockLength())
+                    WriteQ8(numbers.Slice(i, GgufType.Q8_0.BlockLength()));
+                break;
+        }
+    }
+
+    // The largest number becomes 127; halves are rounded away from zero.
+    private void WriteQ8(ReadOnlySpan<float> block)
+    {
+        float largest = 0;
+        foreach (float number in block)
+            largest = MathF.Max(largest, MathF.Abs(number));
+        float scale = largest / 127, inverse = scale > 0 ? 1 / scale : 0;
+        _writer.Write((Half)scale);
+        Span<sbyte> bytes = stackalloc sbyte[block.Length];
+        for (int i = 0; i < block.Length; i++)
+            bytes[i] = (sbyte)MathF.Round(block[i] * inverse, MidpointRounding.AwayFromZero);
+        _writer.Write(MemoryMarshal.AsBytes(bytes));
+    }
+
+    private void Align()
+    {
+        _writer.Flush();
+        for (long position = _writer.BaseStream.Position; position % Alignment != 0; position++)
+            _writer.Write((byte)0);
+    }
+
+    private static bool IsUnwritable(Exception e) => e is IOException or UnauthorizedAccessException or NotSupportedException;
+
+    private static SteerException Unwritable(string path, Exception e) =>
+        FileError.At(path, $"cannot be written ({e.Message}); check the folder, its rights and the space left.", e);
+}
