@@ -75,6 +75,14 @@ public sealed class ToolTests
         Assert.All(runs, r => Assert.True(r.GetProperty("decode_tokens_per_second").GetDouble() > 0 && r.GetProperty("memory_bytes_per_second").GetDouble() > 0));
     }
 
+    [Fact]
+    public async Task Bench_synth_asks_for_a_size_that_it_knows_and_for_a_folder()
+    {
+        Assert.Contains("--params", await Cli.RefuseAsync("bench", "synth", "--out", "x"), StringComparison.Ordinal);
+        Assert.Contains("134M", await Cli.RefuseAsync("bench", "synth", "--out", "x", "--params", "3M"), StringComparison.Ordinal);
+        Assert.Contains("--out", await Cli.RefuseAsync("bench", "synth", "--params", "15M"), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("generate")]
     [InlineData("score")]
