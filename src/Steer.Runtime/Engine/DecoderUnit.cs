@@ -1,4 +1,5 @@
 using Steer.Kernels;
+using Steer.Runtime.Guidance;
 using Steer.Runtime.Models;
 
 namespace Steer.Runtime.Engine;
@@ -39,6 +40,12 @@ internal sealed class DecoderUnit : IDisposable
 
     public Decoder Decoder { get; }
 
+    /// <summary>Row of the step's logits where those of this unit begin.</summary>
+    public int FirstLogitRow { get; private set; }
+
+    /// <summary>Whether a variant's rows go through this unit.</summary>
+    public bool Runs(Variant variant) => Array.Exists(_variants, v => v.Variant == variant);
+
     /// <summary>
     /// Runs the plan's rows of this unit's variants. Logits go to the rows of <paramref name="logits"/> from <paramref name="firstLogitRow"/> on,
     /// and <paramref name="logitRowOf"/> learns where each context's begin. Returns how many.
@@ -47,6 +54,7 @@ internal sealed class DecoderUnit : IDisposable
     {
         int rows = 0, contexts = 0, logitCount = 0, groups = 0, logitGroups = 0;
         int stride = MaxBlocksOf(plan);
+        FirstLogitRow = firstLogitRow;
         foreach (var variant in _variants)
         {
             int firstRow = rows, firstLogit = logitCount;
@@ -90,7 +98,7 @@ internal sealed class DecoderUnit : IDisposable
         int most = 1;
         foreach (var scheduled in plan.Rows)
         {
-            if (Array.Exists(_variants, v => v.Variant == scheduled.Context.Variant))
+            if (Runs(scheduled.Context.Variant))
                 most = Math.Max(most, scheduled.Context.Blocks.Count);
         }
 

@@ -19,6 +19,7 @@ internal sealed class EngineLoop : IDisposable
     private readonly Thread _thread;
     private readonly HashSet<int> _eosIds;
     private readonly float[] _logits;
+    private readonly float[] _hidden;
     private volatile bool _stopping;
     private Exception? _failure;
     private EngineStatistics _statistics;
@@ -30,6 +31,7 @@ internal sealed class EngineLoop : IDisposable
         _scheduler = scheduler;
         _eosIds = [.. models.EosIds];
         _logits = new float[vocabSize];
+        _hidden = new float[models.Shapes.Max(s => s.HiddenSize)];
         _thread = new Thread(Run) { IsBackground = true, Name = "steer engine" };
         _thread.Start();
     }
@@ -163,6 +165,13 @@ internal sealed class EngineLoop : IDisposable
             int vocab = _models[sequence.Contexts[i].Variant].Config.VocabSize;
             _runner.ReadLogits(sequence.Contexts[i], draw, _logits.AsSpan(0, vocab));
             sequence.Sink.OnLogits(sequence, i, _logits.AsSpan(0, vocab));
+        }
+
+        if (sequence.KeepHidden)
+        {
+            var hidden = _hidden.AsSpan(0, _models[sequence.Contexts[0].Variant].Config.HiddenSize);
+            _runner.ReadHidden(sequence.Contexts[0], draw, hidden);
+            sequence.Sink.OnHidden(sequence, hidden);
         }
 
         if (sequence.Sampling.LogProbs is not { } count)

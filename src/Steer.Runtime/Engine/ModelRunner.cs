@@ -63,6 +63,14 @@ internal sealed class ModelRunner : IDisposable
     public void ReadLogits(Context context, int draw, Span<float> logits) =>
         _guide.Logits.Buffer.Download(logits, (long)(_logitRows[context] + draw) * _vocabSize);
 
+    /// <summary>Copies the hidden state [hidden size] from which the logits of one branch at one of the draws of the last step were made.</summary>
+    public void ReadHidden(Context context, int draw, Span<float> hidden)
+    {
+        var unit = Array.Find(_units, u => u.Runs(context.Variant))!;
+        var rows = unit.Decoder.LogitHidden;
+        rows.Buffer.Download(hidden, rows.Offset + (long)(_logitRows[context] - unit.FirstLogitRow + draw) * rows.Stride);
+    }
+
     /// <summary>Gives a sequence with penalties its row of counts, filled with what it has seen.</summary>
     public void Admit(Sequence sequence)
     {

@@ -65,6 +65,29 @@ internal sealed class RequestPlanner(
         return new Sequence(plan, sampling, count, seed: 0, text: null, sink) { Forced = request.CompletionIds, KeepLogits = request.KeepLogits };
     }
 
+    /// <summary>A text whose hidden states are wanted: scored like any other, with one token more at its end so that the last token has a state too.</summary>
+    /// <exception cref="SteerException">The text has no token, or the model is not loaded.</exception>
+    public (Sequence Sequence, EmbeddingSink Sink) PlanEmbed(string text, Variant model)
+    {
+        if (!_loaded.Contains(model))
+            throw new SteerException($"Embeddings need the {model.ToString().ToLowerInvariant()}, which is not loaded.");
+        IReadOnlyList<int> ids = Encode(text, special: false);
+        if (ids.Count == 0)
+            throw new SteerException("A text to embed has no tokens: take empty texts out.");
+        int[] tokens = models.BosId is { } bos ? [bos, .. ids] : [.. ids];
+        var config = models[model].Config;
+        int count = Math.Min(tokens.Length, config.MaxPositions);
+        var plan = new GuidancePlan([new Branch("embedding", model, tokens[..1], 1)], 0, 0, 0, new GuidanceParams().Floor, []);
+        CheckRoom(plan, count);
+        var sink = new EmbeddingSink(skip: tokens.Length - ids.Count, config.HiddenSize);
+        var sequence = new Sequence(plan, new SamplingParams { Temperature = 0 }, count, seed: 0, text: null, sink)
+        {
+            Forced = [.. tokens[1..count], tokens[0]],
+            KeepHidden = true,
+        };
+        return (sequence, sink);
+    }
+
     /// <summary>Most tokens that the window of every branch leaves, at most <paramref name="asked"/>; checks that the cache and a step can hold them.</summary>
     private int CheckRoom(GuidancePlan plan, int? asked)
     {

@@ -49,6 +49,9 @@ internal sealed class Sequence
     /// <summary>The sink wants the raw logits of every step.</summary>
     public bool KeepLogits { get; init; }
 
+    /// <summary>The sink wants the hidden state behind every step's logits.</summary>
+    public bool KeepHidden { get; init; }
+
     /// <summary>Steps that may be taken at once: one where tokens are drawn; where they are known, all that are left, unless a penalty looks at each.</summary>
     public int MaxDraws => Forced is null || Sampling.HasPenalties ? 1 : Forced.Count - Generated.Count;
 

@@ -11,6 +11,11 @@ internal interface ISequenceSink
     /// <summary>Raw logits [vocab] of one branch at one step; only where the sequence keeps them.</summary>
     void OnLogits(Sequence sequence, int branch, ReadOnlySpan<float> logits);
 
+    /// <summary>The hidden state [hidden size] after the final norm at one step; only where the sequence keeps them.</summary>
+    void OnHidden(Sequence sequence, ReadOnlySpan<float> hidden)
+    {
+    }
+
     /// <summary>The text cannot be finished.</summary>
     void OnFailed(Sequence sequence, Exception error);
 }
@@ -83,6 +88,38 @@ internal sealed class ScoreSink : ISequenceSink
     {
         if (branch == sequence.Plan.Reference)
             _logits.Add(logits.ToArray());
+    }
+
+    public void OnFailed(Sequence sequence, Exception error) => Result.TrySetException(error);
+}
+
+/// <summary>Adds up the hidden states of one text.</summary>
+/// <param name="skip">States of leading tokens that are no part of the text.</param>
+/// <param name="width">Hidden size.</param>
+internal sealed class EmbeddingSink(int skip, int width) : ISequenceSink
+{
+    private readonly double[] _sum = new double[width];
+    private int _states;
+
+    public TaskCompletionSource<float[]> Result { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public void OnToken(Sequence sequence, int token, string text, FinishReason? reason)
+    {
+        if (reason is not null)
+            Result.TrySetResult([.. _sum.Select(s => (float)(s / (_states - skip)))]);
+    }
+
+    public void OnLogits(Sequence sequence, int branch, ReadOnlySpan<float> logits)
+    {
+    }
+
+    public void OnHidden(Sequence sequence, ReadOnlySpan<float> hidden)
+    {
+        // In float64 and in the order of the tokens, so that the sum does not depend on how steps divided the text.
+        if (_states++ < skip)
+            return;
+        for (int i = 0; i < hidden.Length; i++)
+            _sum[i] += hidden[i];
     }
 
     public void OnFailed(Sequence sequence, Exception error) => Result.TrySetException(error);

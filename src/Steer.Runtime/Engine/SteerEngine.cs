@@ -205,6 +205,45 @@ public sealed class SteerEngine : IDisposable
         }
     }
 
+    /// <summary>
+    /// An embedding of each text, in order: the mean over its tokens of a model's last hidden states, after the final norm. It depends on the text alone, not
+    /// on what else runs. Of a text longer than the model's window, the first tokens that fit it.
+    /// </summary>
+    /// <param name="texts">What to embed; may be long and lazy.</param>
+    /// <param name="model">Whose states.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    /// <returns>[hidden size] for each text.</returns>
+    /// <exception cref="SteerException">A text has no tokens, or the model is not loaded.</exception>
+    public async IAsyncEnumerable<float[]> EmbedAsync(
+        IEnumerable<string> texts, Variant model = Variant.Base, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        using var source = texts.GetEnumerator();
+        var running = new Queue<(Sequence Sequence, EmbeddingSink Sink)>();
+        bool more = true;
+        try
+        {
+            while (true)
+            {
+                while (more && running.Count < 2 * _maxBatch && (more = source.MoveNext()))
+                {
+                    var planned = _planner.PlanEmbed(source.Current, model);
+                    running.Enqueue(planned);
+                    _loop.Submit(planned.Sequence);
+                }
+
+                if (!running.TryPeek(out var first))
+                    yield break;
+                float[] embedding = await first.Sink.Result.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+                running.Dequeue();
+                yield return embedding;
+            }
+        }
+        finally
+        {
+            Cancel(running.Select(r => r.Sequence));
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -35,6 +35,9 @@ internal sealed class Decoder : IDisposable
     /// <summary>Device memory of activations, in bytes.</summary>
     public long ScratchBytes => _scratch.Bytes;
 
+    /// <summary>Hidden states after the final norm [logit rows, hidden size] of the last batch, in the order of its logits.</summary>
+    public Tensor LogitHidden => _scratch.LogitHidden;
+
     /// <summary>Runs a batch: writes keys and values of every row to the cache, and logits of the rows that want them.</summary>
     /// <param name="batch">Tokens, positions, slots and block tables.</param>
     /// <param name="rows">Which variant each row belongs to; ascending, every row once.</param>
