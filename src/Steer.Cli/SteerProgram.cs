@@ -52,6 +52,7 @@ internal static class SteerProgram
         {
             new GenerateCommand(terminal),
             new DatasetCommand(terminal),
+            new SweepCommand(terminal),
             new ScoreCommand(terminal),
             new TokenizeCommand(terminal),
             new InspectCommand(terminal),

@@ -130,12 +130,6 @@ internal sealed class DatasetCommand : SteerCommand
     private DatasetSources Sources(ParseResult parsed, ModelChoice models, EngineOptions options)
     {
         string? real = _pool.Real(parsed, models.Task);
-        return DatasetSources.Read(
-            real is null ? [] : TextFile.Read(real),
-            [
-                ("task", models.Task?.File), ("real", real), ("base", models.Base), ("expert", models.Expert), ("tokenizer", models.Tokenizer),
-                ("anti_expert", models.AntiExpert), ("amateur", models.Amateur), ("large", models.Large),
-            ],
-            options);
+        return DatasetSources.Read(real is null ? [] : TextFile.Read(real), models.Files(real), options);
     }
 }

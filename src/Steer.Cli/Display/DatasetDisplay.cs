@@ -8,19 +8,9 @@ namespace Steer.Cli.Display;
 /// <summary>A dataset job while it runs: a live table in a terminal, a plain line now and then elsewhere.</summary>
 internal static class DatasetDisplay
 {
-    private const int LongestText = 200;
-    private static readonly TimeSpan RedrawEvery = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan PlainLineEvery = TimeSpan.FromSeconds(10);
-
     /// <summary>Shows the progress until the work ends, and throws what the work throws.</summary>
-    public static Task WatchAsync(Terminal terminal, bool quiet, Func<DatasetProgress> progress, Task work)
-    {
-        if (quiet)
-            return work;
-        return terminal.ErrorIsTerminal && terminal.Display.Profile.Capabilities.Ansi
-            ? terminal.Display.Live(Table(progress())).AutoClear(true).StartAsync(live => PollAsync(RedrawEvery, () => live.UpdateTarget(Table(progress())), work))
-            : PollAsync(PlainLineEvery, () => terminal.Error.WriteLine("steer: " + Line(progress())), work);
-    }
+    public static Task WatchAsync(Terminal terminal, bool quiet, Func<DatasetProgress> progress, Task work) =>
+        LiveDisplay.WatchAsync(terminal, quiet, () => Table(progress()), () => Line(progress()), work);
 
     /// <summary>One line.</summary>
     public static string Line(DatasetProgress p)
@@ -56,23 +46,9 @@ internal static class DatasetDisplay
         }
 
         foreach (string text in p.LastTexts)
-            Row("Text", OneLine(text));
+            Row("Text", LiveDisplay.OneLine(text));
         return new Panel(grid) { Header = new PanelHeader(" steer dataset "), Border = BoxBorder.Rounded, Padding = new Padding(1, 0) };
     }
 
-    private static async Task PollAsync(TimeSpan every, Action show, Task work)
-    {
-        while (await Task.WhenAny(work, Task.Delay(every)).ConfigureAwait(false) != work)
-            show();
-        await work.ConfigureAwait(false);
-    }
-
     private static string Reasons(DatasetProgress p) => string.Join(", ", p.Rejected.Select(r => $"{r.Key} {Figures.Count(r.Value)}"));
-
-    /// <summary>Control characters of a model's text must not reach the terminal.</summary>
-    private static string OneLine(string text)
-    {
-        string line = string.Concat(text.Take(LongestText).Select(c => char.IsControl(c) ? ' ' : c));
-        return text.Length > LongestText ? line + "..." : line;
-    }
 }

@@ -21,9 +21,7 @@ internal sealed class DatasetFlags : FlagGroup
     {
         _count = Add(Flag.Integer("--count", "N", "Examples to make."));
         _out = Add(Flag.Text("--out", "DIR", "Folder of the job: examples.jsonl, rejected.jsonl, manifest.json, progress.json."));
-        _resume = Add(Flag.Choice(
-            "--resume", "What to do with a folder that holds a job. Default: if-possible.",
-            ("if-possible", ResumeMode.IfPossible), ("always", ResumeMode.Always), ("never", ResumeMode.Never)));
+        _resume = Add(ResumeFlag());
         _round = Add(Flag.Integer("--round", "N", "Items of a round; what a round accepts joins the negatives of the next. Default: 256."));
         _maxAttempts = Add(Flag.Integer("--max-attempts", "N", "Times an item is tried before it is given up. Default: 10."));
         _tokenIds = Add(Flag.Switch("--token-ids", "Lines hold the token ids."));
@@ -31,6 +29,11 @@ internal sealed class DatasetFlags : FlagGroup
         _quiet = Add(Flag.Switch("--quiet", "No progress and no closing box."));
         _quiet.Aliases.Add("-q");
     }
+
+    /// <summary>--resume, of all commands that work in a folder.</summary>
+    public static Option<ResumeMode?> ResumeFlag() => Flag.Choice(
+        "--resume", "What to do with a folder that holds a job. Default: if-possible.",
+        ("if-possible", ResumeMode.IfPossible), ("always", ResumeMode.Always), ("never", ResumeMode.Never));
 
     public bool Quiet(ParseResult parsed) => parsed.GetValue(_quiet);
 

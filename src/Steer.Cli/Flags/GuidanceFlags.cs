@@ -8,6 +8,14 @@ namespace Steer.Cli.Flags;
 /// <summary>How the models steer each other.</summary>
 internal sealed class GuidanceFlags : FlagGroup
 {
+    /// <summary>Presets by the names that flags give them.</summary>
+    public static readonly IReadOnlyList<(string Name, GuidancePreset Value)> Presets =
+    [
+        ("plain", GuidancePreset.Plain), ("steer", GuidancePreset.Steer), ("cfg", GuidancePreset.Cfg), ("contrastive", GuidancePreset.Contrastive),
+        ("contrastive-beta", GuidancePreset.ContrastiveBeta), ("dexperts", GuidancePreset.DExperts), ("proxy", GuidancePreset.Proxy),
+        ("context-aware", GuidancePreset.ContextAware),
+    ];
+
     private readonly Option<GuidancePreset?> _preset;
     private readonly Option<float?> _gamma;
     private readonly Option<float?> _eta;
@@ -18,25 +26,26 @@ internal sealed class GuidanceFlags : FlagGroup
     private readonly Option<NegativeCombination?> _combination;
     private readonly Option<float?> _amateurTemperature;
 
-    public GuidanceFlags()
+    /// <param name="strengths">There are flags for preset, gamma, eta, alpha and the form of the weights; else another group has them.</param>
+    public GuidanceFlags(bool strengths = true)
         : base("Guidance")
     {
-        _preset = Add(Flag.Choice(
+        T Strength<T>(T option)
+            where T : Option => strengths ? Add(option) : option;
+        _preset = Strength(Flag.Choice(
             "--preset",
             "How branches are weighed. Default: steer with an expert, cfg for a base alone with --gamma, else what the models given ask for, else plain.",
-            ("plain", GuidancePreset.Plain), ("steer", GuidancePreset.Steer), ("cfg", GuidancePreset.Cfg), ("contrastive", GuidancePreset.Contrastive),
-            ("contrastive-beta", GuidancePreset.ContrastiveBeta), ("dexperts", GuidancePreset.DExperts), ("proxy", GuidancePreset.Proxy),
-            ("context-aware", GuidancePreset.ContextAware)));
-        _gamma = Add(Flag.Number(
+            [.. Presets]));
+        _gamma = Strength(Flag.Number(
             "--gamma", "X",
             "Strength of the expert against the base (other presets: of their guidance). Useful up to about 0.6. Default: the "
             + "task's, else 0."));
-        _eta = Add(Flag.Number("--eta", "X", "Strength of the push away from the negatives. Useful up to about 0.4. Default: the task's, else 0."));
-        _alpha = Add(Flag.Number(
+        _eta = Strength(Flag.Number("--eta", "X", "Strength of the push away from the negatives. Useful up to about 0.4. Default: the task's, else 0."));
+        _alpha = Strength(Flag.Number(
             "--alpha", "X",
             "Only tokens of at least this share of the expert's best stay. Default: the task's, else 0.1 where guidance is on."));
         _floor = Add(Flag.Number("--floor", "X", "Log-probabilities below it are raised to it. Default: -10000."));
-        _sumToOne = Add(Flag.Switch("--sum-to-one", "Weights add up to 1, so that eta does not act as a temperature."));
+        _sumToOne = Strength(Flag.Switch("--sum-to-one", "Weights add up to 1, so that eta does not act as a temperature."));
         _noEosExempt = Add(Flag.Switch("--no-eos-exempt", "Lets negatives push the end of a text away too."));
         _combination = Add(Flag.Choice(
             "--negative-combination", "How several negatives push: as one context, or one branch each. Default: joined.",

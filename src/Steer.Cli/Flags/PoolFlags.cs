@@ -48,29 +48,10 @@ internal sealed class PoolFlags : FlagGroup
     };
 
     private static Option<float[]?> Sweep(string name, string description) =>
-        Flag.Parsed(name, "LIST|RANGE", description, "numbers such as 0,0.3,0.6, or a range such as 0:0.6:0.2", ParseSweep);
+        Flag.Parsed(name, "LIST|RANGE", description, "numbers such as 0,0.3,0.6, or a range such as 0:0.6:0.2", NumberList.Parse);
 
     private static DatasetShard? ParseShard(string text) =>
         text.Split('/') is [var index, var count] && Flag.TryInt(index, out int i) && Flag.TryInt(count, out int n) ? new DatasetShard(i, n) : null;
-
-    /// <summary>A list, or a range of at most a thousand values with both ends; null for neither.</summary>
-    private static float[]? ParseSweep(string text)
-    {
-        string[] parts = text.Split(':');
-        var values = new List<float>();
-        foreach (string part in parts.Length == 3 ? parts : text.Split(','))
-        {
-            if (!Flag.TryFloat(part.Trim(), out float value) || !float.IsFinite(value))
-                return null;
-            values.Add(value);
-        }
-
-        if (parts.Length != 3)
-            return [.. values];
-        double from = values[0], to = values[1], step = values[2];
-        double steps = Math.Floor(((to - from) / step) + 1e-4);
-        return step > 0 && steps is >= 0 and < 1000 ? [.. Enumerable.Range(0, (int)steps + 1).Select(i => (float)Math.Round(from + (i * step), 6))] : null;
-    }
 
     private enum PoolKind
     {

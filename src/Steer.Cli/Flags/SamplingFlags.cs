@@ -28,16 +28,19 @@ internal sealed class SamplingFlags : FlagGroup
     private readonly Option<bool> _ignoreEos;
     private readonly Option<int?> _logProbs;
 
-    public SamplingFlags()
+    /// <param name="sweep">Temperature and number of texts belong to another group, and log-probabilities are not for the user to ask for.</param>
+    public SamplingFlags(bool sweep = false)
         : base("Sampling")
     {
-        _n = Add(Flag.Integer("--n", "N", "Texts for each prompt. Default: 1."));
+        T Alone<T>(T option)
+            where T : Option => sweep ? option : Add(option);
+        _n = Alone(Flag.Integer("--n", "N", "Texts for each prompt. Default: 1."));
         _n.Aliases.Add("-n");
         _seed = Add(Flag.Unsigned("--seed", "N", "The same seed makes the same texts. Default: 0."));
         _maxTokens = Add(Flag.Integer("--max-tokens", "N", "Most tokens of a text. Default: the task's, or what the model's window leaves."));
         _minTokens = Add(Flag.Integer("--min-tokens", "N", "No end before this many tokens. Default: 0."));
-        _temperature = Add(Flag.Number("--temperature", "X", "Divides the scores; 0 takes the best token always. Default: 1."));
-        _targetEntropy = Add(Flag.NumberOr(
+        _temperature = Alone(Flag.Number("--temperature", "X", "Divides the scores; 0 takes the best token always. Default: 1."));
+        _targetEntropy = Alone(Flag.NumberOr(
             "--target-entropy", "expert", SamplingParams.ExpertEntropy,
             "Solves the temperature of each step so that the guided distribution has the expert's entropy, or this many nats."));
         _topK = Add(Flag.Integer("--top-k", "N", "Keeps the best N tokens; 0 for all. Default: 0."));
@@ -57,7 +60,7 @@ internal sealed class SamplingFlags : FlagGroup
             "Ends a text, and is cut off it; may be given again. \\n stands for a line end. Default: the task's."));
         _stopTokenIds = Add(Flag.Ids("--stop-token-ids", "Tokens that end a text."));
         _ignoreEos = Add(Flag.Switch("--ignore-eos", "End-of-sequence tokens do not end a text."));
-        _logProbs = Add(OptionalCount());
+        _logProbs = Alone(OptionalCount());
     }
 
     /// <summary>The run's seed; texts get theirs by <see cref="Seeds.Derive"/>.</summary>

@@ -20,6 +20,14 @@ internal sealed record ModelChoice
 
     public string? Large { get; init; }
 
+    /// <summary>What a job is made from, and where each file or folder lies; null for what there is not.</summary>
+    /// <param name="real">Real examples.</param>
+    public IReadOnlyList<(string Name, string? Path)> Files(string? real) =>
+    [
+        ("task", Task?.File), ("real", real), ("base", Base), ("expert", Expert), ("tokenizer", Tokenizer),
+        ("anti_expert", AntiExpert), ("amateur", Amateur), ("large", Large),
+    ];
+
     /// <summary>Options of an engine with these models.</summary>
     public EngineOptions ToOptions() => new()
     {

@@ -20,7 +20,8 @@ internal sealed record GuidanceContexts(
 internal sealed record GuidancePlan(
     IReadOnlyList<Branch> Branches, int Reference, float Alpha, float NucleusMass, float Floor, IReadOnlyList<string> Warnings)
 {
-    private const float DefaultAlpha = 0.1f;
+    /// <summary>Mask of steer and of contrastive decoding where none is asked for.</summary>
+    public const float DefaultAlpha = 0.1f;
 
     /// <summary>Mass of the base's nucleus in dexperts (Liu et al., arXiv 2105.03023, section 3).</summary>
     private const float DExpertsNucleus = 0.9f;

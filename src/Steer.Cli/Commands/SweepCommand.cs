@@ -1,0 +1,101 @@
+using System.CommandLine;
+using Steer.Cli.Display;
+using Steer.Cli.Flags;
+using Steer.Cli.Input;
+using Steer.Cli.Runs;
+using Steer.Runtime;
+using Steer.Runtime.Datasets;
+using Steer.Runtime.Engine;
+using Steer.Runtime.Sweeps;
+
+namespace Steer.Cli.Commands;
+
+/// <summary>`steer sweep`: a grid of settings, the controls that make them comparable, and a report.</summary>
+internal sealed class SweepCommand : SteerCommand
+{
+    private readonly ModelFlags _models;
+    private readonly SweepFlags _sweep;
+    private readonly SweepOutputFlags _output;
+    private readonly GuidanceFlags _guidance;
+    private readonly SamplingFlags _sampling;
+    private readonly EngineFlags _engine;
+
+    public SweepCommand(Terminal terminal)
+        : base("sweep", "Compares settings of the guidance, each with plain sampling of the same entropy, and writes a report.", terminal)
+    {
+        _models = Add(new ModelFlags());
+        _sweep = Add(new SweepFlags());
+        _output = Add(new SweepOutputFlags());
+        _guidance = Add(new GuidanceFlags(strengths: false));
+        _sampling = Add(new SamplingFlags(sweep: true));
+        _engine = Add(new EngineFlags());
+    }
+
+    public override IReadOnlyList<(string CommandLine, string Comment)> Examples =>
+    [
+        ("steer sweep --task astronomy --gamma 0:0.6:0.2 --eta 0:0.4:0.2 --out runs/sweep", "A grid of 12 cells and their controls; runs/sweep/report.html shows what came of it."),
+        ("steer sweep --task commonsense --alpha 0,0.1 --per-cell 500 --out runs/masks", "The same grid with and without the mask. Run it again to go on after any interruption."),
+        ("steer sweep --task astronomy --cells cells.json --format csv --out runs/some", "The cells of a list; the figures as CSV."),
+    ];
+
+    protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
+    {
+        var models = _models.Resolve(parsed);
+        var options = _engine.Apply(parsed, models.ToOptions());
+        options.Check();
+        var config = Config(parsed, models);
+        var sources = Sources(parsed, models, config, options);
+        var heldout = TextFile.Read(_output.Heldout(parsed, models.Task));
+        bool quiet = _output.Quiet(parsed);
+        if (_output.DryRun(parsed))
+            return await SweepDryRun.RunAsync(Terminal, config, sources, options, quiet, stop).ConfigureAwait(false);
+        using var job = SweepJob.Open(config, sources, _output.Folder(parsed), _output.Resume(parsed));
+        using var progress = new Progress(Terminal, quiet);
+        using var engine = SteerEngine.Load(options, (path, share) =>
+        {
+            stop.ThrowIfCancellationRequested();
+            progress.Loading(path, share);
+        });
+        progress.Dispose();
+        try
+        {
+            await SweepDisplay.WatchAsync(Terminal, quiet, () => job.Progress, job.RunAsync(engine, stop)).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            progress.Note($"interrupted with {Figures.Count(job.Progress.Texts)} texts; the same command goes on.");
+            throw;
+        }
+
+        if (!quiet)
+            ClosingBox.Draw(Terminal, engine, SweepDisplay.Totals(job.Progress), [], progress.Elapsed.TotalSeconds);
+        return ExitCode.Ok;
+    }
+
+    private SweepConfig Config(ParseResult parsed, ModelChoice models)
+    {
+        var task = models.Task ?? throw new SteerException("There is no task: give --task with a name or the path of a task.json, which needs no more than a prompt.");
+        var config = _sweep.Apply(
+            parsed,
+            new SweepConfig
+            {
+                Prompt = task.Prompt,
+                CompletionPrefix = task.CompletionPrefix,
+                Cells = [],
+                Seed = _sampling.Seed(parsed),
+                Guidance = _guidance.Apply(parsed, models, hasContext: false),
+                Sampling = _sampling.Apply(parsed, new SamplingParams { MaxTokens = task.MaxTokens, Stop = task.Stop }),
+            },
+            task);
+        config.Check();
+        return config;
+    }
+
+    private DatasetSources Sources(ParseResult parsed, ModelChoice models, SweepConfig config, EngineOptions options)
+    {
+        string? real = _sweep.Real(parsed, models.Task);
+        if (real is null && config.Cells.Any(c => c.Eta > 0))
+            throw new SteerException("There are no real examples to draw negatives from: give --real FILE, or --eta 0.");
+        return DatasetSources.Read(real is null ? [] : TextFile.Read(real), models.Files(real), options);
+    }
+}

@@ -1,0 +1,51 @@
+using System.CommandLine;
+using Steer.Cli.Output;
+using Steer.Runtime;
+using Steer.Runtime.Datasets;
+
+namespace Steer.Cli.Flags;
+
+/// <summary>Where a sweep goes, and what is measured and shown of it.</summary>
+internal sealed class SweepOutputFlags : FlagGroup
+{
+    private readonly Option<string?> _out;
+    private readonly Option<ResumeMode?> _resume;
+    private readonly Option<string?> _heldout;
+    private readonly Option<int?> _halfSamples;
+    private readonly Option<ReportFormat?> _format;
+    private readonly Option<bool> _dryRun;
+    private readonly Option<bool> _quiet;
+
+    public SweepOutputFlags()
+        : base("Measurement and output")
+    {
+        _out = Add(Flag.Text("--out", "DIR", "Folder of the sweep: sweep.jsonl, manifest.json, and when it is done sweep.csv and report.html."));
+        _resume = Add(DatasetFlags.ResumeFlag());
+        _heldout = Add(Flag.Text("--heldout", "FILE", "Real texts that the cells are measured against. Default: the task's held-out texts."));
+        _halfSamples = Add(Flag.Integer("--half-samples", "N", "Pairs of half-samples for the intervals. Default: 20."));
+        _format = Add(Flag.Choice(
+            "--format", "What standard output gets: a table, or one of these. Default: a table.",
+            ("table", ReportFormat.Table), ("json", ReportFormat.Json), ("csv", ReportFormat.Csv), ("markdown", ReportFormat.Markdown), ("html", ReportFormat.Html)));
+        _dryRun = Add(Flag.Switch("--dry-run", "Lists the cells, makes some texts of each, keeps none, and says what the sweep will cost."));
+        _quiet = Add(Flag.Switch("--quiet", "No progress and no closing box."));
+        _quiet.Aliases.Add("-q");
+    }
+
+    /// <exception cref="SteerException">It was not given.</exception>
+    public string Folder(ParseResult parsed) => parsed.GetValue(_out) ?? throw new SteerException("There is no folder to write to: give --out DIR.");
+
+    public ResumeMode Resume(ParseResult parsed) => parsed.GetValue(_resume) ?? ResumeMode.IfPossible;
+
+    /// <summary>The file of real texts to measure against.</summary>
+    /// <exception cref="SteerException">There is none.</exception>
+    public string Heldout(ParseResult parsed, GenerationTask? task) => parsed.GetValue(_heldout) ?? task?.Heldout ?? task?.Real
+        ?? throw new SteerException("There are no real texts to measure against: give --heldout FILE.");
+
+    public int? HalfSamples(ParseResult parsed) => parsed.GetValue(_halfSamples);
+
+    public ReportFormat Format(ParseResult parsed) => parsed.GetValue(_format) ?? ReportFormat.Table;
+
+    public bool DryRun(ParseResult parsed) => parsed.GetValue(_dryRun);
+
+    public bool Quiet(ParseResult parsed) => parsed.GetValue(_quiet);
+}

@@ -1,0 +1,42 @@
+namespace Steer.Runtime.Sweeps;
+
+/// <summary>
+/// Bisects the temperature at which sampling has a given mean entropy. Every search begins at 1, doubles or halves its way to a bracket and goes on with
+/// midpoints, so searches for near entropies try the same temperatures and share what was measured at them.
+/// </summary>
+internal static class TemperatureSearch
+{
+    private const float Highest = 16;
+    private const float Lowest = 1f / 1024;
+    private const float NarrowestBracket = 1f / 256;
+
+    /// <summary>The temperature to measure next; null where one of those measured is near enough, or where none will be.</summary>
+    /// <param name="measured">Mean entropy at the temperatures tried, in nats.</param>
+    /// <param name="target">The entropy wanted.</param>
+    /// <param name="tolerance">How near it must be, as a share of the target.</param>
+    public static float? Next(IReadOnlyDictionary<float, double> measured, double target, double tolerance)
+    {
+        if (Nearest(measured, target) is { } nearest && Math.Abs(measured[nearest] - target) <= tolerance * target)
+            return null;
+        if (target <= 0)
+            return measured.ContainsKey(0) ? null : 0;
+        float low = 0, temperature = 1;
+        float? high = null;
+        while (measured.TryGetValue(temperature, out double entropy))
+        {
+            if (entropy < target)
+                low = temperature;
+            else
+                high = temperature;
+            if (high is { } top ? top <= Lowest || top - low <= NarrowestBracket * top : low >= Highest)
+                return null;
+            temperature = high is { } bound ? (low + bound) / 2 : 2 * low;
+        }
+
+        return temperature;
+    }
+
+    /// <summary>The temperature measured whose entropy is nearest, the lower one of two; null where none was measured.</summary>
+    public static float? Nearest(IReadOnlyDictionary<float, double> measured, double target) =>
+        measured.Count == 0 ? null : measured.MinBy(m => (Math.Abs(m.Value - target), m.Key)).Key;
+}
