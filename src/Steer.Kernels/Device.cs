@@ -46,6 +46,9 @@ public abstract class Device : IDisposable
     /// <summary>Name and properties, as `steer devices` prints them.</summary>
     public abstract string Description { get; }
 
+    /// <summary>Bytes of memory that the device has, in use or not.</summary>
+    public abstract long MemoryBytes { get; }
+
     /// <summary>Allocates zeroed memory.</summary>
     /// <exception cref="OutOfMemoryException">The device has not that much.</exception>
     public abstract DeviceBuffer<T> Allocate<T>(long length)

@@ -20,6 +20,7 @@ public sealed class ForwardBatch : IDisposable
         RowContext = device.Allocate<int>(maxRows);
         ContextStarts = device.Allocate<int>(maxContexts + 1);
         BlockTables = device.Allocate<int>((long)maxContexts * maxBlocks);
+        LogitRows = device.Allocate<int>(maxRows);
         RowSequence = device.Allocate<int>(maxRows);
     }
 
@@ -50,6 +51,9 @@ public sealed class ForwardBatch : IDisposable
     /// <summary>Blocks of each context in order of position [contexts, BlockTableStride].</summary>
     public DeviceBuffer<int> BlockTables { get; }
 
+    /// <summary>Rows whose logits are wanted, ascending [logit rows].</summary>
+    public DeviceBuffer<int> LogitRows { get; }
+
     /// <summary>Guided sequence of each row [rows]; read by <see cref="Device.Advance"/> alone.</summary>
     public DeviceBuffer<int> RowSequence { get; }
 
@@ -62,6 +66,7 @@ public sealed class ForwardBatch : IDisposable
         RowContext.Dispose();
         ContextStarts.Dispose();
         BlockTables.Dispose();
+        LogitRows.Dispose();
         RowSequence.Dispose();
     }
 }

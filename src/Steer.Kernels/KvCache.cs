@@ -14,6 +14,9 @@ public readonly record struct KvCacheShape(int NumLayers, int NumBlocks, int Num
     /// <summary>Bytes of one block over all layers, keys and values.</summary>
     public long BytesPerBlock => 2L * NumLayers * BlockSize * NumKvHeads * BytesPerHead;
 
+    /// <summary>Bytes of all blocks.</summary>
+    public long Bytes => NumBlocks * BytesPerBlock;
+
     private long BytesPerHead => Type == DType.Int8 ? HeadDim + sizeof(float) : HeadDim * Type.Size();
 }
 

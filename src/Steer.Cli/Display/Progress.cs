@@ -57,6 +57,9 @@ internal sealed class Progress : IDisposable
             (_engine, _total, _started) = (engine, total, _clock.Elapsed);
             _loading = "";
         }
+
+        foreach (string warning in engine.Warnings)
+            Note(warning);
     }
 
     /// <summary>Writes the result of one more text.</summary>

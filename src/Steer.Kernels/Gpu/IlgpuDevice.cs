@@ -25,6 +25,9 @@ public sealed partial class IlgpuDevice : Device
         _context = context;
         Accelerator = accelerator;
         Description = description;
+        // The emulator lives in the memory of the machine and says that it has no end.
+        long memory = accelerator.AcceleratorType == AcceleratorType.CPU ? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes : accelerator.MemorySize;
+        MemoryBytes = Math.Min(memory, memoryLimit);
         Stream = accelerator.CreateStream();
         _arena = new DeviceArena(accelerator, memoryLimit);
         _staging = new UploadStaging(this);
@@ -33,6 +36,9 @@ public sealed partial class IlgpuDevice : Device
 
     /// <inheritdoc/>
     public override string Description { get; }
+
+    /// <inheritdoc/>
+    public override long MemoryBytes { get; }
 
     /// <summary>Where kernels run.</summary>
     internal Accelerator Accelerator { get; }

@@ -69,6 +69,9 @@ public sealed unsafe class HostDevice : Device
     public override string Description { get; }
 
     /// <inheritdoc/>
+    public override long MemoryBytes => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+
+    /// <inheritdoc/>
     public override DeviceBuffer<T> Allocate<T>(long length)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);

@@ -53,6 +53,9 @@ public sealed record EngineOptions
     /// <summary>How the weights of a checkpoint are held.</summary>
     internal WeightFormat WeightFormat(DType stored) => new(Weights ?? stored, RoundActivations: Weights is not null && !ExactActivations);
 
+    /// <summary>Decode steps that are queued before the host looks at what they gave; null for what suits the device.</summary>
+    internal int? QueueDepth { get; init; }
+
     /// <summary>Throws where a number is outside its range.</summary>
     /// <exception cref="SteerException">One line that names the option.</exception>
     public void Check()

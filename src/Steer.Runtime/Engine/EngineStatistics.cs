@@ -10,6 +10,7 @@ namespace Steer.Runtime.Engine;
 /// <param name="PrefillSeconds">Time spent on prompts; a step that did both is split by its rows.</param>
 /// <param name="DecodeSeconds">Time spent on drawn tokens.</param>
 /// <param name="Preemptions">Times a sequence gave its cache back and was computed again.</param>
+/// <param name="Synchronisations">Times the host waited for the device; 0 where the device is the host.</param>
 /// <param name="WeightBytes">Packed weights of full checkpoints.</param>
 /// <param name="AdapterBytes">Adapters.</param>
 /// <param name="KvCacheBytes">Keys and values, reserved.</param>
@@ -17,5 +18,5 @@ namespace Steer.Runtime.Engine;
 /// <param name="ScratchBytes">Activations.</param>
 public readonly record struct EngineStatistics(
     long Steps, long PrefillRows, long SharedRows, long DecodeRows, long GeneratedTokens, long FinishedTexts,
-    double PrefillSeconds, double DecodeSeconds, int Preemptions,
+    double PrefillSeconds, double DecodeSeconds, int Preemptions, long Synchronisations,
     long WeightBytes, long AdapterBytes, long KvCacheBytes, long KvPeakBytes, long ScratchBytes);

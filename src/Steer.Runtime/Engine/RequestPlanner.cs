@@ -4,8 +4,12 @@ using Steer.Runtime.Guidance;
 namespace Steer.Runtime.Engine;
 
 /// <summary>A request that was checked and tokenised: makes the sequences of its texts.</summary>
-internal sealed class PlannedRequest(GenerationRequest request, GuidancePlan plan, int maxTokens, Tokenization.Tokenizer? tokenizer)
+internal sealed class PlannedRequest(
+    GenerationRequest request, GuidancePlan plan, int maxTokens, IReadOnlyList<int> eosIds, Tokenization.Tokenizer? tokenizer)
 {
+    private readonly int[] _stops = [.. request.Sampling.IgnoreEos ? [] : eosIds, .. request.Sampling.StopTokenIds];
+    private readonly TokenBias[] _bans = [.. eosIds.Concat(request.Sampling.StopTokenIds).Select(t => new TokenBias { Token = t, Bias = float.NegativeInfinity })];
+
     public Sequence Create(int requestIndex, int sampleIndex, ISequenceSink sink)
     {
         var prompt = plan.Branches[plan.Reference].Context;
@@ -14,6 +18,8 @@ internal sealed class PlannedRequest(GenerationRequest request, GuidancePlan pla
         {
             RequestIndex = requestIndex,
             SampleIndex = sampleIndex,
+            Stops = _stops,
+            Bans = _bans,
         };
     }
 }
@@ -36,9 +42,9 @@ internal sealed class RequestPlanner(
             : request.PromptIds is { } ids ? [.. Encode(before, special: true), .. ids] : Encode(before + Text(request), special: true);
         var negatives = Negatives(request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, prompt, request.Sampling.MaxTokens, out var warnings);
         var plan = GuidancePlan.Create(request.Guidance, new GuidanceContexts(prompt, negatives, context), _loaded);
-        plan = plan with { Warnings = [.. plan.Warnings, .. warnings] };
+        plan = plan with { Warnings = [.. plan.Warnings, .. warnings], VocabSize = CommonVocab(plan) };
         int maxTokens = CheckRoom(plan, request.Sampling.MaxTokens);
-        return new PlannedRequest(request, plan, maxTokens, models.Tokenizer);
+        return new PlannedRequest(request, plan, maxTokens, models.EosIds, models.Tokenizer);
     }
 
     /// <exception cref="SteerException">The request cannot be served.</exception>
@@ -51,12 +57,13 @@ internal sealed class RequestPlanner(
         var plan = request.Model is { } model
             ? new GuidancePlan([new Branch(model.ToString().ToLowerInvariant(), model, request.PromptIds, 1)], 0, 0, 0, request.Guidance.Floor, [])
             : GuidancePlan.Create(request.Guidance, new GuidanceContexts(request.PromptIds, negatives, null), _loaded);
-        plan = plan with { Warnings = [.. plan.Warnings, .. warnings] };
         foreach (var branch in plan.Branches)
         {
             if (!_loaded.Contains(branch.Variant))
                 throw new SteerException($"Scoring needs the {branch.Variant.ToString().ToLowerInvariant()}, which is not loaded.");
         }
+
+        plan = plan with { Warnings = [.. plan.Warnings, .. warnings], VocabSize = CommonVocab(plan) };
 
         int count = CheckRoom(plan, request.CompletionIds.Count);
         if (count < request.CompletionIds.Count)
@@ -77,7 +84,7 @@ internal sealed class RequestPlanner(
         int[] tokens = models.BosId is { } bos ? [bos, .. ids] : [.. ids];
         var config = models[model].Config;
         int count = Math.Min(tokens.Length, config.MaxPositions);
-        var plan = new GuidancePlan([new Branch("embedding", model, tokens[..1], 1)], 0, 0, 0, new GuidanceParams().Floor, []);
+        var plan = new GuidancePlan([new Branch("embedding", model, tokens[..1], 1)], 0, 0, 0, new GuidanceParams().Floor, []) { VocabSize = config.VocabSize };
         CheckRoom(plan, count);
         var sink = new EmbeddingSink(skip: tokens.Length - ids.Count, config.HiddenSize);
         var sequence = new Sequence(plan, new SamplingParams { Temperature = 0 }, count, seed: 0, text: null, sink)
@@ -87,6 +94,8 @@ internal sealed class RequestPlanner(
         };
         return (sequence, sink);
     }
+
+    private int CommonVocab(GuidancePlan plan) => plan.Branches.Min(b => models[b.Variant].Config.VocabSize);
 
     /// <summary>Most tokens that the window of every branch leaves, at most <paramref name="asked"/>; checks that the cache and a step can hold them.</summary>
     private int CheckRoom(GuidancePlan plan, int? asked)

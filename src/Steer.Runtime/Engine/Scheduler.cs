@@ -7,14 +7,18 @@ namespace Steer.Runtime.Engine;
 /// <param name="Start">First position.</param>
 /// <param name="Count">Number of positions.</param>
 /// <param name="Logits">How many of the last of them give logits.</param>
-internal readonly record struct ScheduledRows(Context Context, int Start, int Count, int Logits);
+/// <param name="Draw">Place in <see cref="StepPlan.Draws"/>; -1 where nothing is drawn.</param>
+internal readonly record struct ScheduledRows(Context Context, int Start, int Count, int Logits, int Draw);
 
 /// <summary>A sequence that draws tokens in a step: one, or several where they are known beforehand.</summary>
 internal readonly record struct ScheduledDraw(Sequence Sequence, int Draws);
 
-/// <summary>What one step does.</summary>
+/// <summary>What one step does, or several that follow each other with no word from the host.</summary>
 internal sealed class StepPlan
 {
+    /// <summary>Steps. Where there are several, each computes one row of every context and draws one token of every sequence that is not at its end.</summary>
+    public int Steps { get; set; } = 1;
+
     public List<ScheduledRows> Rows { get; } = [];
 
     /// <summary>Sequences that draw.</summary>
@@ -32,6 +36,7 @@ internal sealed class StepPlan
         Draws.Clear();
         Preempted.Clear();
         PrefillRows = 0;
+        Steps = 1;
     }
 }
 
@@ -39,7 +44,8 @@ internal sealed class StepPlan
 /// <param name="MaxSequences">Sequences that run at once.</param>
 /// <param name="MaxRows">Rows of one decoder's forward pass.</param>
 /// <param name="MaxContexts">Contexts of one decoder's forward pass; also rows of logits of all decoders.</param>
-internal readonly record struct StepLimits(int MaxSequences, int MaxRows, int MaxContexts);
+/// <param name="MaxSteps">Decode steps that are queued before the host looks at what they gave.</param>
+internal readonly record struct StepLimits(int MaxSequences, int MaxRows, int MaxContexts, int MaxSteps = 1);
 
 /// <summary>
 /// Continuous batching: decides what each step computes. Running sequences come first, oldest first; prompts are computed in chunks beside
@@ -112,6 +118,39 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
             _running.Add(first.Value);
             Plan(first.Value, plan, Draws(first.Value));
         }
+
+        if (limits.MaxSteps > 1 && IsDecode(plan))
+            Queue(plan);
+    }
+
+    /// <summary>Every row is the last token of a context, and every context's next token is drawn.</summary>
+    private static bool IsDecode(StepPlan plan) =>
+        plan.PrefillRows == 0 && plan.Rows.Count > 0 && plan.Rows.TrueForAll(r => r.Draw >= 0) && plan.Draws.TrueForAll(d => d.Sequence.CanQueue);
+
+    /// <summary>
+    /// Lets as many steps follow each other as texts go on and their cache has room, which is reserved here. Fewer where others wait: the place of
+    /// a text that ends stays empty until the last of the steps.
+    /// </summary>
+    private void Queue(StepPlan plan)
+    {
+        int steps = Math.Min(_waiting.Count > 0 ? Math.Max(1, limits.MaxSteps / 4) : limits.MaxSteps, plan.Draws.Max(d => d.Sequence.TokensLeft));
+        while (steps > 1 && !plan.Draws.TrueForAll(d => TryReserve(d.Sequence, steps)))
+            steps /= 2;
+        plan.Steps = Math.Max(1, steps);
+        foreach (var (context, _, _, _, draw) in plan.Rows)
+            context.Advance(Math.Min(plan.Steps, plan.Draws[draw].Sequence.TokensLeft) - 1);
+    }
+
+    /// <summary>Blocks for the positions of some steps and for the one after them, which the last of them prepares; the last token needs none.</summary>
+    private bool TryReserve(Sequence sequence, int steps)
+    {
+        foreach (var context in sequence.Contexts)
+        {
+            if (!PoolOf(context).TryGrow(context, context.Length + Math.Min(steps, sequence.TokensLeft - 1)))
+                return false;
+        }
+
+        return true;
     }
 
     /// <summary>Room for the last token of every context; taken from the youngest sequence where none is left. False where that is the sequence itself.</summary>
@@ -167,7 +206,7 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
                 : Math.Min(context.Available(), Math.Min(context.Remaining - 1, _rowsLeft[decoder]));
             if (count <= 0 || _contextsLeft[decoder] == 0)
                 continue;
-            plan.Rows.Add(new ScheduledRows(context, context.Computed, count, draws));
+            plan.Rows.Add(new ScheduledRows(context, context.Computed, count, draws, draws > 0 ? plan.Draws.Count : -1));
             context.Advance(count);
             plan.PrefillRows += count - draws;
             _rowsLeft[decoder] -= count;

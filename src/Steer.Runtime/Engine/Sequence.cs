@@ -40,6 +40,12 @@ internal sealed class Sequence
 
     public IReadOnlyList<TokenBias> Biases { get; }
 
+    /// <summary>Tokens that end the text.</summary>
+    public IReadOnlyList<int> Stops { get; init; } = [];
+
+    /// <summary>Biases that forbid tokens until <see cref="SamplingParams.MinTokens"/> are there.</summary>
+    public IReadOnlyList<TokenBias> Bans { get; init; } = [];
+
     /// <summary>Row of penalty counts; -1 while not running or where no penalty applies.</summary>
     public int PenaltySlot { get; set; } = -1;
 
@@ -54,6 +60,12 @@ internal sealed class Sequence
 
     /// <summary>Steps that may be taken at once: one where tokens are drawn; where they are known, all that are left, unless a penalty looks at each.</summary>
     public int MaxDraws => Forced is null || Sampling.HasPenalties ? 1 : Forced.Count - Generated.Count;
+
+    /// <summary>Tokens still to draw, at most.</summary>
+    public int TokensLeft => MaxTokens - Generated.Count;
+
+    /// <summary>Steps may follow each other with no word from the host: the next token is drawn, and nothing but its result is wanted.</summary>
+    public bool CanQueue => Forced is null && !KeepLogits;
 
     /// <summary>Token i of the output.</summary>
     public int Output(int i) => Forced is { } forced ? forced[i] : Generated[i];

@@ -21,7 +21,8 @@ public sealed class SteerEngine : IDisposable
     private readonly EngineLoop _loop;
     private readonly RequestPlanner _planner;
     private readonly int _maxBatch;
-    private readonly long _kvBytesPerBlock;
+    private readonly CacheBudget _budget;
+    private readonly long _synchronisations;
     private bool _disposed;
 
     private SteerEngine(EngineOptions options, Device device, ModelSet models)
@@ -29,14 +30,18 @@ public sealed class SteerEngine : IDisposable
         _device = device;
         _models = models;
         _maxBatch = options.MaxBatch;
-        _kvBytesPerBlock = models.Shapes.Sum(BytesPerBlock);
-        int blocks = CacheBlocks(options, models);
+        var limits = new StepLimits(
+            options.MaxBatch, options.MaxBatchedTokens, Math.Max(64, 4 * options.MaxBatch), options.QueueDepth ?? device.QueueDepth);
+        _budget = new CacheBudget(options, models, device.MemoryBytes);
+        _runner = new ModelRunner(device, models, _budget.Blocks, limits);
+        int blocks = _runner.CreateCaches(_budget);
+        if (blocks < _budget.Blocks)
+            Warnings = [_budget.ShrunkTo(blocks)];
         _pools = [.. models.Shapes.Select(_ => new BlockPool(blocks, options.SharePrefixes))];
         var decoderOf = models.Variants.ToDictionary(v => v.Variant, v => v.Decoder);
-        var limits = new StepLimits(options.MaxBatch, options.MaxBatchedTokens, Math.Max(64, 4 * options.MaxBatch));
-        _runner = new ModelRunner(device, models, [.. models.Shapes.Select(_ => blocks)], limits);
         _planner = new RequestPlanner(models, _pools, decoderOf, limits);
-        _loop = new EngineLoop(models, _runner, new Scheduler(_pools, decoderOf, limits), models.Shapes.Max(s => s.VocabSize));
+        _synchronisations = device.Counters.Synchronisations;
+        _loop = new EngineLoop(device, _runner, new Scheduler(_pools, decoderOf, limits), new TokenHandOut(models, _runner));
     }
 
     /// <summary>The tokenizer of the models; null where the base comes without one, and then requests give token ids.</summary>
@@ -45,14 +50,18 @@ public sealed class SteerEngine : IDisposable
     /// <summary>The device, in words.</summary>
     public string DeviceDescription => _device.Description;
 
+    /// <summary>One line for each thing that loading did otherwise than asked.</summary>
+    public IReadOnlyList<string> Warnings { get; } = [];
+
     /// <summary>What the engine did so far, and the memory it holds.</summary>
     public EngineStatistics Statistics => _loop.Statistics with
     {
         SharedRows = _pools.Sum(p => p.SharedPositions),
         WeightBytes = _models.WeightBytes,
         AdapterBytes = _models.AdapterBytes,
-        KvCacheBytes = _pools[0].Count * _kvBytesPerBlock,
-        KvPeakBytes = _pools.Zip(_models.Shapes).Sum(p => p.First.PeakUsed * BytesPerBlock(p.Second)),
+        KvCacheBytes = _pools.Zip(_models.Shapes).Sum(p => _budget.Shape(p.Second, p.First.Count).Bytes),
+        KvPeakBytes = _pools.Zip(_models.Shapes).Sum(p => _budget.Shape(p.Second, p.First.PeakUsed).Bytes),
+        Synchronisations = _device.Counters.Synchronisations - _synchronisations,
         ScratchBytes = _runner.ScratchBytes,
     };
 
@@ -75,21 +84,34 @@ public sealed class SteerEngine : IDisposable
     public static SteerEngine Load(EngineOptions options, Action<string, double>? progress = null)
     {
         options.Check();
-        Device? device = null;
+        try
+        {
+            return Load(options, Devices.Open(options.Device, options.Threads), progress);
+        }
+        catch (ArgumentException e)
+        {
+            throw new SteerException(e.Message, e);
+        }
+    }
+
+    /// <summary>As the other, onto a device that becomes the engine's own.</summary>
+    internal static SteerEngine Load(EngineOptions options, Device device, Action<string, double>? progress = null)
+    {
         ModelSet? models = null;
         try
         {
-            device = Devices.Open(options.Device, options.Threads);
             models = ModelSet.Load(options, device, progress);
             return new SteerEngine(options, device, models);
         }
         catch (Exception e)
         {
             models?.Dispose();
-            device?.Dispose();
+            device.Dispose();
             if (e is OutOfMemoryException)
-                throw new SteerException("Not enough memory for the cache of keys and values: lower --memory or --max-batch.", e);
-            throw e is ArgumentException ? new SteerException(e.Message, e) : e;
+                throw new SteerException("Not enough memory for activations and the cache of keys and values: lower --memory or --max-batch.", e);
+            if (device.Explain(e) is { } line)
+                throw new SteerException(line, e);
+            throw;
         }
     }
 
@@ -275,22 +297,5 @@ public sealed class SteerEngine : IDisposable
             any = sequence.Cancelled = true;
         if (any && !_disposed)
             _loop.Wake();
-    }
-
-    private static long BytesPerBlock(Models.DecoderConfig shape) =>
-        new KvCacheShape(shape.NumLayers, 1, shape.NumKvHeads, shape.HeadDim).BytesPerBlock;
-
-    /// <summary>Blocks of each pool: the memory asked for, or room for a full batch of guided sequences within a quarter of memory.</summary>
-    private static int CacheBlocks(EngineOptions options, ModelSet models)
-    {
-        const int branches = 3, typicalContext = 2048;
-        long perBlock = models.Shapes.Sum(BytesPerBlock);
-        int window = Math.Min(typicalContext, models.Shapes.Max(s => s.MaxPositions));
-        long wanted = (long)options.MaxBatch * branches * ((window / KvCacheShape.BlockSize) + 1);
-        long affordable = (options.Memory ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4) / perBlock;
-        long blocks = options.Memory is null ? Math.Min(wanted, affordable) : affordable;
-        if (blocks < branches)
-            throw new SteerException($"Memory for keys and values is too small: {branches} blocks take {branches * perBlock} bytes. Raise --memory.");
-        return (int)Math.Min(blocks, int.MaxValue / KvCacheShape.BlockSize);
     }
 }

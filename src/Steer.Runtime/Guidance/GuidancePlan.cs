@@ -23,6 +23,9 @@ internal sealed record GuidancePlan(
     /// <summary>Mask of steer and of contrastive decoding where none is asked for.</summary>
     public const float DefaultAlpha = 0.1f;
 
+    /// <summary>Tokens that the models of all branches have.</summary>
+    public int VocabSize { get; init; }
+
     /// <summary>Mass of the base's nucleus in dexperts (Liu et al., arXiv 2105.03023, section 3).</summary>
     private const float DExpertsNucleus = 0.9f;
 

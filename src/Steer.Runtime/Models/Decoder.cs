@@ -39,15 +39,13 @@ internal sealed class Decoder : IDisposable
     public Tensor LogitHidden => _scratch.LogitHidden;
 
     /// <summary>Runs a batch: writes keys and values of every row to the cache, and logits of the rows that want them.</summary>
-    /// <param name="batch">Tokens, positions, slots and block tables.</param>
+    /// <param name="batch">Tokens, positions, slots, block tables, and the rows whose logits are wanted.</param>
     /// <param name="rows">Which variant each row belongs to; ascending, every row once.</param>
-    /// <param name="logitRows">Rows whose logits are wanted, ascending.</param>
-    /// <param name="logitVariants">The same split of <paramref name="logitRows"/> by variant.</param>
+    /// <param name="logitVariants">The same split of the rows whose logits are wanted.</param>
     /// <param name="cache">Keys and values.</param>
     /// <param name="logits">Out [logit rows, vocab].</param>
     public void Forward(
-        ForwardBatch batch, ReadOnlySpan<VariantRows> rows, ReadOnlySpan<int> logitRows, ReadOnlySpan<VariantRows> logitVariants,
-        KvCache cache, Tensor logits)
+        ForwardBatch batch, ReadOnlySpan<VariantRows> rows, ReadOnlySpan<VariantRows> logitVariants, KvCache cache, Tensor logits)
     {
         Tensor x = _scratch.Hidden.RowSlice(0, batch.Rows);
         Tensor? delta = null; // what the block before adds to x; added together with the next norm
@@ -75,8 +73,8 @@ internal sealed class Decoder : IDisposable
         }
 
         _device.Add(x, delta!.Value, _config.ResidualScale);
-        if (logitRows.Length > 0)
-            Logits(x, logitRows, logitVariants, logits);
+        if (logits.Rows > 0)
+            Logits(batch, x, logitVariants, logits);
     }
 
     public void Dispose()
@@ -160,11 +158,10 @@ internal sealed class Decoder : IDisposable
         _device.CombineExperts(down, shares, delta);
     }
 
-    private void Logits(Tensor x, ReadOnlySpan<int> logitRows, ReadOnlySpan<VariantRows> variants, Tensor logits)
+    private void Logits(ForwardBatch batch, Tensor x, ReadOnlySpan<VariantRows> variants, Tensor logits)
     {
-        Tensor h = _scratch.LogitHidden.RowSlice(0, logitRows.Length);
-        _scratch.LogitRows.Upload(logitRows);
-        _device.Gather(x, _scratch.LogitRows, h);
+        Tensor h = _scratch.LogitHidden.RowSlice(0, logits.Rows);
+        _device.Gather(x, batch.LogitRows, h);
         foreach (var (weights, start, count) in variants)
         {
             if (weights.FinalNorm is { } norm)

@@ -21,7 +21,6 @@ internal sealed class DecoderScratch : IDisposable
         MlpDelta = Matrix(maxRows, config.HiddenSize);
         Angles = [.. config.Ropes.Select(r => Matrix(maxRows, 2 * r.InverseFrequencies.Length))];
         LogitHidden = Matrix(maxLogitRows, config.HiddenSize);
-        LogitRows = Own(device.Allocate<int>(maxLogitRows));
         if (config.Layers.Any(l => !l.IsMoe))
         {
             Up = Matrix(maxRows, upParts * config.DenseIntermediateSize);
@@ -73,9 +72,6 @@ internal sealed class DecoderScratch : IDisposable
     public Tensor ExpertActivated { get; }
 
     public Tensor ExpertDown { get; }
-
-    /// <summary>Rows whose logits are wanted.</summary>
-    public DeviceBuffer<int> LogitRows { get; }
 
     public Tensor LogitHidden { get; }
 

@@ -21,11 +21,12 @@ internal static class DecoderRun
         batch.TokenIds.Upload(ids);
         batch.Positions.Upload(positions);
         batch.SlotMapping.Upload(positions);
+        batch.LogitRows.Upload(positions);
         batch.ContextStarts.Upload([0, rows]);
         batch.BlockTables.Upload([.. Enumerable.Range(0, blocks)]);
 
         VariantRows[] all = [new VariantRows(store.Load(tensors, null, "test"), 0, rows)];
-        decoder.Forward(batch, all, positions, all, cache, new Tensor(logits, rows, config.VocabSize));
+        decoder.Forward(batch, all, all, cache, new Tensor(logits, rows, config.VocabSize));
         var values = new float[logits.Length];
         logits.Download(values);
         return values;
