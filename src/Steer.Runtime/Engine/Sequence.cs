@@ -65,7 +65,7 @@ internal sealed class Sequence
     public int TokensLeft => MaxTokens - Generated.Count;
 
     /// <summary>Steps may follow each other with no word from the host: the next token is drawn, and nothing but its result is wanted.</summary>
-    public bool CanQueue => Forced is null && !KeepLogits;
+    public bool CanQueue => Forced is null && !KeepLogits && !KeepHidden;
 
     /// <summary>Token i of the output.</summary>
     public int Output(int i) => Forced is { } forced ? forced[i] : Generated[i];
