@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Reflection;
-using System.Runtime.Intrinsics;
 using Steer.Kernels.Gpu;
 using Steer.Kernels.Host;
 using Xunit.Sdk;
@@ -8,16 +7,16 @@ using Xunit.Sdk;
 namespace Steer.Kernels.Tests;
 
 /// <summary>
-/// The devices on which every shared kernel test runs: the CPU device at each vector width that this processor has, alone and as a team
+/// The devices on which every shared kernel test runs: the CPU device with each instruction set that this processor has, alone and as a team
 /// of three (a number that divides nothing evenly), ILGPU's CPU accelerator, and the GPUs where there are any.
 /// </summary>
 public sealed class DeviceSet : IDisposable
 {
     private readonly Dictionary<string, Device> _open = [];
 
-    /// <summary>Names of the CPU devices: cpu-BITSxTHREADS.</summary>
+    /// <summary>Names of the CPU devices: cpu-SETxTHREADS.</summary>
     public static IReadOnlyList<string> HostNames { get; } =
-        [.. VectorBits().SelectMany(bits => new[] { 1, 3 }, (bits, threads) => string.Create(CultureInfo.InvariantCulture, $"cpu-{bits}x{threads}"))];
+        [.. InstructionSets.Supported.SelectMany(s => new[] { 1, 3 }, (s, threads) => string.Create(CultureInfo.InvariantCulture, $"cpu-{s}x{threads}"))];
 
     /// <summary>Names of all devices.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. HostNames, .. IlgpuDevice.List().Select(d => d.Name)];
@@ -43,17 +42,12 @@ public sealed class DeviceSet : IDisposable
     {
         if (!name.StartsWith("cpu-", StringComparison.Ordinal))
             return IlgpuDevice.Create(name);
-        int[] numbers = [.. name[4..].Split('x').Select(n => int.Parse(n, CultureInfo.InvariantCulture))];
-        return new HostDevice(new HostDeviceOptions { VectorBits = numbers[0], Threads = numbers[1] });
-    }
-
-    private static IEnumerable<int> VectorBits()
-    {
-        if (Vector512.IsHardwareAccelerated)
-            yield return 512;
-        if (Vector256.IsHardwareAccelerated)
-            yield return 256;
-        yield return 128;
+        int x = name.LastIndexOf('x');
+        return new HostDevice(new HostDeviceOptions
+        {
+            InstructionSet = Enum.Parse<InstructionSet>(name[4..x]),
+            Threads = int.Parse(name[(x + 1)..], CultureInfo.InvariantCulture),
+        });
     }
 }
 

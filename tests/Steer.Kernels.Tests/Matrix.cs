@@ -47,9 +47,44 @@ public sealed class Matrix(int rows, int columns)
     public Matrix RoundedTo(DType type)
     {
         var rounded = new Matrix(Rows, Columns);
-        for (int i = 0; i < Data.Length; i++)
-            rounded.Data[i] = type == DType.F32 ? Data[i] : DTypeExtensions.WidenBF16(DTypeExtensions.NarrowBF16(Data[i]));
+        for (int row = 0; row < Rows; row++)
+        {
+            for (int start = 0; start < Columns; start += BlockQuantizer.BlockSize)
+            {
+                int count = Math.Min(BlockQuantizer.BlockSize, Columns - start);
+                Round(Row(row).Slice(start, count), type, rounded.Row(row).Slice(start, count));
+            }
+        }
+
         return rounded;
+    }
+
+    private static void Round(ReadOnlySpan<float> block, DType type, Span<float> rounded)
+    {
+        Span<sbyte> signed = stackalloc sbyte[block.Length];
+        Span<byte> unsigned = stackalloc byte[block.Length];
+        float scale = 0, minimum = 0;
+        if (type == DType.Int8)
+        {
+            scale = DTypeExtensions.WidenBF16(BlockQuantizer.Int8(block, signed));
+        }
+        else if (type == DType.Int4)
+        {
+            (ushort scaleBits, ushort minimumBits) = BlockQuantizer.Int4(block, unsigned);
+            (scale, minimum) = (DTypeExtensions.WidenBF16(scaleBits), DTypeExtensions.WidenBF16(minimumBits));
+        }
+
+        for (int i = 0; i < block.Length; i++)
+        {
+            rounded[i] = type switch
+            {
+                DType.F32 => block[i],
+                DType.F16 => (float)(Half)block[i],
+                DType.BF16 => DTypeExtensions.WidenBF16(DTypeExtensions.NarrowBF16(block[i])),
+                DType.Int8 => signed[i] * scale,
+                _ => (float)(minimum + ((double)unsigned[i] * scale)),
+            };
+        }
     }
 }
 

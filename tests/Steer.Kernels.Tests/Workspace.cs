@@ -21,7 +21,7 @@ public sealed class Workspace(Device device) : IDisposable
         return buffer;
     }
 
-    public PackedWeight Weight(Matrix numbers, DType type = DType.F32) => Own(Device.Pack([new MatrixWeight(numbers)], type));
+    public PackedWeight Weight(Matrix numbers, WeightFormat format = default) => Own(Device.Pack([new MatrixWeight(numbers)], format));
 
     public T Own<T>(T owned)
         where T : IDisposable

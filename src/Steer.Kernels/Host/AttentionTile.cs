@@ -98,7 +98,7 @@ internal sealed unsafe class AttentionTile(TileSet tiles) : IDisposable
             args.Segments = keys + block;
             args.Second = step == 2 && block + 1 < blocks ? (nint)(keys[block + 1] - keys[block]) : 0;
             args.Column = block * BlockSize;
-            tiles.Rows(DType.F32, queries)(&args);
+            tiles.F32(queries).Run(&args);
         }
     }
 
@@ -189,7 +189,7 @@ internal sealed unsafe class AttentionTile(TileSet tiles) : IDisposable
         {
             args.Column = column;
             args.Offset = column / PanelWidth * plane;
-            tiles.Rows(DType.F32, queries)(&args);
+            tiles.F32(queries).Run(&args);
         }
     }
 

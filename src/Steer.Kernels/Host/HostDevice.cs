@@ -1,5 +1,3 @@
-using System.Runtime.Intrinsics;
-
 namespace Steer.Kernels.Host;
 
 /// <summary>The processor as a device: packed weights, SIMD kernels and a team of threads.</summary>
@@ -30,16 +28,10 @@ public sealed unsafe class HostDevice : Device
     {
         options ??= new HostDeviceOptions();
         ArgumentOutOfRangeException.ThrowIfNegative(options.Threads);
-        VectorBits = options.VectorBits switch
-        {
-            0 when Vector512.IsHardwareAccelerated => 512,
-            0 when Vector256.IsHardwareAccelerated => 256,
-            0 => 128,
-            128 or 256 or 512 => options.VectorBits,
-            _ => throw new ArgumentOutOfRangeException(nameof(options), options.VectorBits, "Vectors have 512, 256 or 128 bits."),
-        };
+        if (options.InstructionSet != InstructionSet.Auto && !InstructionSets.Supported.Contains(options.InstructionSet))
+            throw new ArgumentOutOfRangeException(nameof(options), options.InstructionSet, "This processor does not have the instruction set.");
         _team = new ThreadTeam(options.Threads > 0 ? options.Threads : Environment.ProcessorCount);
-        var tiles = TileSet.For(VectorBits);
+        var tiles = TileSet.For(options.InstructionSet);
         _matMul = new(_team, tiles);
         _lora = new(_team, tiles);
         _attention = new(_team, tiles);
@@ -56,14 +48,11 @@ public sealed unsafe class HostDevice : Device
         _gather = new(_team);
         _route = new(_team);
         _combineExperts = new(_team);
-        Description = $"cpu: {ProcessorName.Read()}, {Threads} {(Threads == 1 ? "thread" : "threads")}, {VectorBits}-bit vectors";
+        Description = $"cpu: {ProcessorName.Read()}, {Threads} {(Threads == 1 ? "thread" : "threads")}, {tiles.Description}";
     }
 
     /// <summary>Threads that run kernels, the caller's included.</summary>
     public int Threads => _team.Threads;
-
-    /// <summary>Bits of the vectors that multiply.</summary>
-    public int VectorBits { get; }
 
     /// <inheritdoc/>
     public override string Description { get; }

@@ -3,10 +3,13 @@ using System.Runtime.CompilerServices;
 namespace Steer.Kernels.Host;
 
 /// <summary>
-/// A weight [n, k] in panels of <see cref="PanelWidth"/> output columns, [ceil(n / 32)][k][32]: for each k the numbers of 32 columns lie side by
-/// side, so that a tile reads the weight once from front to back. Missing columns of the last panel are zero.
-/// bfloat16 panels hold 16 words for each k: column j in the low half of word j and column 16 + j in the high half, so that a shift and a mask
-/// widen them into two vectors in order.
+/// A weight [n, k] in panels of <see cref="PanelWidth"/> output columns, so that a tile reads it once from front to back. A panel is a row of steps
+/// of <see cref="Depth"/> k each; missing columns of the last panel and missing k of the last step are zero. A step holds
+/// <list type="bullet">
+/// <item>float32: one k [32].</item>
+/// <item>bfloat16, float16: two k as 32 words, one for each column, with the first k in the lower half: what vdpbf16ps takes.</item>
+/// <item>int8, int4: 32 k, see <see cref="BlockLayout"/>.</item>
+/// </list>
 /// </summary>
 internal sealed unsafe class HostWeight : PackedWeight
 {
@@ -18,10 +21,24 @@ internal sealed unsafe class HostWeight : PackedWeight
     public HostWeight(int n, int k, WeightFormat format)
         : base(n, k, format)
     {
+        (Depth, StepBytes) = Type switch
+        {
+            DType.F32 => (1, PanelWidth * sizeof(float)),
+            DType.BF16 or DType.F16 => (2, PanelWidth * sizeof(uint)),
+            DType.Int8 => (BlockQuantizer.BlockSize, BlockLayout.Int8Bytes),
+            DType.Int4 => (BlockQuantizer.BlockSize, BlockLayout.Int4Bytes),
+            _ => throw new ArgumentOutOfRangeException(nameof(format), format, "Unknown storage type."),
+        };
         Panels = (n + PanelWidth - 1) / PanelWidth;
-        PanelBytes = (long)k * PanelWidth * Type.Size();
+        PanelBytes = (k + Depth - 1L) / Depth * StepBytes;
         _data = new HostBuffer<byte>(Panels * PanelBytes);
     }
+
+    /// <summary>k in a step.</summary>
+    public int Depth { get; }
+
+    /// <summary>Bytes of a step.</summary>
+    public int StepBytes { get; }
 
     /// <summary>Panels.</summary>
     public int Panels { get; }
@@ -39,31 +56,46 @@ internal sealed unsafe class HostWeight : PackedWeight
         Segments = panels,
         SegmentLength = K,
         K = K,
-        Second = Type == DType.F32 ? PanelWidth / 2 * sizeof(float) : 0,
-        Stride = PanelWidth * Type.Size(),
+        Second = PanelWidth / 2 * sizeof(float),
+        Stride = StepBytes,
         Y = y,
     };
 
     /// <summary>First byte of a panel.</summary>
-    public byte* Panel(int panel) => _data.Data + panel * PanelBytes;
+    public byte* Panel(int panel) => _data.Data + (panel * PanelBytes);
+
+    /// <summary>Byte of a panel at which a step begins.</summary>
+    public byte* Panel(int panel, int k) => Panel(panel) + ((long)k / Depth * StepBytes);
 
     /// <summary>Writes row (output column) <paramref name="row"/> of the matrix.</summary>
+    /// <exception cref="InvalidDataException">The type cannot hold a number.</exception>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void WriteRow(int row, ReadOnlySpan<float> values)
     {
         byte* panel = Panel(row / PanelWidth);
         int column = row % PanelWidth;
-        if (Type == DType.F32)
+        switch (Type)
         {
-            float* to = (float*)panel + column;
-            for (int i = 0; i < values.Length; i++)
-                to[(long)i * PanelWidth] = values[i];
-        }
-        else
-        {
-            ushort* to = (ushort*)panel + Half(column);
-            for (int i = 0; i < values.Length; i++)
-                to[(long)i * PanelWidth] = DTypeExtensions.NarrowBF16(values[i]);
+            case DType.F32:
+                for (int k = 0; k < values.Length; k++)
+                    F32(panel, column, k) = values[k];
+                break;
+            case DType.BF16:
+                for (int k = 0; k < values.Length; k++)
+                    Half(panel, column, k) = DTypeExtensions.NarrowBF16(values[k]);
+                break;
+            case DType.F16:
+                for (int k = 0; k < values.Length; k++)
+                    Half(panel, column, k) = NarrowF16(values[k]);
+                break;
+            case DType.Int8:
+                for (int k = 0; k < values.Length; k += BlockQuantizer.BlockSize, panel += StepBytes)
+                    BlockLayout.WriteInt8(panel, column, Block(values, k));
+                break;
+            default:
+                for (int k = 0; k < values.Length; k += BlockQuantizer.BlockSize, panel += StepBytes)
+                    BlockLayout.WriteInt4(panel, column, Block(values, k));
+                break;
         }
     }
 
@@ -73,23 +105,46 @@ internal sealed unsafe class HostWeight : PackedWeight
     {
         byte* panel = Panel(row / PanelWidth);
         int column = row % PanelWidth;
-        if (Type == DType.F32)
+        switch (Type)
         {
-            float* from = (float*)panel + column;
-            for (int i = 0; i < K; i++)
-                y[i] += scale * from[(long)i * PanelWidth];
-        }
-        else
-        {
-            ushort* from = (ushort*)panel + Half(column);
-            for (int i = 0; i < K; i++)
-                y[i] += scale * DTypeExtensions.WidenBF16(from[(long)i * PanelWidth]);
+            case DType.F32:
+                for (int k = 0; k < K; k++)
+                    y[k] += scale * F32(panel, column, k);
+                break;
+            case DType.BF16:
+                for (int k = 0; k < K; k++)
+                    y[k] += scale * DTypeExtensions.WidenBF16(Half(panel, column, k));
+                break;
+            case DType.F16:
+                for (int k = 0; k < K; k++)
+                    y[k] += scale * (float)BitConverter.UInt16BitsToHalf(Half(panel, column, k));
+                break;
+            case DType.Int8:
+                for (int k = 0; k < K; k++)
+                    y[k] += scale * BlockLayout.ReadInt8(Panel(row / PanelWidth, k), column, k % BlockQuantizer.BlockSize);
+                break;
+            default:
+                for (int k = 0; k < K; k++)
+                    y[k] += scale * BlockLayout.ReadInt4(Panel(row / PanelWidth, k), column, k % BlockQuantizer.BlockSize);
+                break;
         }
     }
 
     /// <inheritdoc/>
     public override void Dispose() => _data.Dispose();
 
-    // Place of a bfloat16 column among the 32 halves of one k (little-endian words).
-    private static int Half(int column) => column < PanelWidth / 2 ? 2 * column : (2 * column) - PanelWidth + 1;
+    private static ReadOnlySpan<float> Block(ReadOnlySpan<float> values, int k) =>
+        values.Slice(k, Math.Min(BlockQuantizer.BlockSize, values.Length - k));
+
+    private static ref float F32(byte* panel, int column, int k) => ref ((float*)panel)[((long)k * PanelWidth) + column];
+
+    private static ref ushort Half(byte* panel, int column, int k) => ref ((ushort*)panel)[((long)(k / 2) * 2 * PanelWidth) + (2 * column) + (k % 2)];
+
+    private static ushort NarrowF16(float value)
+    {
+        var half = (Half)value;
+        if (System.Half.IsInfinity(half))
+            throw new InvalidDataException(FormattableString.Invariant($"A weight of {value} is beyond the 65504 that f16 holds: take bf16 or f32."));
+        return BitConverter.HalfToUInt16Bits(half);
+    }
 }

@@ -25,13 +25,11 @@ internal static unsafe class StreamTile<TVector, TWeights>
             var weightsA = TWeights.At(args->Segments[panelA], columnA, args->Second, args->Stride);
             var weightsB = TWeights.At(args->Segments[panelB], columnB, args->Second, args->Stride);
             float* x = args->X;
-            for (int k = args->K; k > 0; k--)
+            for (int k = args->K; k > 0; k -= TWeights.Depth)
             {
-                weightsA.Read(out var w0, out var w1);
-                weightsB.Read(out var w2, out var w3);
-                a.MultiplyAdd(x, w0, w1);
-                b.MultiplyAdd(x, w2, w3);
-                x++;
+                weightsA.Step(ref a, x);
+                weightsB.Step(ref b, x);
+                x += TWeights.Depth;
             }
             Finish(args, a, (panelA * HostWeight.PanelWidth) + columnA);
             Finish(args, b, (panelB * HostWeight.PanelWidth) + columnB);

@@ -5,10 +5,10 @@ namespace Steer.Kernels.Host;
 /// <summary>What a tile multiplies. Fields that a caller does not set stay zero.</summary>
 internal unsafe struct TileArgs
 {
-    /// <summary>The rows' numbers, k by k [K][rows].</summary>
+    /// <summary>The rows in the <see cref="RowCode"/> of the tile, word by word [words][rows]; float32: k by k [K][rows].</summary>
     public float* X;
 
-    /// <summary>Pieces of the weight, <see cref="SegmentLength"/> k each: one for a panel, blocks of a cache for values.</summary>
+    /// <summary>Pieces of the weight, <see cref="SegmentLength"/> k each: one for a panel, blocks of a cache for values (float32 alone).</summary>
     public byte** Segments;
 
     /// <summary>Bytes from the start of each segment to column 0.</summary>
@@ -26,7 +26,7 @@ internal unsafe struct TileArgs
     /// <summary>Bytes from column 0 to column 16 of the weight.</summary>
     public nint Second;
 
-    /// <summary>Bytes from one k to the next.</summary>
+    /// <summary>Bytes from one step of k to the next.</summary>
     public nint Stride;
 
     /// <summary>Where each row's sums go [rows]: 32 numbers from <see cref="Column"/> on.</summary>
@@ -40,10 +40,13 @@ internal unsafe struct TileArgs
 
     /// <summary>The sums continue what <see cref="Y"/> holds instead of starting from 0.</summary>
     public bool Carry;
+
+    /// <summary>What is read after this: tiles made at run time ask for half as much of it as they read themselves.</summary>
+    public byte* Next;
 }
 
 /// <summary>
-/// A tile: rows x 32 columns, each number one chain of fused multiply-adds over ascending k. The columns are taken in pairs of vectors,
+/// A tile: rows x 32 columns, each number one chain of fused multiply-adds over k. The columns are taken in pairs of vectors,
 /// c .. and 16 + c .., as many pairs as the vector's width makes of 16 columns.
 /// </summary>
 internal static unsafe class Tile<TVector, TRows, TWeights>
@@ -70,13 +73,13 @@ internal static unsafe class Tile<TVector, TRows, TWeights>
                 var weights = TWeights.At(*segment + args->Offset + (offset * args->Stride), column, args->Second, args->Stride);
                 left -= count;
                 offset = 0;
+                int steps = (count + TWeights.Depth - 1) / TWeights.Depth;
                 do
                 {
-                    weights.Read(out var w0, out var w1);
-                    sums.MultiplyAdd(x, w0, w1);
-                    x += TRows.Count;
+                    weights.Step(ref sums, x);
+                    x += TWeights.Depth * TRows.Count;
                 }
-                while (--count > 0);
+                while (--steps > 0);
             }
 
             if (args->Bias is not null)

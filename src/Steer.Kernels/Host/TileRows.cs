@@ -21,6 +21,18 @@ internal unsafe interface ITileRows<TVector>
     /// <summary>Adds (b0, b1) to every row.</summary>
     void Add(TVector b0, TVector b1);
 
+    /// <summary>The sums are integers now, and both begin at start[row].</summary>
+    void StartIntegers(int* start);
+
+    /// <summary>Adds the two products of 16-bit integers in x[row] * (w0, w1).</summary>
+    void MultiplyAddPairs(int* x, TVector w0, TVector w1);
+
+    /// <summary>y[row] += x[row] * (s0, s1) * the integer sums.</summary>
+    void AddIntegersTo(float** y, nint first, nint second, float* x, TVector s0, TVector s1);
+
+    /// <summary>y[row] += x[row] * (m0, m1).</summary>
+    static abstract void AddTo(float** y, nint first, nint second, float* x, TVector m0, TVector m1);
+
     /// <summary>Writes y[row][first] and y[row][second].</summary>
     void Store(float** y, nint first, nint second);
 }
@@ -58,6 +70,33 @@ internal unsafe struct OneRow<TVector> : ITileRows<TVector>
     {
         _first += b0;
         _second += b1;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void StartIntegers(int* start) => _first = _second = TVector.BroadcastWord(*start);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void MultiplyAddPairs(int* x, TVector w0, TVector w1)
+    {
+        var value = TVector.BroadcastWord(*x);
+        _first = TVector.MultiplyAddPairs(w0, value, _first);
+        _second = TVector.MultiplyAddPairs(w1, value, _second);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly void AddIntegersTo(float** y, nint first, nint second, float* x, TVector s0, TVector s1)
+    {
+        var scale = TVector.Broadcast(*x);
+        TVector.MultiplyAdd(TVector.ToSingle(_first), s0 * scale, TVector.Load(*y + first)).Store(*y + first);
+        TVector.MultiplyAdd(TVector.ToSingle(_second), s1 * scale, TVector.Load(*y + second)).Store(*y + second);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddTo(float** y, nint first, nint second, float* x, TVector m0, TVector m1)
+    {
+        var value = TVector.Broadcast(*x);
+        TVector.MultiplyAdd(value, m0, TVector.Load(*y + first)).Store(*y + first);
+        TVector.MultiplyAdd(value, m1, TVector.Load(*y + second)).Store(*y + second);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -101,6 +140,34 @@ internal unsafe struct MoreRows<TVector, TRows> : ITileRows<TVector>
     {
         Rows.Add(b0, b1);
         Last.Add(b0, b1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void StartIntegers(int* start)
+    {
+        Rows.StartIntegers(start);
+        Last.StartIntegers(start + TRows.Count);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void MultiplyAddPairs(int* x, TVector w0, TVector w1)
+    {
+        Rows.MultiplyAddPairs(x, w0, w1);
+        Last.MultiplyAddPairs(x + TRows.Count, w0, w1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly void AddIntegersTo(float** y, nint first, nint second, float* x, TVector s0, TVector s1)
+    {
+        Rows.AddIntegersTo(y, first, second, x, s0, s1);
+        Last.AddIntegersTo(y + TRows.Count, first, second, x + TRows.Count, s0, s1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddTo(float** y, nint first, nint second, float* x, TVector m0, TVector m1)
+    {
+        TRows.AddTo(y, first, second, x, m0, m1);
+        OneRow<TVector>.AddTo(y + TRows.Count, first, second, x + TRows.Count, m0, m1);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

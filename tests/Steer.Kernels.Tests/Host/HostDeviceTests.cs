@@ -10,8 +10,8 @@ public sealed class HostDeviceTests
     public void Options_are_checked_and_described()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new HostDevice(new HostDeviceOptions { Threads = -1 }));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new HostDevice(new HostDeviceOptions { VectorBits = 100 }));
-        using var device = new HostDevice(new HostDeviceOptions { Threads = 3, VectorBits = 128 });
+        Assert.Throws<ArgumentOutOfRangeException>(() => new HostDevice(new HostDeviceOptions { InstructionSet = (InstructionSet)100 }));
+        using var device = new HostDevice(new HostDeviceOptions { Threads = 3, InstructionSet = InstructionSet.Vector128 });
         Assert.StartsWith("cpu: ", device.Description, StringComparison.Ordinal);
         Assert.EndsWith(", 3 threads, 128-bit vectors", device.Description, StringComparison.Ordinal);
         using var standard = new HostDevice();

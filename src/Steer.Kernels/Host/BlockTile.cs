@@ -1,0 +1,70 @@
+using System.Runtime.CompilerServices;
+
+namespace Steer.Kernels.Host;
+
+/// <summary>
+/// A tile of 8-bit activations and weights in blocks: rows x 32 columns. Each block's products are summed as integers, exactly; then, block by
+/// block in ascending order,
+/// <code>
+/// y = fma(sum of q_x q_w, scale_w * scale_x, y)
+/// y = fma(scale_x * sum of q_x, minimum_w, y)          int4 alone
+/// </code>
+/// The instructions that portable code has multiply pairs of 16-bit integers: bytes of even and of odd k take turns.
+/// </summary>
+internal static unsafe class BlockTile<TVector, TRows, TBlocks>
+    where TVector : struct, ISimdVector<TVector>
+    where TRows : struct, ITileRows<TVector>
+    where TBlocks : struct, IBlocks
+{
+    /// <summary>As <see cref="Tile{TVector, TRows, TWeights}.Run"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run(TileArgs* args)
+    {
+        const int Half = HostWeight.PanelWidth / 2;
+        for (int column = 0; column < Half; column += TVector.Count)
+        {
+            nint first = args->Column + column, second = first + Half;
+            TRows sums = default;
+            if (!args->Carry)
+                sums.Store(args->Y, first, second);
+
+            byte* block = *args->Segments;
+            int* x = (int*)args->X;
+            for (int left = args->K; left > 0; left -= BlockQuantizer.BlockSize)
+            {
+                float* scale = (float*)x + (RowCodes.ShortScale * TRows.Count);
+                if (TBlocks.HasMinimum)
+                    sums = default;
+                else
+                    sums.StartIntegers((int*)scale + TRows.Count);
+                for (int group = 0; group < BlockLayout.Groups; group++)
+                {
+                    sums.MultiplyAddPairs(
+                        x, TBlocks.Even<TVector>(block, group, column, false), TBlocks.Even<TVector>(block, group, column, true));
+                    sums.MultiplyAddPairs(
+                        x + (BlockLayout.Groups * TRows.Count), TBlocks.Odd<TVector>(block, group, column, false),
+                        TBlocks.Odd<TVector>(block, group, column, true));
+                    x += TRows.Count;
+                }
+
+                byte* scales = block + (column * sizeof(uint));
+                sums.AddIntegersTo(args->Y, first, second, scale, TVector.LoadBF16(scales, 16), TVector.LoadBF16(scales, 0));
+                if (TBlocks.HasMinimum)
+                {
+                    byte* minima = scales + BlockLayout.ScaleBytes;
+                    TRows.AddTo(args->Y, first, second, scale + (2 * TRows.Count), TVector.LoadBF16(minima, 16), TVector.LoadBF16(minima, 0));
+                }
+                block += TBlocks.Bytes;
+                x = (int*)scale + (RowCodes.BlockTail * TRows.Count);
+            }
+
+            if (args->Bias is not null)
+            {
+                float* bias = args->Bias + column;
+                sums.Load(args->Y, first, second);
+                sums.Add(TVector.Load(bias), TVector.Load(bias + Half));
+                sums.Store(args->Y, first, second);
+            }
+        }
+    }
+}

@@ -1,0 +1,317 @@
+using Iced.Intel;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Steer.Kernels.Host.CodeGen;
+
+/// <summary>What a tile made at run time multiplies.</summary>
+/// <param name="Type">BF16, Int8 or Int4, with rounded activations.</param>
+/// <param name="Rows">Rows; the columns are the 32 of a panel.</param>
+internal readonly record struct TileShape(DType Type, int Rows);
+
+/// <summary>
+/// Writes the machine code of tiles for AVX-512 with BF16 and VNNI, instructions that C# does not have: sums in registers, two vectors of 16
+/// columns for each row, and a bias where <see cref="TileArgs"/> has one. bfloat16 sums stay in registers from the first k to the last
+/// (vdpbf16ps); int8 and int4 sum one block as integers (vpdpbusd: unsigned weights, signed activations) and then add it to y, scaled,
+/// as <see cref="BlockTile{TVector, TRows, TBlocks}"/> does.
+/// </summary>
+internal sealed unsafe class TileAssembler
+{
+    /// <summary>Most rows whose sums fit into the registers.</summary>
+    public const int MaxRows = 12;
+
+    private const int Vectors = 2;
+    private const int VectorBytes = 64;
+    private const int WordBytes = 4;
+
+    // Vector registers behind the 24 of the sums.
+    private const int FirstWeights = MaxRows * Vectors;
+    private const int FirstMinima = FirstWeights + Vectors;
+    private const int FirstFree = FirstMinima + Vectors;
+    private const int NibbleMask = 31;
+
+    private const int FirstSavedOnWindows = 6;
+    private const int LastSavedOnWindows = 15;
+    private const int SavedBytes = 16;
+
+    private static readonly AssemblerRegisterZMM[] Zmm =
+    [
+        zmm0, zmm1, zmm2, zmm3, zmm4, zmm5, zmm6, zmm7, zmm8, zmm9, zmm10, zmm11, zmm12, zmm13, zmm14, zmm15,
+        zmm16, zmm17, zmm18, zmm19, zmm20, zmm21, zmm22, zmm23, zmm24, zmm25, zmm26, zmm27, zmm28, zmm29, zmm30, zmm31,
+    ];
+
+    private static readonly AssemblerRegisterXMM[] Xmm =
+        [xmm0, xmm1, xmm2, xmm3, xmm4, xmm5, xmm6, xmm7, xmm8, xmm9, xmm10, xmm11, xmm12, xmm13, xmm14, xmm15];
+
+    // Registers that both conventions let a function change, the arguments' among them.
+    private static readonly AssemblerRegister64 Args = rcx;
+    private static readonly AssemblerRegister64 X = r8;
+    private static readonly AssemblerRegister64 Weights = r9;
+    private static readonly AssemblerRegister64 Next = r10;
+    private static readonly AssemblerRegister64 Steps = r11;
+    private static readonly AssemblerRegister64 Column = rdx;
+    private static readonly AssemblerRegister64 Pointer = rax;
+
+    private readonly Assembler _a = new(64);
+    private readonly TileShape _shape;
+    private readonly CallingConvention _convention;
+
+    private TileAssembler(TileShape shape, CallingConvention convention)
+    {
+        _shape = shape;
+        _convention = convention;
+    }
+
+    /// <summary>Bytes that a tile asks for ahead in each step: half of what it reads, in whole lines of a cache.</summary>
+    public static int PrefetchBytes(DType type) => type switch
+    {
+        DType.BF16 => VectorBytes,
+        DType.Int8 => Lines(BlockLayout.Int8Bytes / 2),
+        _ => Lines(BlockLayout.Int4Bytes / 2),
+    };
+
+    /// <summary>The code of a function that takes a pointer to <see cref="TileArgs"/>.</summary>
+    public static byte[] Assemble(TileShape shape, CallingConvention convention)
+    {
+        var tile = new TileAssembler(shape, convention);
+        tile.Write();
+        using var code = new MemoryStream();
+        tile._a.Assemble(new StreamCodeWriter(code), 0);
+        return code.ToArray();
+    }
+
+    private void Write()
+    {
+        Enter();
+        if (_shape.Type == DType.BF16)
+            WritePairs();
+        else
+            WriteBlocks();
+        Leave();
+    }
+
+    private void Enter()
+    {
+        if (_convention == CallingConvention.SystemV)
+        {
+            _a.mov(Args, rdi);
+        }
+        else
+        {
+            // No unwind data: nothing in here calls or throws.
+            _a.sub(rsp, (LastSavedOnWindows - FirstSavedOnWindows + 1) * SavedBytes);
+            for (int i = FirstSavedOnWindows; i <= LastSavedOnWindows; i++)
+                _a.vmovups(__xmmword_ptr[rsp + ((i - FirstSavedOnWindows) * SavedBytes)], Xmm[i]);
+        }
+        _a.mov(X, Field(TileField.X));
+        _a.mov(Weights, Field(TileField.Segments));
+        _a.mov(Weights, __qword_ptr[Weights]);
+        _a.mov(Next, Field(TileField.Next));
+        _a.mov(Column, Field(TileField.Column));
+        _a.mov(r11d, __dword_ptr[Args + TileField.K]);
+    }
+
+    private void Leave()
+    {
+        _a.vzeroupper();
+        if (_convention == CallingConvention.Windows)
+        {
+            for (int i = FirstSavedOnWindows; i <= LastSavedOnWindows; i++)
+                _a.vmovups(Xmm[i], __xmmword_ptr[rsp + ((i - FirstSavedOnWindows) * SavedBytes)]);
+            _a.add(rsp, (LastSavedOnWindows - FirstSavedOnWindows + 1) * SavedBytes);
+        }
+        _a.ret();
+    }
+
+    private void WritePairs()
+    {
+        Label zero = _a.CreateLabel(), start = _a.CreateLabel(), step = _a.CreateLabel(), end = _a.CreateLabel(), store = _a.CreateLabel();
+        _a.add(r11d, 1);
+        _a.shr(r11d, 1);
+        _a.cmp(__byte_ptr[Args + TileField.Carry], 0);
+        _a.je(zero);
+        ForEachSum((row, vector) => _a.vmovups(Sum(row, vector), Y(row, vector)));
+        _a.jmp(start);
+        _a.Label(ref zero);
+        ForEachSum((row, vector) => _a.vpxord(Sum(row, vector), Sum(row, vector), Sum(row, vector)));
+        _a.Label(ref start);
+        _a.test(Steps, Steps);
+        _a.je(end);
+
+        _a.Label(ref step);
+        for (int vector = 0; vector < Vectors; vector++)
+            _a.vmovups(Weight(vector), __zmmword_ptr[Weights + (vector * VectorBytes)]);
+        Prefetch();
+        for (int row = 0; row < _shape.Rows; row++)
+        {
+            var x = Free(row);
+            _a.vpbroadcastd(x, __dword_ptr[X + (row * WordBytes)]);
+            for (int vector = 0; vector < Vectors; vector++)
+                _a.vdpbf16ps(Sum(row, vector), Weight(vector), x);
+        }
+        Advance(Vectors * VectorBytes, WordBytes, step);
+
+        _a.Label(ref end);
+        _a.mov(Pointer, Field(TileField.Bias));
+        _a.test(Pointer, Pointer);
+        _a.je(store);
+        for (int vector = 0; vector < Vectors; vector++)
+            _a.vmovups(Weight(vector), __zmmword_ptr[Pointer + (vector * VectorBytes)]);
+        ForEachSum((row, vector) => _a.vaddps(Sum(row, vector), Sum(row, vector), Weight(vector)));
+        _a.Label(ref store);
+        ForEachSum((row, vector) => _a.vmovups(Y(row, vector), Sum(row, vector)));
+    }
+
+    private void WriteBlocks()
+    {
+        Label start = _a.CreateLabel(), block = _a.CreateLabel(), end = _a.CreateLabel(), done = _a.CreateLabel();
+        bool int4 = _shape.Type == DType.Int4;
+        if (int4)
+        {
+            _a.mov(eax, 0x0F0F0F0F);
+            _a.vpbroadcastd(Zmm[NibbleMask], eax);
+        }
+        _a.add(r11d, BlockQuantizer.BlockSize - 1);
+        _a.shr(r11d, 5);
+        _a.cmp(__byte_ptr[Args + TileField.Carry], 0);
+        _a.jne(start);
+        _a.vpxord(Weight(0), Weight(0), Weight(0));
+        ForEachSum((row, vector) => _a.vmovups(Y(row, vector), Weight(0)));
+        _a.Label(ref start);
+        _a.test(Steps, Steps);
+        _a.je(end);
+
+        _a.Label(ref block);
+        for (int row = 0; row < _shape.Rows; row++)
+        {
+            for (int vector = 0; vector < Vectors; vector++)
+            {
+                if (int4)
+                    _a.vpxord(Sum(row, vector), Sum(row, vector), Sum(row, vector));
+                else
+                    _a.vpbroadcastd(Sum(row, vector), Word(RowCodes.ByteScale + 1, row));
+            }
+        }
+        Prefetch();
+        for (int group = 0; group < BlockLayout.Groups; group++)
+        {
+            ReadGroup(group);
+            for (int row = 0; row < _shape.Rows; row++)
+            {
+                var x = Free(row % 2);
+                _a.vpbroadcastd(x, Word(group, row));
+                for (int vector = 0; vector < Vectors; vector++)
+                    _a.vpdpbusd(Sum(row, vector), Weight(vector), x);
+            }
+        }
+        AddBlock(int4);
+        Advance(int4 ? BlockLayout.Int4Bytes : BlockLayout.Int8Bytes, (RowCodes.ByteScale + RowCodes.BlockTail) * WordBytes, block);
+
+        _a.Label(ref end);
+        _a.mov(Pointer, Field(TileField.Bias));
+        _a.test(Pointer, Pointer);
+        _a.je(done);
+        for (int vector = 0; vector < Vectors; vector++)
+            _a.vmovups(Weight(vector), __zmmword_ptr[Pointer + (vector * VectorBytes)]);
+        ForEachSum((row, vector) =>
+        {
+            _a.vaddps(Free(0), Weight(vector), Y(row, vector));
+            _a.vmovups(Y(row, vector), Free(0));
+        });
+        _a.Label(ref done);
+    }
+
+    // The numbers of four k for all columns.
+    private void ReadGroup(int group)
+    {
+        if (_shape.Type == DType.Int8)
+        {
+            for (int vector = 0; vector < Vectors; vector++)
+            {
+                int offset = BlockLayout.ScaleBytes + (group * BlockLayout.Int8GroupBytes) + (vector * VectorBytes);
+                _a.vmovups(Weight(vector), __zmmword_ptr[Weights + offset]);
+            }
+        }
+        else
+        {
+            _a.vmovups(Weight(0), __zmmword_ptr[Weights + ((2 * BlockLayout.ScaleBytes) + (group * BlockLayout.Int4GroupBytes))]);
+            _a.vpsrlw(Weight(1), Weight(0), 4);
+            _a.vpandd(Weight(0), Weight(0), Zmm[NibbleMask]);
+            _a.vpandd(Weight(1), Weight(1), Zmm[NibbleMask]);
+        }
+    }
+
+    // y += scale_x * scale_w * the integer sums, and for int4 y += (scale_x * sum of q_x) * minimum_w.
+    private void AddBlock(bool minima)
+    {
+        Widen(0, FirstWeights);
+        if (minima)
+            Widen(BlockLayout.ScaleBytes, FirstMinima);
+        ForEachSum((row, vector) =>
+        {
+            var (sum, scale) = (Sum(row, vector), Free(vector));
+            _a.vcvtdq2ps(sum, sum);
+            _a.vmulps(scale, Weight(vector), Word(RowCodes.ByteScale, row, broadcast: true));
+            _a.vfmadd213ps(sum, scale, Y(row, vector));
+            if (minima)
+                _a.vfmadd231ps(sum, Zmm[FirstMinima + vector], Word(RowCodes.ByteScale + 2, row, broadcast: true));
+            _a.vmovups(Y(row, vector), sum);
+        });
+    }
+
+    // 16 words of two bfloat16 as two vectors of float32.
+    private void Widen(int offset, int register)
+    {
+        _a.vmovups(Zmm[register + 1], __zmmword_ptr[Weights + offset]);
+        _a.vpslld(Zmm[register], Zmm[register + 1], 16);
+        _a.vpsrld(Zmm[register + 1], Zmm[register + 1], 16);
+        _a.vpslld(Zmm[register + 1], Zmm[register + 1], 16);
+    }
+
+    private void Prefetch()
+    {
+        int bytes = PrefetchBytes(_shape.Type);
+        for (int offset = 0; offset < bytes; offset += VectorBytes)
+            _a.prefetcht1(__byte_ptr[Next + offset]);
+        _a.add(Next, bytes);
+    }
+
+    private void Advance(int weightBytes, int rowBytes, Label again)
+    {
+        _a.add(Weights, weightBytes);
+        _a.add(X, rowBytes * _shape.Rows);
+        _a.dec(Steps);
+        _a.jne(again);
+    }
+
+    // Row by row: Y of a row follows the load of its pointer.
+    private void ForEachSum(Action<int, int> write)
+    {
+        for (int row = 0; row < _shape.Rows; row++)
+        {
+            _a.mov(Pointer, Field(TileField.Y));
+            _a.mov(Pointer, __qword_ptr[Pointer + (row * sizeof(nint))]);
+            for (int vector = 0; vector < Vectors; vector++)
+                write(row, vector);
+        }
+    }
+
+    private static AssemblerRegisterZMM Sum(int row, int vector) => Zmm[(row * Vectors) + vector];
+
+    private static AssemblerRegisterZMM Weight(int vector) => Zmm[FirstWeights + vector];
+
+    // One of three registers, or of two for int4, whose mask is the last.
+    private static AssemblerRegisterZMM Free(int index) => Zmm[FirstFree + (index % 3)];
+
+    private static AssemblerMemoryOperand Field(int offset) => __qword_ptr[Args + offset];
+
+    // Word of all rows of a block of x.
+    private AssemblerMemoryOperand Word(int word, int row, bool broadcast = false)
+    {
+        int offset = ((word * _shape.Rows) + row) * WordBytes;
+        return broadcast ? __dword_bcst[X + offset] : __dword_ptr[X + offset];
+    }
+
+    private static AssemblerMemoryOperand Y(int row, int vector) => __zmmword_ptr[Pointer + (Column * WordBytes) + (vector * VectorBytes)];
+
+    private static int Lines(int bytes) => (bytes + VectorBytes - 1) / VectorBytes * VectorBytes;
+}
