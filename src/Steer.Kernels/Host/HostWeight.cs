@@ -29,9 +29,9 @@ internal sealed unsafe class HostWeight : PackedWeight
             DType.Int4 => (BlockQuantizer.BlockSize, BlockLayout.Int4Bytes),
             _ => throw new ArgumentOutOfRangeException(nameof(format), format, "Unknown storage type."),
         };
-        Panels = (n + PanelWidth - 1) / PanelWidth;
+        Panels = (int)((n + PanelWidth - 1L) / PanelWidth);
         PanelBytes = (k + Depth - 1L) / Depth * StepBytes;
-        _data = new HostBuffer<byte>(Panels * PanelBytes);
+        _data = new HostBuffer<byte>((long)Int128.Min((Int128)Panels * PanelBytes, long.MaxValue));
     }
 
     /// <summary>k in a step.</summary>
