@@ -105,7 +105,7 @@ public sealed class TextMetricTests
         return longest;
     }
 
-    private static IEnumerable<string> Texts(string name) => Golden.GetProperty(name).EnumerateArray().Select(t => t.GetString()!);
+    internal static IEnumerable<string> Texts(string name) => Golden.GetProperty(name).EnumerateArray().Select(t => t.GetString()!);
 
     private static void Equal(IReadOnlyList<double> golden, IReadOnlyList<double> values)
     {
