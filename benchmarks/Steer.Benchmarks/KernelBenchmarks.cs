@@ -49,7 +49,7 @@ public class KernelBenchmarks
             AddColumn(
                 new RateColumn("GFLOP/s", "F1", (work, seconds) => 1e-9 * work.Flops / seconds),
                 new RateColumn("GB/s", "F1", (work, seconds) => work.Bytes > 0 ? 1e-9 * work.Bytes / seconds : null),
-                new RateColumn("Of limit", "P0", (work, seconds) => Limits.OfThisMachine.Seconds(work.Flops, work.Bytes) / seconds));
+                new RateColumn("Of limit", "P0", (work, seconds) => Limits.OfThisMachine.Seconds(work.Flops, work.Bytes, work.Format) / seconds));
             WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(60));
         }
     }

@@ -2,7 +2,9 @@ using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Steer.Kernels;
 using Steer.Kernels.Host;
+using Steer.Kernels.Host.CodeGen;
 
 namespace Steer.Benchmarks;
 
@@ -20,6 +22,8 @@ internal sealed unsafe class Limits
 
     private readonly ThreadTeam _team = new(Environment.ProcessorCount);
     private readonly ArithmeticJob _arithmetic = new();
+    private readonly MachineJob? _bf16 = MachineTiles.HasBF16 ? new(MachineLoop.BF16, 2) : null;
+    private readonly MachineJob? _int8 = MachineTiles.HasVnni ? new(MachineLoop.Int8, 4) : null;
     private readonly ReadJob _read = new(Environment.ProcessorCount);
 
     private Limits() => Refine();
@@ -30,6 +34,12 @@ internal sealed unsafe class Limits
     /// <summary>Float32 multiply-adds in registers, two operations each, in 10^9 per second.</summary>
     public double Gflops { get; private set; }
 
+    /// <summary>Multiply-adds of pairs of bfloat16; those of float32 where the processor has none.</summary>
+    public double BF16Gflops { get; private set; }
+
+    /// <summary>Multiply-adds of bytes; those of float32 where the processor has none.</summary>
+    public double Int8Gflops { get; private set; }
+
     /// <summary>Reading of memory, in 10^9 bytes per second.</summary>
     public double GigabytesPerSecond { get; private set; }
 
@@ -37,11 +47,22 @@ internal sealed unsafe class Limits
     public void Refine()
     {
         Gflops = Math.Max(Gflops, 1e-9 * Best(_arithmetic));
+        BF16Gflops = Math.Max(BF16Gflops, _bf16 is null ? Gflops : 1e-9 * Best(_bf16));
+        Int8Gflops = Math.Max(Int8Gflops, _int8 is null ? Gflops : 1e-9 * Best(_int8));
         GigabytesPerSecond = Math.Max(GigabytesPerSecond, 1e-9 * Best(_read));
     }
 
-    /// <summary>The shortest time, in seconds, in which work of this size could be done.</summary>
-    public double Seconds(double flops, double bytes) => Math.Max(flops / (1e9 * Gflops), bytes / (1e9 * GigabytesPerSecond));
+    /// <summary>The shortest time, in seconds, in which work of this size could be done with products of this format.</summary>
+    public double Seconds(double flops, double bytes, WeightFormat format = default)
+    {
+        double gflops = format switch
+        {
+            (DType.BF16, true) => BF16Gflops,
+            (DType.Int8 or DType.Int4, true) => Int8Gflops,
+            _ => Gflops,
+        };
+        return Math.Max(flops / (1e9 * gflops), bytes / (1e9 * GigabytesPerSecond));
+    }
 
     // Most units per second that all threads together reached.
     private double Best(LimitJob job)
@@ -122,6 +143,13 @@ internal sealed unsafe class Limits
             }
             return Vector256.Sum(a + b + c + d + e + f + g + h + i + j + k + l);
         }
+    }
+
+    private sealed class MachineJob(delegate* unmanaged<long, void> loop, int depth) : LimitJob
+    {
+        public override double UnitsPerPart => 2.0 * MachineLoop.Chains * depth * Vector512<float>.Count * MultiplyAdds;
+
+        public override void Run(int part) => loop(MultiplyAdds);
     }
 
     private sealed class ReadJob(int threads) : LimitJob

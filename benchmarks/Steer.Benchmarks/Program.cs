@@ -1,12 +1,20 @@
 using BenchmarkDotNet.Running;
 using Steer.Benchmarks;
+using Steer.Kernels.Host;
 
-// `quick [text]`: a table of the main figures in less than a minute, or of those whose name contains the text.
+// `quick [text] [instruction set]`: a table of the main figures, or of those whose name contains the text, with all or some of the processor's instructions.
 // `metrics`: the evaluation metrics on 5,000 + 5,000 texts.
 // Anything else is BenchmarkDotNet's own command line, such as `--filter *`.
 if (args is ["quick", ..])
-    QuickTable.Print(WorkloadList.All().Where(w => args.Length < 2 || w.Name.Contains(args[1], StringComparison.OrdinalIgnoreCase)));
+{
+    var workloads = WorkloadList.All().Where(w => args.Length < 2 || w.Name.Contains(args[1], StringComparison.OrdinalIgnoreCase));
+    QuickTable.Print(workloads, args.Length < 3 ? InstructionSet.Auto : Enum.Parse<InstructionSet>(args[2], ignoreCase: true));
+}
 else if (args is ["metrics"])
+{
     MetricsTable.Print();
+}
 else
+{
     BenchmarkSwitcher.FromAssembly(typeof(QuickTable).Assembly).Run(args);
+}

@@ -15,7 +15,7 @@ public sealed record ModelShape(string Name, int Hidden, int Qkv, int Intermedia
     public static ModelShape Small { get; } = new("134M", 576, 960, 1536, 12);
 
     /// <summary>The shape of a Llama of 1.1B parameters.</summary>
-    public static ModelShape Large { get; } = new("1.1B", 2048, 2560, 5632, 1);
+    public static ModelShape Large { get; } = new("1.1B", 2048, 2560, 5632, 3);
 
     /// <summary>The shape of the embedded pair: its weights fit into a cache.</summary>
     public static ModelShape Embedded { get; } = new("5.5M", 256, 512, 704, 6);
@@ -33,22 +33,22 @@ public sealed class Projections : Workload
     private const long LargestCache = 64 << 20;
 
     private readonly ModelShape _shape;
-    private readonly DType _type;
     private readonly int _rows;
     private readonly int _expertRows;
     private readonly List<(Tensor X, MatMulGroup Base, LoraGroup? Expert, Tensor Y)> _steps = [];
     private HostDevice? _device;
 
     /// <param name="shape">The model.</param>
-    /// <param name="type">How weights are stored.</param>
+    /// <param name="format">How weights are held.</param>
     /// <param name="rows">Rows of the batch.</param>
     /// <param name="expertRows">How many of them, at the end, have a LoRA expert of rank 16.</param>
-    public Projections(ModelShape shape, DType type, int rows, int expertRows = 0)
-        : base($"MatMul {shape.Name} {Short(type)}, {rows} {(rows == 1 ? "row" : "rows")}{(expertRows > 0 ? $", {expertRows} with LoRA" : "")}")
+    public Projections(ModelShape shape, WeightFormat format, int rows, int expertRows = 0)
+        : base($"MatMul {shape.Name} {Short(format)}, {rows} {(rows == 1 ? "row" : "rows")}{(expertRows > 0 ? $", {expertRows} with LoRA" : "")}")
     {
-        (_shape, _type, _rows, _expertRows) = (shape, type, rows, expertRows);
+        (_shape, _rows, _expertRows) = (shape, rows, expertRows);
+        Format = format;
         Flops = 2.0 * rows * shape.Weights;
-        long bytes = shape.Weights * type.Size();
+        long bytes = shape.Layers * shape.Projections.Sum(p => p.N * format.Type.RowBytes(p.K));
         Bytes = bytes > LargestCache ? bytes : 0;
     }
 
@@ -63,7 +63,7 @@ public sealed class Projections : Workload
         {
             foreach (var ((n, k), (x, y)) in _shape.Projections.Zip(activations))
             {
-                var weight = Own(device.Pack([new RandomMatrix(n, k)], _type));
+                var weight = Own(device.Pack([new RandomMatrix(n, k)], Format));
                 LoraGroup? expert = null;
                 if (_expertRows > 0)
                 {
@@ -86,5 +86,6 @@ public sealed class Projections : Workload
         }
     }
 
-    private static string Short(DType type) => type == DType.F32 ? "f32" : "bf16";
+    private static string Short(WeightFormat format) =>
+        format.Type.ToString().ToLowerInvariant() + (format.RoundActivations ? " rounded" : "");
 }

@@ -13,13 +13,13 @@ internal static class QuickTable
     private static readonly TimeSpan Duration = TimeSpan.FromMilliseconds(350);
 
     /// <summary>Measures and prints.</summary>
-    public static void Print(IEnumerable<Workload> workloads)
+    public static void Print(IEnumerable<Workload> workloads, InstructionSet instructionSet)
     {
-        using var device = new HostDevice();
+        using var device = new HostDevice(new HostDeviceOptions { InstructionSet = instructionSet });
         var limits = Limits.OfThisMachine;
         Console.WriteLine(device.Description);
         Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"limits: {limits.Gflops:F0} GFLOP/s in registers, {limits.GigabytesPerSecond:F1} GB/s from memory"));
+            CultureInfo.InvariantCulture, $"limits: {limits.Gflops:F0} GFLOP/s in registers ({limits.BF16Gflops:F0} in bf16, {limits.Int8Gflops:F0} in 8 bits), {limits.GigabytesPerSecond:F1} GB/s from memory"));
         Console.WriteLine();
         Console.WriteLine($"{"",-58} {"median",11} {"best",11} {"GFLOP/s",8} {"GB/s",6} {"of limit",9}");
         foreach (var workload in workloads)
@@ -27,7 +27,7 @@ internal static class QuickTable
             workload.Setup(device);
             var (median, best) = Measure(workload);
             string bandwidth = workload.Bytes > 0 ? Invariant($"{1e-9 * workload.Bytes / best:F1}") : "";
-            double share = limits.Seconds(workload.Flops, workload.Bytes) / best;
+            double share = limits.Seconds(workload.Flops, workload.Bytes, workload.Format) / best;
             Console.WriteLine(Invariant($"{workload.Name,-58} {1e6 * median,8:F1} us {1e6 * best,8:F1} us")
                 + Invariant($" {1e-9 * workload.Flops / best,8:F1} {bandwidth,6} {share,9:P0}"));
             workload.Dispose();

@@ -17,6 +17,9 @@ public abstract class Workload(string name, double flops = 0) : IDisposable
     /// <summary>Bytes that one run reads from memory because no cache holds them; 0 where one may.</summary>
     public double Bytes { get; protected set; }
 
+    /// <summary>The products' format, which says what limit they have.</summary>
+    public WeightFormat Format { get; protected init; }
+
     /// <summary>Makes the tensors.</summary>
     public abstract void Setup(HostDevice device);
 

@@ -5,15 +5,18 @@ namespace Steer.Benchmarks;
 /// <summary>What is measured.</summary>
 internal static class WorkloadList
 {
-    /// <summary>The main figures, in less than a minute.</summary>
+    private static readonly WeightFormat[] Formats =
+        [DType.F32, DType.F16, DType.BF16, new(DType.BF16, true), new(DType.Int8, true), new(DType.Int4, true), DType.Int8, DType.Int4];
+
+    /// <summary>The main figures, in about a minute.</summary>
     public static IEnumerable<Workload> All()
     {
         foreach (var shape in new[] { ModelShape.Small, ModelShape.Large })
         {
-            foreach (var type in new[] { DType.F32, DType.BF16 })
+            foreach (var format in Formats)
             {
-                foreach (int rows in new[] { 1, 8, 32, 128 })
-                    yield return new Projections(shape, type, rows);
+                foreach (int rows in new[] { 1, 8, 16, 32, 128 })
+                    yield return new Projections(shape, format, rows);
             }
         }
         foreach (int rows in new[] { 1, 24 })

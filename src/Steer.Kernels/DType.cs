@@ -31,6 +31,14 @@ public static class DTypeExtensions
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not a type of single numbers."),
     };
 
+    /// <summary>Bytes of a weight's row of <paramref name="k"/> numbers, scales and minima included; devices may fill up what they hold.</summary>
+    public static long RowBytes(this DType type, int k) => type switch
+    {
+        DType.Int8 => k + (sizeof(ushort) * (long)BlockQuantizer.Blocks(k)),
+        DType.Int4 => ((k + 1L) / 2) + (2 * sizeof(ushort) * (long)BlockQuantizer.Blocks(k)),
+        _ => (long)k * type.Size(),
+    };
+
     /// <summary>Widens a bfloat16 to float32; exact.</summary>
     public static float WidenBF16(ushort bits) => BitConverter.UInt32BitsToSingle((uint)bits << 16);
 

@@ -12,7 +12,10 @@ namespace Steer.Cli.Display;
 /// <param name="Path">As it was given.</param>
 /// <param name="Facts">Name as in JSON, and value: a string, a long or a list of strings or whole numbers.</param>
 /// <param name="Memory">Parts and their bytes once loaded.</param>
-internal sealed record ModelReport(string Role, string Path, IReadOnlyList<(string Name, object Value)> Facts, IReadOnlyList<(string Part, long Bytes)> Memory)
+/// <param name="Choices">All parts with each choice of --weights; empty for an adapter.</param>
+internal sealed record ModelReport(
+    string Role, string Path, IReadOnlyList<(string Name, object Value)> Facts, IReadOnlyList<(string Part, long Bytes)> Memory,
+    IReadOnlyList<(string Type, long Bytes)> Choices)
 {
     public static ModelReport Of(string role, Checkpoint checkpoint)
     {
@@ -36,7 +39,9 @@ internal sealed record ModelReport(string Role, string Path, IReadOnlyList<(stri
             facts.AddRange([("experts", (long)c.NumExperts), ("experts_per_token", (long)c.ExpertsPerToken)]);
         facts.Add(("eos_token_ids", checkpoint.EosIds.Select(id => (long)id).ToArray()));
         facts.Add(("kv_bytes_per_token", keysAndValues));
-        return new ModelReport(role, checkpoint.Path, facts, Parts(checkpoint.Tensors, checkpoint.StoredType));
+        return new ModelReport(
+            role, checkpoint.Path, facts, Parts(checkpoint.Tensors, checkpoint.StoredType),
+            [.. EngineFlags.WeightTypes.Select(w => (w.Name, Parts(checkpoint.Tensors, w.Type).Sum(p => p.Bytes)))]);
     }
 
     public static ModelReport Of(string role, Adapter adapter)
@@ -52,7 +57,8 @@ internal sealed record ModelReport(string Role, string Path, IReadOnlyList<(stri
                 ("modules", (long)adapter.Modules.Count),
                 ("targets", targets),
             ],
-            [("low-rank changes", adapter.ParameterCount * sizeof(float))]);
+            [("low-rank changes", adapter.ParameterCount * sizeof(float))],
+            []);
     }
 
     /// <summary>Draws two columns.</summary>
@@ -65,6 +71,8 @@ internal sealed record ModelReport(string Role, string Path, IReadOnlyList<(stri
         grid.AddRow(new Text("memory"), new Text(ByteSize.Format(Memory.Sum(m => m.Bytes))));
         foreach (var (part, bytes) in Memory)
             grid.AddRow(new Text("  " + part), new Text(ByteSize.Format(bytes)));
+        foreach (var (type, bytes) in Choices)
+            grid.AddRow(new Text("  --weights " + type), new Text(ByteSize.Format(bytes)));
         console.Write(grid);
         console.WriteLine();
     }
@@ -84,6 +92,13 @@ internal sealed record ModelReport(string Role, string Path, IReadOnlyList<(stri
         foreach (var (part, bytes) in Memory)
             json.WriteNumber(part.Replace(' ', '_').Replace('-', '_'), bytes);
         json.WriteEndObject();
+        if (Choices.Count > 0)
+        {
+            json.WriteStartObject("memory_bytes_by_weights");
+            foreach (var (type, bytes) in Choices)
+                json.WriteNumber(type, bytes);
+            json.WriteEndObject();
+        }
         json.WriteEndObject();
     }
 
@@ -95,24 +110,22 @@ internal sealed record ModelReport(string Role, string Path, IReadOnlyList<(stri
         _ => value.ToString()!,
     };
 
-    /// <summary>Matrices as they are stored or wider; norms and biases in float32.</summary>
-    private static IReadOnlyList<(string, long)> Parts(DecoderTensors t, DType type)
+    /// <summary>Matrices in a type; norms and biases are float32 and small.</summary>
+    private static IReadOnlyList<(string Part, long Bytes)> Parts(DecoderTensors t, DType type)
     {
-        long attention = t.Layers.Sum(l => Numbers(l.Qkv) + Numbers(l.Output));
-        long feedForward = t.Layers.Sum(l => Numbers(l.Up) + Numbers(l.Down) + Numbers(l.Router) + l.ExpertUp.Sum(Numbers) + l.ExpertDown.Sum(Numbers));
-        long embedding = Numbers(t.Embedding) + Numbers(t.PositionEmbedding);
         var parts = new List<(string, long)>
         {
-            ("embedding", embedding * type.Size()),
-            ("attention", attention * type.Size()),
-            ("feed-forward", feedForward * type.Size()),
+            ("embedding", Bytes(t.Embedding, type) + Bytes(t.PositionEmbedding, type)),
+            ("attention", t.Layers.Sum(l => Bytes(l.Qkv, type) + Bytes(l.Output, type))),
+            ("feed-forward", t.Layers.Sum(l => Bytes(l.Up, type) + Bytes(l.Down, type) + Bytes(l.Router, type)
+                + l.ExpertUp.Sum(e => Bytes(e, type)) + l.ExpertDown.Sum(e => Bytes(e, type)))),
         };
 
         // A head that is tied to the embedding is packed once.
         if (!ReferenceEquals(t.Embedding, t.LmHead))
-            parts.Add(("head", Numbers(t.LmHead) * type.Size()));
+            parts.Add(("head", Bytes(t.LmHead, type)));
         return parts;
     }
 
-    private static long Numbers(LinearTensors? tensors) => tensors?.Parts.Sum(p => (long)p.Weight.Rows * p.Weight.Columns) ?? 0;
+    private static long Bytes(LinearTensors? tensors, DType type) => tensors?.Parts.Sum(p => p.Weight.Rows * type.RowBytes(p.Weight.Columns)) ?? 0;
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Steer.Kernels;
+using Steer.Kernels.Host;
 using Steer.Runtime.Engine;
 
 namespace Steer.Cli.Flags;
@@ -11,7 +12,9 @@ internal sealed class EngineFlags : FlagGroup
     private readonly Option<int?> _threads;
     private readonly Option<int?> _maxBatch;
     private readonly Option<long?> _memory;
+    private readonly Option<InstructionSet?> _isa;
     private readonly Option<DType?> _weights;
+    private readonly Option<bool?> _exact;
 
     public EngineFlags()
         : base("Engine")
@@ -23,8 +26,20 @@ internal sealed class EngineFlags : FlagGroup
             "--memory", "SIZE",
             "Memory for keys and values, such as 512MB or 4GB. Default: what the sequences need, at most a quarter of the "
             + "machine's."));
-        _weights = Add(Flag.Choice("--weights", "How weights are held. Default: as they are stored.", ("f32", DType.F32), ("bf16", DType.BF16)));
+        _weights = Add(Flag.Choice("--weights", "How weights are held. Default: as they are stored, with exact activations.", WeightTypes));
+        _exact = Add(Flag.Choice(
+            "--compute",
+            "What products do to activations. auto (default): round them to bf16 for --weights bf16, and to 8 bits for int8 and int4; f32: keep them.",
+            ("auto", false), ("f32", true)));
+        _isa = Add(Flag.Choice(
+            "--isa", "Instructions of the CPU device; the results are the same. Default: the best of this processor.",
+            ("auto", InstructionSet.Auto), ("avx512-vnni-bf16", InstructionSet.Avx512Bf16Vnni), ("avx512", InstructionSet.Avx512),
+            ("avx2", InstructionSet.Avx2), ("128", InstructionSet.Vector128)));
     }
+
+    /// <summary>Names of the types that weights can be held in.</summary>
+    public static (string Name, DType Type)[] WeightTypes { get; } =
+        [("f32", DType.F32), ("f16", DType.F16), ("bf16", DType.BF16), ("int8", DType.Int8), ("int4", DType.Int4)];
 
     /// <summary>Puts what was given into the options.</summary>
     public EngineOptions Apply(ParseResult parsed, EngineOptions options) => options with
@@ -33,6 +48,8 @@ internal sealed class EngineFlags : FlagGroup
         Threads = parsed.GetValue(_threads) ?? options.Threads,
         MaxBatch = parsed.GetValue(_maxBatch) ?? options.MaxBatch,
         Memory = parsed.GetValue(_memory) ?? options.Memory,
+        InstructionSet = parsed.GetValue(_isa) ?? options.InstructionSet,
         Weights = parsed.GetValue(_weights) ?? options.Weights,
+        ExactActivations = parsed.GetValue(_exact) ?? options.ExactActivations,
     };
 }

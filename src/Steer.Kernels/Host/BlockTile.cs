@@ -18,15 +18,19 @@ internal static unsafe class BlockTile<TVector, TRows, TBlocks>
 {
     /// <summary>As <see cref="Tile{TVector, TRows, TWeights}.Run"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [SkipLocalsInit]
     public static void Run(TileArgs* args)
     {
         const int Half = HostWeight.PanelWidth / 2;
+        // Rows of y may lie in the same few lines of a cache: sums change block by block in memory of their own.
+        float* floats = stackalloc float[2 * TRows.Count * TVector.Count];
         for (int column = 0; column < Half; column += TVector.Count)
         {
             nint first = args->Column + column, second = first + Half;
             TRows sums = default;
-            if (!args->Carry)
-                sums.Store(args->Y, first, second);
+            if (args->Carry)
+                sums.Load(args->Y, first, second);
+            sums.StoreTo(floats);
 
             byte* block = *args->Segments;
             int* x = (int*)args->X;
@@ -48,23 +52,20 @@ internal static unsafe class BlockTile<TVector, TRows, TBlocks>
                 }
 
                 byte* scales = block + (column * sizeof(uint));
-                sums.AddIntegersTo(args->Y, first, second, scale, TVector.LoadBF16(scales, 16), TVector.LoadBF16(scales, 0));
+                sums.AddIntegersTo(floats, scale, TVector.LoadBF16(scales, 16), TVector.LoadBF16(scales, 0));
                 if (TBlocks.HasMinimum)
                 {
                     byte* minima = scales + BlockLayout.ScaleBytes;
-                    TRows.AddTo(args->Y, first, second, scale + (2 * TRows.Count), TVector.LoadBF16(minima, 16), TVector.LoadBF16(minima, 0));
+                    TRows.AddTo(floats, scale + (2 * TRows.Count), TVector.LoadBF16(minima, 16), TVector.LoadBF16(minima, 0));
                 }
                 block += TBlocks.Bytes;
                 x = (int*)scale + (RowCodes.BlockTail * TRows.Count);
             }
 
+            sums.LoadFrom(floats);
             if (args->Bias is not null)
-            {
-                float* bias = args->Bias + column;
-                sums.Load(args->Y, first, second);
-                sums.Add(TVector.Load(bias), TVector.Load(bias + Half));
-                sums.Store(args->Y, first, second);
-            }
+                sums.Add(TVector.Load(args->Bias + column), TVector.Load(args->Bias + column + Half));
+            sums.Store(args->Y, first, second);
         }
     }
 }

@@ -23,13 +23,13 @@ public sealed unsafe class HostDevice : Device
     private bool _disposed;
 
     /// <summary>Starts the threads.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">An option is outside its range.</exception>
+    /// <exception cref="ArgumentException">A number of threads below 0, or an instruction set that is not there.</exception>
     public HostDevice(HostDeviceOptions? options = null)
     {
         options ??= new HostDeviceOptions();
         ArgumentOutOfRangeException.ThrowIfNegative(options.Threads);
         if (options.InstructionSet != InstructionSet.Auto && !InstructionSets.Supported.Contains(options.InstructionSet))
-            throw new ArgumentOutOfRangeException(nameof(options), options.InstructionSet, "This processor does not have the instruction set.");
+            throw new ArgumentException($"This processor or system does not have {options.InstructionSet}: take another instruction set, or auto.");
         _team = new ThreadTeam(options.Threads > 0 ? options.Threads : Environment.ProcessorCount);
         var tiles = TileSet.For(options.InstructionSet);
         _matMul = new(_team, tiles);

@@ -23,7 +23,11 @@ internal static unsafe class PortableTiles<TVector>
     {
         var tiles = new TileCode[maxRows];
         Fill<OneRow<TVector>, TWeights>(tiles);
-        return new(code, TWeights.Depth, tiles) { Stream = new(&StreamTile<TVector, TWeights>.Run) };
+        return new(code, TWeights.Depth, tiles) 
+        {
+            Stream = new(&StreamTile<TVector, TWeights>.Run),
+            PrefetchBytes = Tile<TVector, OneRow<TVector>, TWeights>.PrefetchBytes,
+        };
     }
 
     private static FormatTiles Widened<TBlocks>(int maxRows)

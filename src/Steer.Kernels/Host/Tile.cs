@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Steer.Kernels.Host;
 
@@ -41,7 +42,7 @@ internal unsafe struct TileArgs
     /// <summary>The sums continue what <see cref="Y"/> holds instead of starting from 0.</summary>
     public bool Carry;
 
-    /// <summary>What is read after this: tiles made at run time ask for half as much of it as they read themselves.</summary>
+    /// <summary>What is read after this, or null: a tile asks the caches for half as much of it as it reads itself.</summary>
     public byte* Next;
 }
 
@@ -54,9 +55,14 @@ internal static unsafe class Tile<TVector, TRows, TWeights>
     where TRows : struct, ITileRows<TVector>
     where TWeights : struct, ITileWeights<TWeights, TVector>
 {
+    /// <summary>Bytes of <see cref="TileArgs.Next"/> in each step: half of what a step reads.</summary>
+    public const int PrefetchBytes = 64;
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(TileArgs* args)
     {
+        byte* next = args->Next is null ? (byte*)args->X : args->Next;
+        int ahead = args->Next is null ? 0 : PrefetchBytes;
         for (int column = 0; column < HostWeight.PanelWidth / 2; column += TVector.Count)
         {
             nint first = args->Column + column, second = first + (HostWeight.PanelWidth / 2);
@@ -77,6 +83,9 @@ internal static unsafe class Tile<TVector, TRows, TWeights>
                 do
                 {
                     weights.Step(ref sums, x);
+                    if (Sse.IsSupported)
+                        Sse.Prefetch1(next);
+                    next += ahead;
                     x += TWeights.Depth * TRows.Count;
                 }
                 while (--steps > 0);
@@ -88,6 +97,9 @@ internal static unsafe class Tile<TVector, TRows, TWeights>
                 sums.Add(TVector.Load(bias), TVector.Load(bias + (HostWeight.PanelWidth / 2)));
             }
             sums.Store(args->Y, first, second);
+            // What there is to ask for was asked for in the first round.
+            next = (byte*)args->X;
+            ahead = 0;
         }
     }
 }

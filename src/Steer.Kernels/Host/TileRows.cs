@@ -27,11 +27,17 @@ internal unsafe interface ITileRows<TVector>
     /// <summary>Adds the two products of 16-bit integers in x[row] * (w0, w1).</summary>
     void MultiplyAddPairs(int* x, TVector w0, TVector w1);
 
-    /// <summary>y[row] += x[row] * (s0, s1) * the integer sums.</summary>
-    void AddIntegersTo(float** y, nint first, nint second, float* x, TVector s0, TVector s1);
+    /// <summary>to[row] += x[row] * (s0, s1) * the integer sums, with the two vectors of a row side by side.</summary>
+    void AddIntegersTo(float* to, float* x, TVector s0, TVector s1);
 
-    /// <summary>y[row] += x[row] * (m0, m1).</summary>
-    static abstract void AddTo(float** y, nint first, nint second, float* x, TVector m0, TVector m1);
+    /// <summary>to[row] += x[row] * (m0, m1).</summary>
+    static abstract void AddTo(float* to, float* x, TVector m0, TVector m1);
+
+    /// <summary>Writes the sums side by side.</summary>
+    void StoreTo(float* to);
+
+    /// <summary>Reads what <see cref="StoreTo"/> wrote.</summary>
+    void LoadFrom(float* from);
 
     /// <summary>Writes y[row][first] and y[row][second].</summary>
     void Store(float** y, nint first, nint second);
@@ -84,19 +90,33 @@ internal unsafe struct OneRow<TVector> : ITileRows<TVector>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly void AddIntegersTo(float** y, nint first, nint second, float* x, TVector s0, TVector s1)
+    public readonly void AddIntegersTo(float* to, float* x, TVector s0, TVector s1)
     {
         var scale = TVector.Broadcast(*x);
-        TVector.MultiplyAdd(TVector.ToSingle(_first), s0 * scale, TVector.Load(*y + first)).Store(*y + first);
-        TVector.MultiplyAdd(TVector.ToSingle(_second), s1 * scale, TVector.Load(*y + second)).Store(*y + second);
+        TVector.MultiplyAdd(TVector.ToSingle(_first), s0 * scale, TVector.Load(to)).Store(to);
+        TVector.MultiplyAdd(TVector.ToSingle(_second), s1 * scale, TVector.Load(to + TVector.Count)).Store(to + TVector.Count);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddTo(float** y, nint first, nint second, float* x, TVector m0, TVector m1)
+    public static void AddTo(float* to, float* x, TVector m0, TVector m1)
     {
         var value = TVector.Broadcast(*x);
-        TVector.MultiplyAdd(value, m0, TVector.Load(*y + first)).Store(*y + first);
-        TVector.MultiplyAdd(value, m1, TVector.Load(*y + second)).Store(*y + second);
+        TVector.MultiplyAdd(value, m0, TVector.Load(to)).Store(to);
+        TVector.MultiplyAdd(value, m1, TVector.Load(to + TVector.Count)).Store(to + TVector.Count);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly void StoreTo(float* to)
+    {
+        _first.Store(to);
+        _second.Store(to + TVector.Count);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void LoadFrom(float* from)
+    {
+        _first = TVector.Load(from);
+        _second = TVector.Load(from + TVector.Count);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -157,17 +177,31 @@ internal unsafe struct MoreRows<TVector, TRows> : ITileRows<TVector>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly void AddIntegersTo(float** y, nint first, nint second, float* x, TVector s0, TVector s1)
+    public readonly void AddIntegersTo(float* to, float* x, TVector s0, TVector s1)
     {
-        Rows.AddIntegersTo(y, first, second, x, s0, s1);
-        Last.AddIntegersTo(y + TRows.Count, first, second, x + TRows.Count, s0, s1);
+        Rows.AddIntegersTo(to, x, s0, s1);
+        Last.AddIntegersTo(to + (2 * TVector.Count * TRows.Count), x + TRows.Count, s0, s1);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddTo(float** y, nint first, nint second, float* x, TVector m0, TVector m1)
+    public static void AddTo(float* to, float* x, TVector m0, TVector m1)
     {
-        TRows.AddTo(y, first, second, x, m0, m1);
-        OneRow<TVector>.AddTo(y + TRows.Count, first, second, x + TRows.Count, m0, m1);
+        TRows.AddTo(to, x, m0, m1);
+        OneRow<TVector>.AddTo(to + (2 * TVector.Count * TRows.Count), x + TRows.Count, m0, m1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly void StoreTo(float* to)
+    {
+        Rows.StoreTo(to);
+        Last.StoreTo(to + (2 * TVector.Count * TRows.Count));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void LoadFrom(float* from)
+    {
+        Rows.LoadFrom(from);
+        Last.LoadFrom(from + (2 * TVector.Count * TRows.Count));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,4 +1,5 @@
 using Steer.Kernels;
+using Steer.Kernels.Host;
 
 namespace Steer.Runtime.Engine;
 
@@ -28,6 +29,9 @@ public sealed record EngineOptions
 
     /// <summary>Threads of the CPU device; 0 for all processors.</summary>
     public int Threads { get; init; }
+
+    /// <summary>Instructions of the CPU device; the results are the same bits for all.</summary>
+    public InstructionSet InstructionSet { get; init; }
 
     /// <summary>Sequences that run at once; more wait.</summary>
     public int MaxBatch { get; init; } = 32;

@@ -86,7 +86,7 @@ public sealed class SteerEngine : IDisposable
         options.Check();
         try
         {
-            return Load(options, Devices.Open(options.Device, options.Threads), progress);
+            return Load(options, Devices.Open(options.Device, options.Threads, options.InstructionSet), progress);
         }
         catch (ArgumentException e)
         {

@@ -10,7 +10,7 @@ public sealed class HostDeviceTests
     public void Options_are_checked_and_described()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new HostDevice(new HostDeviceOptions { Threads = -1 }));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new HostDevice(new HostDeviceOptions { InstructionSet = (InstructionSet)100 }));
+        Assert.Throws<ArgumentException>(() => new HostDevice(new HostDeviceOptions { InstructionSet = (InstructionSet)100 }));
         using var device = new HostDevice(new HostDeviceOptions { Threads = 3, InstructionSet = InstructionSet.Vector128 });
         Assert.StartsWith("cpu: ", device.Description, StringComparison.Ordinal);
         Assert.EndsWith(", 3 threads, 128-bit vectors", device.Description, StringComparison.Ordinal);

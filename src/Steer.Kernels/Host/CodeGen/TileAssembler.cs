@@ -11,7 +11,7 @@ internal readonly record struct TileShape(DType Type, int Rows);
 /// <summary>
 /// Writes the machine code of tiles for AVX-512 with BF16 and VNNI, instructions that C# does not have: sums in registers, two vectors of 16
 /// columns for each row, and a bias where <see cref="TileArgs"/> has one. bfloat16 sums stay in registers from the first k to the last
-/// (vdpbf16ps); int8 and int4 sum one block as integers (vpdpbusd: unsigned weights, signed activations) and then add it to y, scaled,
+/// (vdpbf16ps); int8 and int4 sum one block as integers (vpdpbusd: unsigned weights, signed activations) and add it, scaled, to sums on the stack,
 /// as <see cref="BlockTile{TVector, TRows, TBlocks}"/> does.
 /// </summary>
 internal sealed unsafe class TileAssembler
@@ -42,12 +42,16 @@ internal sealed unsafe class TileAssembler
     private static readonly AssemblerRegisterXMM[] Xmm =
         [xmm0, xmm1, xmm2, xmm3, xmm4, xmm5, xmm6, xmm7, xmm8, xmm9, xmm10, xmm11, xmm12, xmm13, xmm14, xmm15];
 
+    // Below a page, so that the stack needs no probe.
+    private int StackBytes => ((_shape.Rows * Vectors) + 1) * VectorBytes;
+
     // Registers that both conventions let a function change, the arguments' among them.
     private static readonly AssemblerRegister64 Args = rcx;
     private static readonly AssemblerRegister64 X = r8;
     private static readonly AssemblerRegister64 Weights = r9;
     private static readonly AssemblerRegister64 Next = r10;
     private static readonly AssemblerRegister64 Steps = r11;
+    private static readonly AssemblerRegister64 Sums = rdx;
     private static readonly AssemblerRegister64 Column = rdx;
     private static readonly AssemblerRegister64 Pointer = rax;
 
@@ -106,7 +110,6 @@ internal sealed unsafe class TileAssembler
         _a.mov(Weights, Field(TileField.Segments));
         _a.mov(Weights, __qword_ptr[Weights]);
         _a.mov(Next, Field(TileField.Next));
-        _a.mov(Column, Field(TileField.Column));
         _a.mov(r11d, __dword_ptr[Args + TileField.K]);
     }
 
@@ -124,16 +127,10 @@ internal sealed unsafe class TileAssembler
 
     private void WritePairs()
     {
-        Label zero = _a.CreateLabel(), start = _a.CreateLabel(), step = _a.CreateLabel(), end = _a.CreateLabel(), store = _a.CreateLabel();
+        Label step = _a.CreateLabel(), end = _a.CreateLabel();
         _a.add(r11d, 1);
         _a.shr(r11d, 1);
-        _a.cmp(__byte_ptr[Args + TileField.Carry], 0);
-        _a.je(zero);
-        ForEachSum((row, vector) => _a.vmovups(Sum(row, vector), Y(row, vector)));
-        _a.jmp(start);
-        _a.Label(ref zero);
-        ForEachSum((row, vector) => _a.vpxord(Sum(row, vector), Sum(row, vector), Sum(row, vector)));
-        _a.Label(ref start);
+        StartSums();
         _a.test(Steps, Steps);
         _a.je(end);
 
@@ -151,19 +148,12 @@ internal sealed unsafe class TileAssembler
         Advance(Vectors * VectorBytes, WordBytes, step);
 
         _a.Label(ref end);
-        _a.mov(Pointer, Field(TileField.Bias));
-        _a.test(Pointer, Pointer);
-        _a.je(store);
-        for (int vector = 0; vector < Vectors; vector++)
-            _a.vmovups(Weight(vector), __zmmword_ptr[Pointer + (vector * VectorBytes)]);
-        ForEachSum((row, vector) => _a.vaddps(Sum(row, vector), Sum(row, vector), Weight(vector)));
-        _a.Label(ref store);
-        ForEachSum((row, vector) => _a.vmovups(Y(row, vector), Sum(row, vector)));
+        AddBiasAndStore();
     }
 
     private void WriteBlocks()
     {
-        Label start = _a.CreateLabel(), block = _a.CreateLabel(), end = _a.CreateLabel(), done = _a.CreateLabel();
+        Label block = _a.CreateLabel(), end = _a.CreateLabel();
         bool int4 = _shape.Type == DType.Int4;
         if (int4)
         {
@@ -172,11 +162,11 @@ internal sealed unsafe class TileAssembler
         }
         _a.add(r11d, BlockQuantizer.BlockSize - 1);
         _a.shr(r11d, 5);
-        _a.cmp(__byte_ptr[Args + TileField.Carry], 0);
-        _a.jne(start);
-        _a.vpxord(Weight(0), Weight(0), Weight(0));
-        ForEachSum((row, vector) => _a.vmovups(Y(row, vector), Weight(0)));
-        _a.Label(ref start);
+        StartSums();
+        _a.sub(rsp, StackBytes);
+        _a.lea(Sums, __qword_ptr[rsp + (VectorBytes - 1)]);
+        _a.and(Sums, -VectorBytes);
+        ForEachSum((row, vector) => _a.vmovaps(Kept(row, vector), Sum(row, vector)));
         _a.test(Steps, Steps);
         _a.je(end);
 
@@ -207,17 +197,36 @@ internal sealed unsafe class TileAssembler
         Advance(int4 ? BlockLayout.Int4Bytes : BlockLayout.Int8Bytes, (RowCodes.ByteScale + RowCodes.BlockTail) * WordBytes, block);
 
         _a.Label(ref end);
+        ForEachSum((row, vector) => _a.vmovaps(Sum(row, vector), Kept(row, vector)));
+        _a.add(rsp, StackBytes);
+        AddBiasAndStore();
+    }
+
+    // From y, where they are carried on, or from zero.
+    private void StartSums()
+    {
+        Label zero = _a.CreateLabel(), start = _a.CreateLabel();
+        _a.cmp(__byte_ptr[Args + TileField.Carry], 0);
+        _a.je(zero);
+        _a.mov(Column, Field(TileField.Column));
+        ForEachRow(row => ForEachVector(vector => _a.vmovups(Sum(row, vector), Y(vector))));
+        _a.jmp(start);
+        _a.Label(ref zero);
+        ForEachSum((row, vector) => _a.vpxord(Sum(row, vector), Sum(row, vector), Sum(row, vector)));
+        _a.Label(ref start);
+    }
+
+    private void AddBiasAndStore()
+    {
+        var store = _a.CreateLabel();
         _a.mov(Pointer, Field(TileField.Bias));
         _a.test(Pointer, Pointer);
-        _a.je(done);
-        for (int vector = 0; vector < Vectors; vector++)
-            _a.vmovups(Weight(vector), __zmmword_ptr[Pointer + (vector * VectorBytes)]);
-        ForEachSum((row, vector) =>
-        {
-            _a.vaddps(Free(0), Weight(vector), Y(row, vector));
-            _a.vmovups(Y(row, vector), Free(0));
-        });
-        _a.Label(ref done);
+        _a.je(store);
+        ForEachVector(vector => _a.vmovups(Weight(vector), __zmmword_ptr[Pointer + (vector * VectorBytes)]));
+        ForEachSum((row, vector) => _a.vaddps(Sum(row, vector), Sum(row, vector), Weight(vector)));
+        _a.Label(ref store);
+        _a.mov(Column, Field(TileField.Column));
+        ForEachRow(row => ForEachVector(vector => _a.vmovups(Y(vector), Sum(row, vector))));
     }
 
     // The numbers of four k for all columns.
@@ -240,7 +249,7 @@ internal sealed unsafe class TileAssembler
         }
     }
 
-    // y += scale_x * scale_w * the integer sums, and for int4 y += (scale_x * sum of q_x) * minimum_w.
+    // sum += scale_x * scale_w * the integer sums, and for int4 sum += (scale_x * sum of q_x) * minimum_w.
     private void AddBlock(bool minima)
     {
         Widen(0, FirstWeights);
@@ -251,10 +260,10 @@ internal sealed unsafe class TileAssembler
             var (sum, scale) = (Sum(row, vector), Free(vector));
             _a.vcvtdq2ps(sum, sum);
             _a.vmulps(scale, Weight(vector), Word(RowCodes.ByteScale, row, broadcast: true));
-            _a.vfmadd213ps(sum, scale, Y(row, vector));
+            _a.vfmadd213ps(sum, scale, Kept(row, vector));
             if (minima)
                 _a.vfmadd231ps(sum, Zmm[FirstMinima + vector], Word(RowCodes.ByteScale + 2, row, broadcast: true));
-            _a.vmovups(Y(row, vector), sum);
+            _a.vmovaps(Kept(row, vector), sum);
         });
     }
 
@@ -283,15 +292,26 @@ internal sealed unsafe class TileAssembler
         _a.jne(again);
     }
 
-    // Row by row: Y of a row follows the load of its pointer.
+    private static void ForEachVector(Action<int> write)
+    {
+        for (int vector = 0; vector < Vectors; vector++)
+            write(vector);
+    }
+
     private void ForEachSum(Action<int, int> write)
+    {
+        for (int row = 0; row < _shape.Rows; row++)
+            ForEachVector(vector => write(row, vector));
+    }
+
+    // With the pointer at the row of y.
+    private void ForEachRow(Action<int> write)
     {
         for (int row = 0; row < _shape.Rows; row++)
         {
             _a.mov(Pointer, Field(TileField.Y));
             _a.mov(Pointer, __qword_ptr[Pointer + (row * sizeof(nint))]);
-            for (int vector = 0; vector < Vectors; vector++)
-                write(row, vector);
+            write(row);
         }
     }
 
@@ -302,6 +322,9 @@ internal sealed unsafe class TileAssembler
     // One of three registers, or of two for int4, whose mask is the last.
     private static AssemblerRegisterZMM Free(int index) => Zmm[FirstFree + (index % 3)];
 
+    // A sum on the stack.
+    private static AssemblerMemoryOperand Kept(int row, int vector) => __zmmword_ptr[Sums + (((row * Vectors) + vector) * VectorBytes)];
+
     private static AssemblerMemoryOperand Field(int offset) => __qword_ptr[Args + offset];
 
     // Word of all rows of a block of x.
@@ -311,7 +334,7 @@ internal sealed unsafe class TileAssembler
         return broadcast ? __dword_bcst[X + offset] : __dword_ptr[X + offset];
     }
 
-    private static AssemblerMemoryOperand Y(int row, int vector) => __zmmword_ptr[Pointer + (Column * WordBytes) + (vector * VectorBytes)];
+    private static AssemblerMemoryOperand Y(int vector) => __zmmword_ptr[Pointer + (Column * WordBytes) + (vector * VectorBytes)];
 
     private static int Lines(int bytes) => (bytes + VectorBytes - 1) / VectorBytes * VectorBytes;
 }
