@@ -105,10 +105,14 @@ internal sealed class EngineLoop : IDisposable
         if (_plan.Rows.Count == 0)
             throw new InvalidOperationException("The scheduler found work and nothing to do.");
         _runner.Execute(_plan);
-        _handOut.Run(_plan);
-        foreach (var sequence in _handOut.Ended)
-            Remove(sequence);
-        Count(Stopwatch.GetElapsedTime(started).TotalSeconds);
+        // Whoever holds a result finds it counted.
+        lock (_lock)
+        {
+            _handOut.Run(_plan);
+            foreach (var sequence in _handOut.Ended)
+                Remove(sequence);
+            Count(Stopwatch.GetElapsedTime(started).TotalSeconds);
+        }
     }
 
     private void TakeIncoming()
@@ -152,19 +156,17 @@ internal sealed class EngineLoop : IDisposable
     private void Count(double seconds)
     {
         double prefillShare = (double)_plan.PrefillRows / Math.Max(1, _plan.PrefillRows + _handOut.Rows);
-        lock (_lock)
+        _statistics = _statistics with
         {
-            _statistics = _statistics with
-            {
-                Steps = _statistics.Steps + _plan.Steps,
-                PrefillRows = _statistics.PrefillRows + _plan.PrefillRows,
-                DecodeRows = _statistics.DecodeRows + _handOut.Rows,
-                GeneratedTokens = _statistics.GeneratedTokens + _handOut.Tokens,
-                FinishedTexts = _statistics.FinishedTexts + _handOut.Finished,
-                PrefillSeconds = _statistics.PrefillSeconds + seconds * prefillShare,
-                DecodeSeconds = _statistics.DecodeSeconds + seconds * (1 - prefillShare),
-                Preemptions = _scheduler.Preemptions,
-            };
-        }
+            Steps = _statistics.Steps + _plan.Steps,
+            Rounds = _statistics.Rounds + 1,
+            PrefillRows = _statistics.PrefillRows + _plan.PrefillRows,
+            DecodeRows = _statistics.DecodeRows + _handOut.Rows,
+            GeneratedTokens = _statistics.GeneratedTokens + _handOut.Tokens,
+            FinishedTexts = _statistics.FinishedTexts + _handOut.Finished,
+            PrefillSeconds = _statistics.PrefillSeconds + seconds * prefillShare,
+            DecodeSeconds = _statistics.DecodeSeconds + seconds * (1 - prefillShare),
+            Preemptions = _scheduler.Preemptions,
+        };
     }
 }

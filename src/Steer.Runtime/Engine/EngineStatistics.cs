@@ -2,6 +2,7 @@ namespace Steer.Runtime.Engine;
 
 /// <summary>What an engine did since it was loaded.</summary>
 /// <param name="Steps">Forward passes.</param>
+/// <param name="Rounds">Times the host planned them: several decode steps may follow each other in one.</param>
 /// <param name="PrefillRows">Tokens of prompts and negatives that were computed, over all branches.</param>
 /// <param name="SharedRows">Tokens of prompts and negatives that were found in the cache instead.</param>
 /// <param name="DecodeRows">Rows computed to draw tokens: one for each branch of each token.</param>
@@ -17,6 +18,6 @@ namespace Steer.Runtime.Engine;
 /// <param name="KvPeakBytes">Keys and values, most in use at once.</param>
 /// <param name="ScratchBytes">Activations.</param>
 public readonly record struct EngineStatistics(
-    long Steps, long PrefillRows, long SharedRows, long DecodeRows, long GeneratedTokens, long FinishedTexts,
+    long Steps, long Rounds, long PrefillRows, long SharedRows, long DecodeRows, long GeneratedTokens, long FinishedTexts,
     double PrefillSeconds, double DecodeSeconds, int Preemptions, long Synchronisations,
     long WeightBytes, long AdapterBytes, long KvCacheBytes, long KvPeakBytes, long ScratchBytes);

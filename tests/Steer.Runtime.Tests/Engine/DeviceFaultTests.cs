@@ -1,0 +1,85 @@
+using System.Collections;
+using ILGPU.Runtime;
+using Steer.Kernels.Gpu;
+using Steer.Runtime.Engine;
+
+namespace Steer.Runtime.Tests.Engine;
+
+/// <summary>A device without room for what was asked, and a device that fails: one line, and no more harm than must be.</summary>
+public class DeviceFaultTests
+{
+    private static readonly EngineOptions Options = new() { Base = Path.Combine(GoldenFiles.Weights, "base"), MaxBatch = 4, Device = "ilgpu-cpu" };
+
+    private static readonly GenerationRequest Request = new()
+    {
+        Prompt = "The star", Sampling = new SamplingParams { MaxTokens = 4, Temperature = 0, IgnoreEos = true },
+    };
+
+    [Fact]
+    public async Task Where_the_cache_does_not_fit_it_is_made_smaller_and_texts_are_the_same()
+    {
+        const long asked = 192 << 20, room = 128 << 20;
+        using var roomy = SteerEngine.Load(Options);
+        using var tight = SteerEngine.Load(Options with { Memory = asked }, IlgpuDevice.Create("ilgpu-cpu", room));
+        string warning = Assert.Single(tight.Warnings);
+        Assert.Contains("no room for 201 MB", warning, StringComparison.Ordinal);
+        Assert.Empty(roomy.Warnings);
+        Assert.Contains(tight.Statistics.KvCacheBytes, new[] { asked / 2, asked / 4 });
+        Assert.Equal(await Tokens(roomy), await Tokens(tight));
+    }
+
+    [Fact]
+    public void Where_nothing_fits_one_line_says_so()
+    {
+        var error = Assert.Throws<SteerException>(() => SteerEngine.Load(Options, IlgpuDevice.Create("ilgpu-cpu", 1_000_000)));
+        Assert.Contains("memory", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+
+    [Fact]
+    public void A_fault_while_weights_are_loaded_is_one_line()
+    {
+        var error = Assert.Throws<SteerException>(() => SteerEngine.Load(Options, (_, _) => throw new LostException()));
+        Assert.Contains("the device failed (the card fell off the bus)", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_fault_while_texts_are_made_fails_them_and_all_that_follow_with_one_line()
+    {
+        using var engine = SteerEngine.Load(Options);
+        var faulty = Request with { Prompt = null, PromptIds = new FaultyTokens() };
+        foreach (var request in new[] { faulty, Request })
+        {
+            var error = await Assert.ThrowsAsync<SteerException>(async () =>
+            {
+                await foreach (var unused in engine.GenerateAsync([request]))
+                    Assert.Fail("A text came from a device that is lost.");
+            });
+            Assert.Contains("the device failed (the card fell off the bus)", error.Message, StringComparison.Ordinal);
+        }
+    }
+
+    private static async Task<IReadOnlyList<int>> Tokens(SteerEngine engine)
+    {
+        await foreach (var result in engine.GenerateAsync([Request]))
+            return result.TokenIds;
+        throw new InvalidOperationException("No text came.");
+    }
+
+    private sealed class LostException() : AcceleratorException("the card fell off the bus")
+    {
+        public override AcceleratorType AcceleratorType => AcceleratorType.Cuda;
+    }
+
+    /// <summary>A prompt that is well until the engine's thread reads it to lay a batch: there a fault of the device would come.</summary>
+    private sealed class FaultyTokens : IReadOnlyList<int>
+    {
+        public int Count => 3;
+
+        public int this[int index] => Thread.CurrentThread.Name == "steer engine" ? throw new LostException() : 5;
+
+        public IEnumerator<int> GetEnumerator() => Enumerable.Repeat(5, Count).GetEnumerator();
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+}
