@@ -17,4 +17,8 @@ public sealed class SteerException : Exception
         : base(message, inner)
     {
     }
+
+    /// <summary>A file cannot be read: names it and the cause, and says what to give instead.</summary>
+    public static SteerException Unreadable(string path, Exception cause, string advice) =>
+        new($"{path}: cannot be read ({cause.Message.ReplaceLineEndings(" ")}). {advice}", cause);
 }

@@ -22,7 +22,13 @@ public sealed class DatasetCommandTests : IDisposable
             """);
         await Cli.SucceedAsync("dataset", In("job.json"), "--seed", "3", "--out", In("file"));
         foreach (string name in new[] { "manifest.json", "examples.jsonl", "rejected.jsonl" })
-            Assert.Equal(File.ReadAllText(In("flags", name)), File.ReadAllText(In("file", name)));
+        {
+            // The command is told as it was given: the sweep as a range here, as a list there.
+            string[] Content(string job) => [.. File.ReadLines(In(job, name)).Where(l => !l.StartsWith("  \"command\":", StringComparison.Ordinal))];
+            Assert.Equal(Content("flags"), Content("file"));
+        }
+
+        Assert.Contains("\"command\": \"steer dataset --count 6 --round 4 --task astronomy --gamma-sweep ", File.ReadAllText(In("flags", "manifest.json")), StringComparison.Ordinal);
         var gammas = Lines("file").Select(l => (l.GetProperty("id").GetInt32(), l.GetProperty("gamma").GetSingle()));
         Assert.All(gammas, g => Assert.Equal(0.2f * (g.Item1 % 3), g.Item2));
     }
@@ -37,6 +43,47 @@ public sealed class DatasetCommandTests : IDisposable
         Assert.Contains("done, 6 accepted", (await Cli.SucceedAsync("dataset", "watch", In("job"))).Output, StringComparison.Ordinal);
         string refused = await Cli.RefuseAsync(["dataset", .. Small, "--temperature", "0.5", "--out", In("job")]);
         Assert.Contains("config.sampling.temperature (1 there, 0.5 now)", refused, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_card_has_the_command_that_makes_the_examples_again()
+    {
+        await Cli.SucceedAsync(["dataset", .. Small, "--pattern", "^[^']+ .*$", "--quiet", "--out", In("job")]);
+        await Cli.SucceedAsync("dataset", "export", In("job"), "--test-share", "0.1", "--out", In("hub"));
+        string card = File.ReadAllText(In("hub", "README.md"));
+        string command = card.Split("```sh\n")[1].Split('\n')[0];
+        Assert.Equal(
+            "steer dataset --count 6 --round 4 --task astronomy --pattern '^[^'\\'']+ .*$' --max-chars 40 --allow-unfinished --seed 3 --max-tokens 6 --out job", command);
+        string[] words = [.. command.Replace("'^[^'\\'']+ .*$'", "PATTERN", StringComparison.Ordinal).Split(' ').Skip(1).Select(w => w == "PATTERN" ? "^[^']+ .*$" : w).SkipLast(1)];
+        await Cli.SucceedAsync([.. words, In("again"), "--quiet"]);
+        foreach (string name in new[] { "manifest.json", "examples.jsonl", "rejected.jsonl" })
+            Assert.Equal(File.ReadAllText(In("job", name)), File.ReadAllText(In("again", name)));
+        Assert.Contains("steer dataset export job --format jsonl --test-share 0.1 --out DIR", card, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Labels_are_in_lines_and_exports()
+    {
+        await Cli.SucceedAsync("dataset", "--task", "topics", "--count", "6", "--max-tokens", "5", "--allow-unfinished", "--threads", "1", "--quiet", "--out", In("job"));
+        string[] labels = [.. Lines("job").Select(l => l.GetProperty("label").GetString()!)];
+        Assert.Equal(3, labels.Distinct().Count());
+        await Cli.SucceedAsync("dataset", "export", In("job"), "--format", "csv", "--out", In("csv"));
+        string[] rows = File.ReadAllLines(In("csv", "train.csv"));
+        Assert.StartsWith("id,label,text,", rows[0], StringComparison.Ordinal);
+        Assert.Equal(labels, rows.Skip(1).Where(r => char.IsAsciiDigit(r[0])).Select(r => r.Split(',')[1]));
+        Assert.Contains("The prompt of comment:", File.ReadAllText(In("csv", "README.md")), StringComparison.Ordinal);
+        await Cli.SucceedAsync("dataset", "export", In("job"), "--format", "chat", "--out", In("chat"));
+        string[] prompts = [.. File.ReadLines(In("chat", "train.jsonl")).Select(l => JsonDocument.Parse(l).RootElement.GetProperty("messages")[0].GetProperty("content").GetString()!)];
+        Assert.Equal(labels.Select(l => l switch { "hypothesis" => "Hypothesis:", "comment" => "Comment:", _ => "Question:" }), prompts.Select(p => p.Split('\n')[1]));
+    }
+
+    [Fact]
+    public async Task Texts_that_a_schema_refuses_are_counted_by_its_name()
+    {
+        File.WriteAllText(In("schema.json"), """{"type": "object"}""");
+        var run = await Cli.SucceedAsync(["dataset", .. Small, "--schema", In("schema.json"), "--max-attempts", "2", "--out", In("job")]);
+        Assert.Contains("0 accepted, 12 refused (schema ", run.Error, StringComparison.Ordinal);
+        Assert.Contains("6 items were given up", run.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -81,6 +128,10 @@ public sealed class DatasetCommandTests : IDisposable
     [InlineData("There is no number of examples", "dataset", "--task", "astronomy", "--out", "x")]
     [InlineData("There is no task", "dataset", "--count", "5", "--out", "x")]
     [InlineData("count is 0", "dataset", "--task", "astronomy", "--count", "0", "--out", "x")]
+    [InlineData("--n", "dataset", "--task", "astronomy", "--count", "5", "--out", "x", "--n", "3")]
+    [InlineData("--log-probs", "dataset", "--task", "astronomy", "--count", "5", "--out", "x", "--log-probs")]
+    [InlineData("--preset is 'context-aware'", "dataset", "--task", "astronomy", "--count", "5", "--out", "x", "--preset", "context-aware")]
+    [InlineData("no-such.json: cannot be read", "dataset", "--task", "astronomy", "--count", "5", "--out", "x", "--schema", "no-such.json")]
     [InlineData("pattern", "dataset", "--task", "astronomy", "--count", "5", "--out", "x", "--pattern", "(")]
     [InlineData("does not see", "dataset", "--task", "astronomy", "--count", "5", "--out", "x", "--shard", "0/2", "--pool", "growing")]
     [InlineData("--shard is '3'", "dataset", "--task", "astronomy", "--count", "5", "--out", "x", "--shard", "3")]

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Steer.Cli.Display;
 using Steer.Cli.Flags;
 using Steer.Cli.Input;
+using Steer.Cli.Output;
 using Steer.Cli.Runs;
 using Steer.Runtime;
 using Steer.Runtime.Datasets;
@@ -36,10 +37,10 @@ internal sealed class DatasetCommand : SteerCommand
         Subcommands.Add(new DatasetMergeCommand(terminal));
         _dataset = Add(new DatasetFlags());
         _models = Add(new ModelFlags());
-        _guidance = Add(new GuidanceFlags());
+        _guidance = Add(new GuidanceFlags(context: false));
         _pool = Add(new PoolFlags());
         _quality = Add(new QualityFlags());
-        _sampling = Add(new SamplingFlags());
+        _sampling = Add(new SamplingFlags(perPrompt: false));
         _engine = Add(new EngineFlags());
     }
 
@@ -55,11 +56,11 @@ internal sealed class DatasetCommand : SteerCommand
     {
         if (parsed.GetValue(_file) is { } file)
             parsed = JobFile.AddTo(parsed, file);
-        var models = _models.Resolve(parsed);
+        var models = WithExpertsOfLabels(parsed, _models.Resolve(parsed));
         var options = _engine.Apply(parsed, models.ToOptions());
         options.Check();
         var config = Config(parsed, models);
-        var sources = Sources(parsed, models, options);
+        var sources = Sources(parsed, models, options) with { Command = DatasetCommandLine.Write(parsed, [.. _dataset.Operational, .. _engine.Operational]) };
         bool quiet = _dataset.Quiet(parsed);
         if (_dataset.DryRun(parsed))
             return await DryRun.RunAsync(Terminal, config, sources, options, quiet, stop).ConfigureAwait(false);
@@ -78,7 +79,7 @@ internal sealed class DatasetCommand : SteerCommand
             progress.Loading(path, share);
         });
         progress.Dispose();
-        if (config.Guidance.Eta > 0 && config.EtaSweep.Count == 0 && _pool.Real(parsed, models.Task) is null)
+        if (config.Guidance.Eta > 0 && config.EtaSweep.Count == 0 && sources.Real.Count == 0)
             progress.Note("there are no real examples, so the first round has no negatives.");
         await RunAsync(job, engine, quiet, progress, stop).ConfigureAwait(false);
         return ExitCode.Ok;
@@ -116,6 +117,7 @@ internal sealed class DatasetCommand : SteerCommand
         {
             Prompt = task.Prompt,
             CompletionPrefix = task.CompletionPrefix,
+            Labels = [.. task.Labels.Select(l => new DatasetLabel(l.Name, l.Prompt, l.Share, ExpertOf(l, models)))],
             Count = 1,
             Seed = _sampling.Seed(parsed),
             Guidance = _guidance.Apply(parsed, models, hasContext: false),
@@ -129,7 +131,19 @@ internal sealed class DatasetCommand : SteerCommand
 
     private DatasetSources Sources(ParseResult parsed, ModelChoice models, EngineOptions options)
     {
-        string? real = _pool.Real(parsed, models.Task);
-        return DatasetSources.Read(real is null ? [] : TextFile.Read(real), models.Files(real), options);
+        var files = _pool.Real(parsed, models.Task);
+        var real = files.SelectMany(f => TextFile.ReadLabelled(f.Path).Select(t => t with { Label = f.Label ?? t.Label })).ToList();
+        var sources = DatasetSources.Read(
+            [.. real.Select(t => t.Text)],
+            [.. models.Files(real: null), .. files.Select(f => (f.Label is null ? "real" : $"real_{f.Label}", (string?)f.Path))],
+            options);
+        return sources with { RealLabels = real.Any(t => t.Label is not null) ? [.. real.Select(t => t.Label)] : [] };
     }
+
+    /// <summary>The experts that labels bring, unless a base or an expert was given: they are meant for the task's.</summary>
+    private ModelChoice WithExpertsOfLabels(ParseResult parsed, ModelChoice models) => _models.GivesModels(parsed)
+        ? models
+        : models with { MoreExperts = [.. (models.Task?.Labels ?? []).Select(l => l.Expert).OfType<string>().Where(e => e != models.Expert).Distinct()] };
+
+    private static int ExpertOf(TaskLabel label, ModelChoice models) => label.Expert is { } path ? 1 + models.MoreExperts.ToList().IndexOf(path) : 0;
 }

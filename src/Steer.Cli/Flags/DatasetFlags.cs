@@ -35,6 +35,9 @@ internal sealed class DatasetFlags : FlagGroup
         "--resume", "What to do with a folder that holds a job. Default: if-possible.",
         ("if-possible", ResumeMode.IfPossible), ("always", ResumeMode.Always), ("never", ResumeMode.Never));
 
+    /// <summary>Flags that do not decide which examples are made.</summary>
+    public IReadOnlyList<Option> Operational => [_out, _resume, _dryRun, _quiet];
+
     public bool Quiet(ParseResult parsed) => parsed.GetValue(_quiet);
 
     public bool DryRun(ParseResult parsed) => parsed.GetValue(_dryRun);

@@ -41,6 +41,9 @@ internal sealed class EngineFlags : FlagGroup
     public static (string Name, DType Type)[] WeightTypes { get; } =
         [("f32", DType.F32), ("f16", DType.F16), ("bf16", DType.BF16), ("int8", DType.Int8), ("int4", DType.Int4)];
 
+    /// <summary>Flags that do not decide which texts are made.</summary>
+    public IReadOnlyList<Option> Operational => [_threads, _maxBatch, _memory, _isa];
+
     /// <summary>Puts what was given into the options.</summary>
     public EngineOptions Apply(ParseResult parsed, EngineOptions options) => options with
     {

@@ -27,7 +27,8 @@ internal sealed class GuidanceFlags : FlagGroup
     private readonly Option<float?> _amateurTemperature;
 
     /// <param name="strengths">There are flags for preset, gamma, eta, alpha and the form of the weights; else another group has them.</param>
-    public GuidanceFlags(bool strengths = true)
+    /// <param name="context">There is --context, so that its preset can be asked for.</param>
+    public GuidanceFlags(bool strengths = true, bool context = true)
         : base("Guidance")
     {
         T Strength<T>(T option)
@@ -35,7 +36,7 @@ internal sealed class GuidanceFlags : FlagGroup
         _preset = Strength(Flag.Choice(
             "--preset",
             "How branches are weighed. Default: steer with an expert, cfg for a base alone with --gamma, else what the models given ask for, else plain.",
-            [.. Presets]));
+            [.. Presets.Where(p => context || p.Value != GuidancePreset.ContextAware)]));
         _gamma = Strength(Flag.Number(
             "--gamma", "X",
             "Strength of the expert against the base (other presets: of their guidance). Useful up to about 0.6. Default: the "
@@ -66,7 +67,7 @@ internal sealed class GuidanceFlags : FlagGroup
         var preset = parsed.GetValue(_preset) ?? DefaultPreset(models, gamma, eta, hasContext);
 
         // A task's strengths are meant for its expert.
-        var task = preset == GuidancePreset.Steer && models.Expert is not null ? models.Task : null;
+        var task = preset == GuidancePreset.Steer && models.HasExpert ? models.Task : null;
         var defaults = new GuidanceParams();
         gamma ??= task?.Gamma;
         eta ??= task?.Eta;
@@ -99,7 +100,7 @@ internal sealed class GuidanceFlags : FlagGroup
             return GuidancePreset.Contrastive;
         if (hasContext)
             return GuidancePreset.ContextAware;
-        if (models.Expert is not null || eta is not null)
+        if (models.HasExpert || eta is not null)
             return GuidancePreset.Steer;
         return gamma is not null ? GuidancePreset.Cfg : GuidancePreset.Plain;
     }

@@ -21,7 +21,7 @@ internal sealed class ModelFlags : FlagGroup
     {
         _task = Add(Flag.Text(
             "--task", "NAME|FILE",
-            "A task that comes with the program (astronomy, comments, commonsense), or a task.json: prompt, stops, real examples, "
+            "A task that comes with the program (astronomy, comments, commonsense, topics), or a task.json: prompt, stops, real examples, "
             + "models, gamma and eta. Flags win over it."));
         _base = Add(Flag.Text(
             "--base", "DIR",
@@ -33,6 +33,9 @@ internal sealed class ModelFlags : FlagGroup
         _amateur = Add(Flag.Text("--amateur", "DIR", "The weaker model (presets contrastive, contrastive-beta). Default: the base."));
         _large = Add(Flag.Text("--large", "DIR", "The large model that base and expert steer (preset proxy)."));
     }
+
+    /// <summary>A base or an expert was given, so that those of the task do not count.</summary>
+    public bool GivesModels(ParseResult parsed) => (parsed.GetValue(_base) ?? parsed.GetValue(_expert)) is not null;
 
     /// <summary>Finds the task and the paths of its models.</summary>
     /// <param name="parsed">The command line.</param>

@@ -9,6 +9,7 @@ internal sealed class PoolFlags : FlagGroup
 {
     private readonly Option<string?> _real;
     private readonly Option<int?> _negatives;
+    private readonly Option<NegativeChoice?> _choice;
     private readonly Option<string?> _separator;
     private readonly Option<int?> _group;
     private readonly Option<int?> _tokens;
@@ -23,6 +24,9 @@ internal sealed class PoolFlags : FlagGroup
         _real = Add(Flag.Text("--real", "FILE", "Real examples: the first negatives, and what must not be repeated. JSONL with a field \"text\", or plain text. Default: the task's."));
         _negatives = Add(Flag.Integer("--negatives", "K", "Negatives drawn for each item. Default: the task's, else 10."));
         _pool = Add(Flag.Choice("--pool", "Accepted examples join the negatives (growing, the default), or only real ones are negatives.", ("growing", PoolKind.Growing), ("real", PoolKind.Real)));
+        _choice = Add(Flag.Choice(
+            "--negative-choice", "Any examples of the pool, or one that the seed draws and those most similar to it in words. Default: uniform.",
+            ("uniform", NegativeChoice.Uniform), ("similar", NegativeChoice.Similar)));
         _separator = Add(Flag.Text("--negative-separator", "TEXT", "Stands between joined negatives; \\n stands for a line end. Default: a space."));
         _group = Add(Flag.Integer("--negative-group", "N", "Neighbouring items that share their negatives, which are then computed once. Default: 1."));
         _tokens = Add(Flag.Integer("--negative-tokens", "N", "Most tokens of an item's negatives; whole examples are dropped. Default: what the window holds."));
@@ -31,8 +35,17 @@ internal sealed class PoolFlags : FlagGroup
         _etaSweep = Add(Sweep("--eta-sweep", "Values of eta, likewise; with both, items go through all pairs."));
     }
 
-    /// <summary>The real examples' file; null for none.</summary>
-    public string? Real(ParseResult parsed, GenerationTask? task) => parsed.GetValue(_real) ?? task?.Real;
+    /// <summary>Files of real examples and the label of all of a file's, null where its lines tell: the given one, or the task's and those of its labels.</summary>
+    public IReadOnlyList<(string Path, string? Label)> Real(ParseResult parsed, GenerationTask? task)
+    {
+        if (parsed.GetValue(_real) is { } given)
+            return [(given, null)];
+        return
+        [
+            .. task?.Real is { } real ? [(real, null)] : Array.Empty<(string, string?)>(),
+            .. (task?.Labels ?? []).Where(l => l.Real is not null).Select(l => (l.Real!, (string?)l.Name)),
+        ];
+    }
 
     /// <summary>Puts what was given over the task's defaults.</summary>
     public DatasetJobConfig Apply(ParseResult parsed, DatasetJobConfig config, GenerationTask? task) => config with
@@ -40,6 +53,7 @@ internal sealed class PoolFlags : FlagGroup
         Negatives = parsed.GetValue(_negatives) ?? task?.Negatives ?? config.Negatives,
         GrowPool = (parsed.GetValue(_pool) ?? (parsed.GetValue(_shard) is null ? PoolKind.Growing : PoolKind.Real)) == PoolKind.Growing,
         Shard = parsed.GetValue(_shard),
+        NegativeChoice = parsed.GetValue(_choice) ?? config.NegativeChoice,
         NegativeSeparator = parsed.GetValue(_separator) is { } text ? Escapes.Read(text) : config.NegativeSeparator,
         NegativeGroup = parsed.GetValue(_group) ?? config.NegativeGroup,
         NegativeTokens = parsed.GetValue(_tokens) ?? config.NegativeTokens,

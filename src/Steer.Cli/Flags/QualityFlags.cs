@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Steer.Cli.Input;
 using Steer.Runtime.Datasets;
 
 namespace Steer.Cli.Flags;
@@ -7,6 +8,7 @@ namespace Steer.Cli.Flags;
 internal sealed class QualityFlags : FlagGroup
 {
     private readonly Option<string?> _pattern;
+    private readonly Option<string?> _schema;
     private readonly Option<int?> _minChars;
     private readonly Option<int?> _maxChars;
     private readonly Option<float?> _nearDuplicate;
@@ -16,6 +18,7 @@ internal sealed class QualityFlags : FlagGroup
         : base("Quality")
     {
         _pattern = Add(Flag.Text("--pattern", "REGEX", "Texts must match it; named groups become fields. Default: the task's."));
+        _schema = Add(Flag.Text("--schema", "FILE", "Texts must be JSON that this JSON schema allows; members of the object become fields. Default: the task's."));
         _minChars = Add(Flag.Integer("--min-chars", "N", "Fewest characters. Default: 1."));
         _maxChars = Add(Flag.Integer("--max-chars", "N", "Most characters. Default: any number."));
         _nearDuplicate = Add(Flag.Number("--near-duplicate", "X", "Refuses texts whose 5-word shingles are this similar (Jaccard) to a real or accepted one. Default: 0.8."));
@@ -29,6 +32,7 @@ internal sealed class QualityFlags : FlagGroup
         return new QualityRules
         {
             Pattern = parsed.GetValue(_pattern) ?? task?.Pattern,
+            Schema = parsed.GetValue(_schema) is { } file ? TextInput.ReadWhole(file) : task?.Schema?.GetRawText(),
             MinChars = parsed.GetValue(_minChars) ?? defaults.MinChars,
             MaxChars = parsed.GetValue(_maxChars) ?? defaults.MaxChars,
             NearDuplicate = parsed.GetValue(_nearDuplicate) is { } given ? Math.Round(given, 6) : defaults.NearDuplicate,

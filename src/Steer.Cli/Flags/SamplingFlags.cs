@@ -29,12 +29,15 @@ internal sealed class SamplingFlags : FlagGroup
     private readonly Option<int?> _logProbs;
 
     /// <param name="sweep">Temperature and number of texts belong to another group, and log-probabilities are not for the user to ask for.</param>
-    public SamplingFlags(bool sweep = false)
+    /// <param name="perPrompt">There are -n and --log-probs. A data set says how many texts it holds, and its lines tell the sums.</param>
+    public SamplingFlags(bool sweep = false, bool perPrompt = true)
         : base("Sampling")
     {
         T Alone<T>(T option)
             where T : Option => sweep ? option : Add(option);
-        _n = Alone(Flag.Integer("--n", "N", "Texts for each prompt. Default: 1."));
+        T PerPrompt<T>(T option)
+            where T : Option => perPrompt ? Alone(option) : option;
+        _n = PerPrompt(Flag.Integer("--n", "N", "Texts for each prompt. Default: 1."));
         _n.Aliases.Add("-n");
         _seed = Add(Flag.Unsigned("--seed", "N", "The same seed makes the same texts. Default: 0."));
         _maxTokens = Add(Flag.Integer("--max-tokens", "N", "Most tokens of a text. Default: the task's, or what the model's window leaves."));
@@ -60,7 +63,7 @@ internal sealed class SamplingFlags : FlagGroup
             "Ends a text, and is cut off it; may be given again. \\n stands for a line end. Default: the task's."));
         _stopTokenIds = Add(Flag.Ids("--stop-token-ids", "Tokens that end a text."));
         _ignoreEos = Add(Flag.Switch("--ignore-eos", "End-of-sequence tokens do not end a text."));
-        _logProbs = Alone(OptionalCount());
+        _logProbs = PerPrompt(OptionalCount());
     }
 
     /// <summary>The run's seed; texts get theirs by <see cref="Seeds.Derive"/>.</summary>

@@ -24,7 +24,7 @@ internal static class IdsFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SteerException($"{path}: cannot be read ({e.Message.ReplaceLineEndings(" ")}). Give the path of a JSON file.", e);
+            throw SteerException.Unreadable(path, e, "Give the path of a JSON file.");
         }
     }
 }

@@ -46,7 +46,7 @@ internal static class JobFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SteerException($"{path}: cannot be read ({e.Message.ReplaceLineEndings(" ")}). Give the path of a job file.", e);
+            throw SteerException.Unreadable(path, e, "Give the path of a job file.");
         }
     }
 

@@ -12,6 +12,12 @@ internal sealed record ModelChoice
 
     public string? Expert { get; init; }
 
+    /// <summary>Experts of the task's labels that are not <see cref="Expert"/>, each once.</summary>
+    public IReadOnlyList<string> MoreExperts { get; init; } = [];
+
+    /// <summary>There is an expert of any kind.</summary>
+    public bool HasExpert => Expert is not null || MoreExperts.Count > 0;
+
     public string? Tokenizer { get; init; }
 
     public string? AntiExpert { get; init; }
@@ -21,11 +27,12 @@ internal sealed record ModelChoice
     public string? Large { get; init; }
 
     /// <summary>What a job is made from, and where each file or folder lies; null for what there is not.</summary>
-    /// <param name="real">Real examples.</param>
+    /// <param name="real">Real examples; null for none, or where the caller names their files.</param>
     public IReadOnlyList<(string Name, string? Path)> Files(string? real) =>
     [
         ("task", Task?.File), ("real", real), ("base", Base), ("expert", Expert), ("tokenizer", Tokenizer),
         ("anti_expert", AntiExpert), ("amateur", Amateur), ("large", Large),
+        .. MoreExperts.Select((path, i) => ($"expert_{i + 1}", (string?)path)),
     ];
 
     /// <summary>Options of an engine with these models.</summary>
@@ -33,6 +40,7 @@ internal sealed record ModelChoice
     {
         Base = Base,
         Expert = Expert,
+        MoreExperts = MoreExperts,
         Tokenizer = Tokenizer,
         AntiExpert = AntiExpert,
         Amateur = Amateur,

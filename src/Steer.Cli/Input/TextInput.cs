@@ -51,7 +51,7 @@ internal static class TextInput
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SteerException($"{path}: cannot be read ({e.Message.ReplaceLineEndings(" ")}). Give the path of a text file.", e);
+            throw SteerException.Unreadable(path, e, "Give the path of a text file.");
         }
     }
 }

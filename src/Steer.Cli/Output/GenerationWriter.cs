@@ -26,7 +26,7 @@ internal sealed class GenerationWriter(ResultStream stream, bool json, string co
     {
         json.WriteString("text", text);
         json.WriteIds("token_ids", result.TokenIds);
-        json.WriteString("finish_reason", result.FinishReason == FinishReason.Stop ? "stop" : "length");
+        json.WriteString("finish_reason", result.FinishReason.ToString().ToLowerInvariant());
         json.WriteNumber("seed", result.Seed);
         json.WriteNumber("index", result.RequestIndex);
         if (severalPrompts)

@@ -31,7 +31,7 @@ internal static class ContentHash
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SteerException($"{path}: cannot be read ({e.Message.ReplaceLineEndings(" ")}). Give the path of a file or folder.", e);
+            throw SteerException.Unreadable(path, e, "Give the path of a file or folder.");
         }
 
         return Convert.ToHexStringLower(hash.GetCurrentHash());

@@ -14,10 +14,13 @@ public sealed record DatasetExample
     /// <summary>How often the item was tried before.</summary>
     public required int Attempt { get; init; }
 
+    /// <summary>What kind it is of; null where the job has no labels.</summary>
+    public string? Label { get; init; }
+
     /// <summary>The text, without the prefix that stands between prompt and text.</summary>
     public required string Text { get; init; }
 
-    /// <summary>Named groups of the task's pattern.</summary>
+    /// <summary>Named groups of the pattern, and members of the object that a schema describes.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Fields { get; init; } = [];
 
     /// <summary>Generated tokens, the end included.</summary>
@@ -79,6 +82,7 @@ public sealed record DatasetExample
             Id = planned.Item.Id,
             Round = planned.Round,
             Attempt = planned.Item.Attempt,
+            Label = planned.Label,
             Text = text.TrimEnd(),
             TokenIds = result.TokenIds,
             FinishReason = result.FinishReason,
@@ -115,6 +119,9 @@ public static class Reasons
 
     /// <summary>It does not match the pattern.</summary>
     public const string Pattern = "pattern";
+
+    /// <summary>It is no JSON, or not what the schema describes.</summary>
+    public const string Schema = "schema";
 
     /// <summary>It repeats the same words over and over.</summary>
     public const string Loop = "loop";

@@ -40,6 +40,13 @@ public sealed record ExportOptions
 
     /// <summary>Licence that the card states.</summary>
     public string License { get; init; } = "unknown";
+
+    /// <summary>As they are given on a command line.</summary>
+    internal string Flags()
+    {
+        string share = TestShare > 0 ? string.Create(CultureInfo.InvariantCulture, $" --test-share {TestShare}") : "";
+        return $"--format {Format.ToString().ToLowerInvariant()}{share}";
+    }
 }
 
 /// <summary>Writes the examples of a job in layouts that others read, with a dataset card.</summary>
@@ -62,17 +69,17 @@ public static class DatasetExport
         try
         {
             var manifest = DatasetManifest.Read(Path.Combine(job, DatasetFolder.ManifestName));
-            string prompt = DatasetManifest.Config(manifest, job).Prompt;
+            var config = DatasetManifest.Config(manifest, job);
             var rows = ExportRow.ReadAll(Path.Combine(job, DatasetFolder.ExamplesName));
             var parts = rows.ToLookup(r => IsTest(r.Text, options.TestShare));
             Directory.CreateDirectory(options.Folder);
             foreach (bool test in new[] { false, true })
             {
                 if (!test || options.TestShare > 0)
-                    await WriteAsync([.. parts[test]], prompt, options, test ? "test" : "train", cancellationToken).ConfigureAwait(false);
+                    await WriteAsync([.. parts[test]], config, options, test ? "test" : "train", cancellationToken).ConfigureAwait(false);
             }
 
-            File.WriteAllText(Path.Combine(options.Folder, "README.md"), DatasetCard.Write(job, manifest, options, parts[false].Count(), parts[true].Count()));
+            File.WriteAllText(Path.Combine(options.Folder, "README.md"), DatasetCard.Write(job, manifest, options, [.. parts[false]], [.. parts[true]]));
             return (parts[false].Count(), parts[true].Count());
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -94,7 +101,7 @@ public static class DatasetExport
         XxHash3.HashToUInt64(MemoryMarshal.AsBytes<ulong>(TextWords.Of(text))) * (1.0 / ulong.MaxValue) < share;
 
     private static async Task WriteAsync(
-        IReadOnlyList<ExportRow> rows, string prompt, ExportOptions options, string name, CancellationToken cancellationToken)
+        IReadOnlyList<ExportRow> rows, DatasetJobConfig config, ExportOptions options, string name, CancellationToken cancellationToken)
     {
         string path = Path.Combine(options.Folder, $"{name}.{Extension(options.Format)}");
         if (options.Format == ExportFormat.Parquet)
@@ -107,14 +114,16 @@ public static class DatasetExport
         if (options.Format == ExportFormat.Csv)
         {
             var fields = ExportRow.FieldNames(rows);
-            WriteCsv(writer, ["id", "text", .. fields, "tokens", "finish_reason", "seed", "gamma", "eta", "perplexity", "copied_run"]);
+            bool labelled = config.Labels.Count > 0;
+            WriteCsv(writer, ["id", .. labelled ? ["label"] : Array.Empty<string>(), "text", .. fields, "tokens", "finish_reason", "seed", "gamma", "eta", "perplexity", "copied_run"]);
             foreach (var row in rows)
-                WriteCsv(writer, [$"{row.Id}", row.Text, .. fields.Select(f => row.Fields.GetValueOrDefault(f, "")), .. Figures(row)]);
+                WriteCsv(writer, [Number(row.Id), .. labelled ? [row.Label ?? ""] : Array.Empty<string>(), row.Text, .. fields.Select(f => row.Fields.GetValueOrDefault(f, "")), .. Figures(row)]);
             return;
         }
 
         foreach (var row in rows)
         {
+            string prompt = config.LabelOf(row.Id)?.Prompt ?? config.Prompt;
             writer.WriteLine(options.Format switch
             {
                 ExportFormat.Chat => JsonSerializer.Serialize(

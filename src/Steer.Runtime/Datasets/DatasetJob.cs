@@ -20,6 +20,7 @@ public sealed class DatasetJob : IDisposable
 
     private readonly DatasetJobConfig _config;
     private readonly DatasetFolder _folder;
+    private readonly LabelPools _pools;
     private readonly JobState _state;
     private readonly TextJudge _judge;
     private readonly RecentExamples _recent;
@@ -29,11 +30,12 @@ public sealed class DatasetJob : IDisposable
     private (double? Recent, double? Real) _diversity;
     private TimeSpan _diversityAt = -DiversityTime;
 
-    private DatasetJob(DatasetJobConfig config, DatasetSources sources, DatasetFolder folder, Func<DatasetExample, string?>? filter)
+    private DatasetJob(DatasetJobConfig config, DatasetSources sources, DatasetFolder folder, DatasetHooks hooks)
     {
         (_config, _folder) = (config, folder);
-        _state = new JobState(config, sources.Real);
-        _judge = new TextJudge(config.Quality, sources.Real, filter);
+        _pools = new LabelPools(config, sources, hooks.Embed);
+        _state = new JobState(config, _pools);
+        _judge = new TextJudge(config.Quality, sources.Real, hooks.Filter);
         _recent = new RecentExamples(sources.Real);
         var (examples, rejected) = JobReplay.Run(folder, config, _state, _judge);
         folder.OpenLines(examples, rejected);
@@ -49,19 +51,16 @@ public sealed class DatasetJob : IDisposable
     /// <param name="sources">What it is made from.</param>
     /// <param name="folder">Where the files go; made where it is missing.</param>
     /// <param name="resume">What to do where it holds a job.</param>
-    /// <param name="filter">
-    /// Called for each text that the rules accept, in the order of the items: null accepts it, a word is the reason to refuse it. It must
-    /// answer by the example alone, or a resumed job will not be the same.
-    /// </param>
+    /// <param name="hooks">What the caller adds to it; null for nothing.</param>
     /// <exception cref="SteerException">The folder holds another job, another process is at work in it, or it cannot be written.</exception>
     public static DatasetJob Open(
-        DatasetJobConfig config, DatasetSources sources, string folder, ResumeMode resume = ResumeMode.IfPossible, Func<DatasetExample, string?>? filter = null)
+        DatasetJobConfig config, DatasetSources sources, string folder, ResumeMode resume = ResumeMode.IfPossible, DatasetHooks? hooks = null)
     {
         config.Check();
         var opened = DatasetFolder.Open(folder, resume, DatasetManifest.Create(config, sources));
         try
         {
-            return new DatasetJob(config, sources, opened, filter);
+            return new DatasetJob(config, sources, opened, hooks ?? new DatasetHooks());
         }
         catch
         {
@@ -89,7 +88,8 @@ public sealed class DatasetJob : IDisposable
                 var planned = new Queue<PlannedItem>();
                 await foreach (var result in engine.GenerateAsync(Requests(planner, planned), ordered: true, cancellationToken).ConfigureAwait(false))
                 {
-                    var example = _judge.Judge(DatasetExample.Of(planned.Dequeue(), result, _config.CompletionPrefix, _state.NameOf));
+                    var item = planned.Dequeue();
+                    var example = _judge.Judge(DatasetExample.Of(item, result, _config.CompletionPrefix, i => _pools.NameOf(item.Item.Id, i)));
                     _folder.Append(example, _config.TokenIds);
                     Take(example, group);
                     if (++lines % GroupLines != 0 && _clock.Elapsed - committed < GroupTime)
@@ -117,10 +117,10 @@ public sealed class DatasetJob : IDisposable
     /// <summary>The requests of what is left of the round. Planned as the engine takes them up, while texts before them are judged.</summary>
     private IEnumerable<GenerationRequest> Requests(ItemPlanner planner, Queue<PlannedItem> planned)
     {
-        var (items, pool, round) = (_state.Items, _state.Pool, _state.Round);
+        var (items, round) = (_state.Items, _state.Round);
         for (int i = _state.Judged; i < items.Count; i++)
         {
-            var item = planner.Plan(pool, round, items[i]);
+            var item = planner.Plan(_pools.Of(items[i].Id), round, items[i]);
             planned.Enqueue(item);
             yield return item.Request;
         }

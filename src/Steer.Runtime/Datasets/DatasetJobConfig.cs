@@ -13,6 +13,9 @@ public sealed record DatasetJobConfig
     /// <summary>What the model continues.</summary>
     public required string Prompt { get; init; }
 
+    /// <summary>Kinds of examples with prompts of their own, instead of <see cref="Prompt"/>; none where all are of one kind.</summary>
+    public IReadOnlyList<DatasetLabel> Labels { get; init; } = [];
+
     /// <summary>What stands between the prompt and a text; cut off the texts.</summary>
     public string CompletionPrefix { get; init; } = "";
 
@@ -30,6 +33,9 @@ public sealed record DatasetJobConfig
 
     /// <summary>Negatives drawn for each item.</summary>
     public int Negatives { get; init; } = 10;
+
+    /// <summary>Which examples of the pool are an item's negatives.</summary>
+    public NegativeChoice NegativeChoice { get; init; }
 
     /// <summary>Stands between joined negatives.</summary>
     public string NegativeSeparator { get; init; } = " ";
@@ -68,6 +74,24 @@ public sealed record DatasetJobConfig
     [JsonIgnore]
     public int ItemCount => Shard is { } shard ? (Count - shard.Index + shard.Count - 1) / shard.Count : Count;
 
+    /// <summary>
+    /// The label of an item, by its id alone; null where there are none. Multiples of the golden ratio fill the unit interval evenly, so that the shares
+    /// hold for every stretch of items to within a few, whatever sweeps and shards pick out of them.
+    /// </summary>
+    public DatasetLabel? LabelOf(int id)
+    {
+        const double goldenRatio = 0.6180339887498949;
+        double place = (id + 0.5) * goldenRatio % 1 * Labels.Sum(l => l.Share);
+        foreach (var label in Labels)
+        {
+            place -= label.Share;
+            if (place < 0)
+                return label;
+        }
+
+        return Labels.LastOrDefault();
+    }
+
     /// <summary>Throws where a number is outside its range.</summary>
     /// <exception cref="SteerException">One line that names the option.</exception>
     public void Check()
@@ -79,6 +103,10 @@ public sealed record DatasetJobConfig
         Require(NegativeGroup >= 1, "negative-group", NegativeGroup, "at least 1");
         Require(NegativeTokens is null or >= 1, "negative-tokens", NegativeTokens ?? 0, "at least 1");
         Require(Sampling.N == 1, "n", Sampling.N, "1 in a dataset job, where count says how many examples there are");
+        if (Labels.FirstOrDefault(l => !(l.Share > 0 && double.IsFinite(l.Share)) || l.Expert < 0) is { } label)
+            throw new SteerException(FormattableString.Invariant($"label {label.Name} has share {label.Share} and expert {label.Expert}: give a share above 0 and an expert from 0."));
+        if (Labels.Select(l => l.Name).Distinct(StringComparer.Ordinal).Count() < Labels.Count)
+            throw new SteerException("Two labels have the same name: give each its own.");
         if (Shard is { } shard && (shard.Index < 0 || shard.Index >= shard.Count || shard.Count > Count))
             throw new SteerException($"shard is {shard}: give i/n with i from 0 to n - 1, and n no more than count.");
         if (Shard is not null && GrowPool)
@@ -97,6 +125,23 @@ public sealed record DatasetJobConfig
         if (!holds)
             throw new SteerException($"{name} is {value}: give {range}.");
     }
+}
+
+/// <summary>A kind of examples. Its negatives are real and accepted examples of its own where real ones carry its name, else those of no label.</summary>
+/// <param name="Name">As lines of examples name it.</param>
+/// <param name="Prompt">What the model continues.</param>
+/// <param name="Share">Its part of the items, in relation to the shares of the others.</param>
+/// <param name="Expert">Which expert of the engine; see <see cref="GenerationRequest.Expert"/>.</param>
+public sealed record DatasetLabel(string Name, string Prompt, double Share = 1, int Expert = 0);
+
+/// <summary>Which examples of a pool are an item's negatives.</summary>
+public enum NegativeChoice
+{
+    /// <summary>Any, each as likely as the others.</summary>
+    Uniform,
+
+    /// <summary>One that the item's seed draws, and those most similar to it.</summary>
+    Similar,
 }
 
 /// <summary>Every n-th item: those whose id leaves <paramref name="Index"/> when divided by <paramref name="Count"/>.</summary>

@@ -33,6 +33,8 @@ internal sealed record DatasetLine(int Id, int Round, int Attempt, ulong Seed, i
                     json.WriteString("of", rejection.Of);
             }
 
+            if (example.Label is not null)
+                json.WriteString("label", example.Label);
             WriteText(json, example, tokenIds);
             json.WriteNumber("copied_run", example.CopiedRun);
             json.WriteEndObject();

@@ -8,6 +8,9 @@ namespace Steer.Runtime.Datasets;
 /// <summary>manifest.json: what a job is made from. Written before anything else, and compared when a job goes on.</summary>
 internal static class DatasetManifest
 {
+    /// <summary>The member with the command line: the same job may be asked for in many ways, so it is not compared.</summary>
+    public const string CommandName = "command";
+
     private const int Format = 1;
 
     private static readonly JsonSerializerOptions Options = new()
@@ -25,6 +28,7 @@ internal static class DatasetManifest
     {
         ["format"] = Format,
         ["steer"] = typeof(DatasetManifest).Assembly.GetName().Version!.ToString(3),
+        [CommandName] = sources.Command,
         ["device"] = sources.Device,
         ["weights"] = sources.Weights,
         ["hashes"] = new JsonObject(sources.Hashes.OrderBy(h => h.Key, StringComparer.Ordinal).Select(h => KeyValuePair.Create(h.Key, (JsonNode?)h.Value))),
@@ -67,6 +71,7 @@ internal static class DatasetManifest
     {
         var differences = new List<string>();
         Compare("", stored, given, differences);
+        differences.RemoveAll(d => d.StartsWith(CommandName + " ", StringComparison.Ordinal));
         return differences;
     }
 

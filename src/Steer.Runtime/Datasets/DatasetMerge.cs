@@ -46,6 +46,7 @@ public static class DatasetMerge
         }
 
         manifest["merged_from"] = shards.Count;
+        manifest[DatasetManifest.CommandName] = Command(shards);
         var progress = parts[0] with
         {
             Count = config.Count,
@@ -91,6 +92,13 @@ public static class DatasetMerge
         }
 
         return (first!, config!);
+    }
+
+    /// <summary>The commands of all shards; none where one of them has none.</summary>
+    private static string? Command(IReadOnlyList<string> shards)
+    {
+        var commands = shards.Select(s => DatasetManifest.Read(Path.Combine(s, DatasetFolder.ManifestName))[DatasetManifest.CommandName]?.GetValue<string>()).ToList();
+        return commands.Contains(null) ? null : string.Join('\n', commands);
     }
 
     private static List<(DatasetLine Line, string Json)> Lines(IReadOnlyList<string> shards, string name)

@@ -9,6 +9,12 @@ namespace Steer.Runtime.Datasets;
 /// <param name="Weights">How the weights are held, such as bf16; null for how they are stored.</param>
 public sealed record DatasetSources(IReadOnlyList<string> Real, IReadOnlyDictionary<string, string> Hashes, string Device, string? Weights)
 {
+    /// <summary>The label of each real example, null for one that has none; empty where none has.</summary>
+    public IReadOnlyList<string?> RealLabels { get; init; } = [];
+
+    /// <summary>The command line that asks for this job, for its card; null where a program of its own does. Not compared when a job goes on.</summary>
+    public string? Command { get; init; }
+
     /// <summary>Hashes files and folders.</summary>
     /// <param name="real">Real examples.</param>
     /// <param name="paths">What each is and where it lies; those without a path are left out.</param>

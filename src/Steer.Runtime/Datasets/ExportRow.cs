@@ -5,7 +5,7 @@ namespace Steer.Runtime.Datasets;
 
 /// <summary>An example as exports see it.</summary>
 internal sealed record ExportRow(
-    string Line, int Id, string Text, IReadOnlyDictionary<string, string> Fields, int Tokens, string FinishReason, ulong Seed,
+    string Line, int Id, string? Label, string Text, IReadOnlyDictionary<string, string> Fields, int Tokens, string FinishReason, ulong Seed,
     float? Gamma, float Eta, double? Perplexity, int CopiedRun)
 {
     /// <summary>Reads all committed examples; a torn last line is none.</summary>
@@ -45,7 +45,7 @@ internal sealed record ExportRow(
         }
 
         return new ExportRow(
-            text, root.GetProperty("id").GetInt32(), root.GetProperty("text").GetString()!, fields, root.GetProperty("tokens").GetInt32(),
+            text, root.GetProperty("id").GetInt32(), root.TryGetProperty("label", out var label) ? label.GetString() : null, root.GetProperty("text").GetString()!, fields, root.GetProperty("tokens").GetInt32(),
             root.GetProperty("finish_reason").GetString()!, root.GetProperty("seed").GetUInt64(),
             root.TryGetProperty("gamma", out var gamma) ? gamma.GetSingle() : null, root.GetProperty("eta").GetSingle(),
             root.GetProperty("perplexity") is { ValueKind: JsonValueKind.Number } perplexity ? perplexity.GetDouble() : null,

@@ -59,6 +59,12 @@ public sealed record GenerationTask
     /// <summary>Regular expression that a text must match, with a named group for each of its fields; null for any text.</summary>
     public string? Pattern { get; init; }
 
+    /// <summary>JSON schema that a text must match; its members become fields. None for any text.</summary>
+    public JsonElement? Schema { get; init; }
+
+    /// <summary>Kinds of examples, each with a prompt of its own; none where all are of one kind.</summary>
+    public IReadOnlyList<TaskLabel> Labels { get; init; } = [];
+
     /// <summary>The file that the task was read from.</summary>
     [JsonIgnore]
     public string File { get; private init; } = "";
@@ -75,6 +81,7 @@ public sealed record GenerationTask
                 ?? throw new SteerException($"{file}: holds null instead of a task. Give an object with at least a prompt.");
             if (task.Prompt is null || task.Stop is null || task.CompletionPrefix is null)
                 throw new SteerException($"{file}: prompt, stop and completion_prefix cannot be null.");
+            CheckLabels(file, task.Labels);
             if (task.Negatives < 0)
                 throw new SteerException($"{file}: negatives is {task.Negatives}; give at least 0.");
             string full = Path.GetFullPath(file);
@@ -85,6 +92,7 @@ public sealed record GenerationTask
                 Expert = Resolve(full, task.Expert),
                 Real = Resolve(full, task.Real),
                 Heldout = Resolve(full, task.Heldout),
+                Labels = [.. task.Labels.Select(l => l with { Expert = Resolve(full, l.Expert), Real = Resolve(full, l.Real) })],
             };
         }
         catch (JsonException e)
@@ -97,6 +105,35 @@ public sealed record GenerationTask
         }
     }
 
+    private static void CheckLabels(string file, IReadOnlyList<TaskLabel>? labels)
+    {
+        if (labels is null || labels.Any(l => l is null || string.IsNullOrWhiteSpace(l.Name) || string.IsNullOrEmpty(l.Prompt)))
+            throw new SteerException($"{file}: a label has no name or no prompt. Give both to each.");
+        if (labels.Select(l => l.Name).Distinct(StringComparer.Ordinal).Count() < labels.Count)
+            throw new SteerException($"{file}: two labels have the same name. Give each its own.");
+        if (labels.FirstOrDefault(l => !(l.Share > 0 && double.IsFinite(l.Share))) is { } label)
+            throw new SteerException(FormattableString.Invariant($"{file}: the share of label {label.Name} is {label.Share}; give a number above 0."));
+    }
+
     private static string? Resolve(string file, string? path) =>
         path is null ? null : Path.GetFullPath(Path.Combine(Path.GetDirectoryName(file)!, path));
+}
+
+/// <summary>One kind of examples of a task, such as a class that a classifier is to learn.</summary>
+public sealed record TaskLabel
+{
+    /// <summary>As lines of examples name it.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>What the model continues to make one.</summary>
+    public required string Prompt { get; init; }
+
+    /// <summary>Its part of the examples, in relation to the shares of the others.</summary>
+    public double Share { get; init; } = 1;
+
+    /// <summary>Folder of its own expert, relative to the task's file; null for the task's.</summary>
+    public string? Expert { get; init; }
+
+    /// <summary>Real examples of its own, likewise; null for those of the task.</summary>
+    public string? Real { get; init; }
 }

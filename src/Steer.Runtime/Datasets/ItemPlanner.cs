@@ -12,7 +12,8 @@ public readonly record struct DatasetItem(int Id, int Attempt);
 /// <param name="Round">The round that it is part of.</param>
 /// <param name="Request">The request.</param>
 /// <param name="Negatives">Indexes into the pool of the request's negatives.</param>
-public sealed record PlannedItem(DatasetItem Item, int Round, GenerationRequest Request, IReadOnlyList<int> Negatives);
+/// <param name="Label">What kind of example it is to be; null where the job has no labels.</param>
+public sealed record PlannedItem(DatasetItem Item, int Round, GenerationRequest Request, IReadOnlyList<int> Negatives, string? Label);
 
 /// <summary>
 /// From the job, the pool as a round found it, and an item to a request: no state, no clock, so any process that knows the three can make the item.
@@ -33,7 +34,7 @@ public sealed class ItemPlanner(DatasetJobConfig config, Func<string, int>? coun
     }
 
     /// <summary>Plans one item.</summary>
-    /// <param name="pool">The pool as the round found it.</param>
+    /// <param name="pool">The pool as the round found it; that of the item's label.</param>
     /// <param name="round">The round.</param>
     /// <param name="item">The item.</param>
     public PlannedItem Plan(NegativePool pool, int round, DatasetItem item)
@@ -47,18 +48,24 @@ public sealed class ItemPlanner(DatasetJobConfig config, Func<string, int>? coun
 
         // Negatives that push nothing are not drawn: the line would tell of them in vain.
         bool pushes = guidance.Eta > 0 && guidance.Preset == Guidance.GuidancePreset.Steer;
-        int[] negatives = pushes ? WithinBudget(pool, pool.Draw(NegativeSeed(seed, round, item.Id), config.Negatives)) : [];
+        int[] negatives = pushes ? WithinBudget(pool, Choose(pool, NegativeSeed(seed, round, item.Id))) : [];
+        var label = config.LabelOf(item.Id);
         var request = new GenerationRequest
         {
-            Prompt = config.Prompt,
+            Prompt = label?.Prompt ?? config.Prompt,
+            Expert = label?.Expert ?? 0,
             Negatives = [.. negatives.Select(i => pool[i])],
             NegativeSeparator = config.NegativeSeparator,
             Guidance = guidance,
             Sampling = config.Sampling with { LogProbs = 0 },
+            StopWhen = RepetitionLoop.Watch,
             Seed = seed,
         };
-        return new PlannedItem(item, round, request, negatives);
+        return new PlannedItem(item, round, request, negatives, label?.Name);
     }
+
+    private int[] Choose(NegativePool pool, ulong seed) =>
+        config.NegativeChoice == NegativeChoice.Similar ? pool.DrawSimilar(seed, config.Negatives) : pool.Draw(seed, config.Negatives);
 
     private ulong NegativeSeed(ulong seed, int round, int id) => config.NegativeGroup == 1
         ? seed

@@ -39,7 +39,7 @@ internal static class JobReplay
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SteerException($"{folder.Path}: cannot be read ({e.Message.ReplaceLineEndings(" ")}). Mend it and run the same command again.", e);
+            throw SteerException.Unreadable(folder.Path, e, "Mend it and run the same command again.");
         }
     }
 

@@ -7,17 +7,14 @@ namespace Steer.Runtime.Datasets;
 internal sealed class JobState
 {
     private readonly DatasetJobConfig _config;
-    private readonly List<string> _pool;
-    private readonly int _realCount;
-    private readonly List<int> _acceptedIds = [];
+    private readonly LabelPools _pools;
     private readonly SortedDictionary<string, long> _rejected = new(StringComparer.Ordinal);
     private List<DatasetItem> _retries = [];
     private int _nextNew;
 
-    public JobState(DatasetJobConfig config, IReadOnlyList<string> real)
+    public JobState(DatasetJobConfig config, LabelPools pools)
     {
-        (_config, _realCount) = (config, real.Count);
-        _pool = [.. real];
+        (_config, _pools) = (config, pools);
         Round = -1;
         _nextNew = config.Shard?.Index ?? 0;
         BeginRound();
@@ -29,9 +26,6 @@ internal sealed class JobState
     /// <summary>Its items, in order; none where the job is done.</summary>
     public IReadOnlyList<DatasetItem> Items { get; private set; } = [];
 
-    /// <summary>The pool as the round found it.</summary>
-    public NegativePool Pool { get; private set; } = new([]);
-
     /// <summary>Items of the round that are judged.</summary>
     public int Judged { get; private set; }
 
@@ -40,7 +34,7 @@ internal sealed class JobState
     /// <summary>The item to be judged next.</summary>
     public DatasetItem Current => Items[Judged];
 
-    public int Accepted => _acceptedIds.Count;
+    public int Accepted { get; private set; }
 
     /// <summary>Items whose attempts are used up.</summary>
     public int GivenUp { get; private set; }
@@ -51,15 +45,12 @@ internal sealed class JobState
     /// <summary>Texts refused, by reason.</summary>
     public IReadOnlyDictionary<string, long> Rejected => _rejected;
 
-    /// <summary>What stands at a place of the pool, in a word.</summary>
-    public string NameOf(int index) => index < _realCount ? $"real:{index}" : $"item:{_acceptedIds[index - _realCount]}";
-
     /// <summary>The current item is accepted.</summary>
     public void Accept(string text, int tokens)
     {
-        _acceptedIds.Add(Current.Id);
+        Accepted++;
         if (_config.GrowPool)
-            _pool.Add(text);
+            _pools.Add(Current.Id, text);
         Advance(tokens);
     }
 
@@ -92,6 +83,6 @@ internal sealed class JobState
         for (; items.Count < _config.RoundSize && _nextNew < _config.Count; _nextNew += _config.Shard?.Count ?? 1)
             items.Add(new DatasetItem(_nextNew, 0));
         Items = items;
-        Pool = new NegativePool(_pool);
+        _pools.Freeze();
     }
 }

@@ -11,11 +11,12 @@ internal static class ParquetExport
     public static async Task WriteAsync(string path, IReadOnlyList<ExportRow> rows, CancellationToken cancellationToken)
     {
         var (id, text) = (new DataField<int>("id"), new DataField<string>("text", nullable: false));
+        DataField<string>? label = rows.Any(r => r.Label is not null) ? new DataField<string>("label", nullable: true) : null;
         DataField<string>[] fields = [.. ExportRow.FieldNames(rows).Select(f => new DataField<string>(f, nullable: true))];
         var (tokens, finish, seed) = (new DataField<int>("tokens"), new DataField<string>("finish_reason", nullable: false), new DataField<ulong>("seed"));
         var (gamma, eta) = (new DataField<float?>("gamma"), new DataField<float>("eta"));
         var (perplexity, copied) = (new DataField<double?>("perplexity"), new DataField<int>("copied_run"));
-        var schema = new ParquetSchema([id, text, .. fields, tokens, finish, seed, gamma, eta, perplexity, copied]);
+        var schema = new ParquetSchema([id, .. label is null ? Array.Empty<Field>() : [label], text, .. fields, tokens, finish, seed, gamma, eta, perplexity, copied]);
         await using var stream = new FileStream(path, FileMode.Create, FileAccess.ReadWrite, FileShare.None);
         await using var writer = await ParquetWriter.CreateAsync(schema, stream, cancellationToken: cancellationToken).ConfigureAwait(false);
         foreach (var group in rows.Chunk(GroupRows))
@@ -28,6 +29,8 @@ internal static class ParquetExport
             Task Texts(DataField field, Func<ExportRow, string?> value) => columns.WriteAsync(field, group.Select(value).ToArray()!);
 
             await Numbers(id, r => r.Id).ConfigureAwait(false);
+            if (label is not null)
+                await Texts(label, r => r.Label).ConfigureAwait(false);
             await Texts(text, r => r.Text).ConfigureAwait(false);
             foreach (var field in fields)
                 await Texts(field, r => r.Fields.GetValueOrDefault(field.Name)).ConfigureAwait(false);

@@ -14,6 +14,9 @@ public sealed record QualityRules
     /// <summary>Regular expression that a text must match; its named groups become fields. Null for none.</summary>
     public string? Pattern { get; init; }
 
+    /// <summary>JSON schema (2020-12, or the draft that it names) that a text must match; members of the object become fields. Null for none.</summary>
+    public string? Schema { get; init; }
+
     /// <summary>Jaccard similarity of 5-word shingles from which a text is a near duplicate, above 0; 1 refuses only texts with the same shingles.</summary>
     public double NearDuplicate { get; init; } = 0.8;
 
@@ -31,6 +34,8 @@ public sealed record QualityRules
         if (!(NearDuplicate is > 0 and <= 1))
             throw new SteerException(FormattableString.Invariant($"near-duplicate is {NearDuplicate}: give a number above 0 and at most 1."));
         CompilePattern();
+        if (Schema is not null)
+            _ = new SchemaCheck(Schema);
     }
 
     /// <summary>The pattern, or null. It takes time linear in the text, so that no text can hold the job up and no clock decides what matches.</summary>

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Steer.Runtime.Datasets;
 
 /// <summary>Tells texts that fell into a loop: the same words, up to 16 of them, four times in a row, or one word six times.</summary>
@@ -6,6 +8,20 @@ internal static class RepetitionLoop
     private const int LongestPeriod = 16;
     private const int Copies = 4;
     private const int CopiesOfOneWord = 6;
+
+    /// <summary>
+    /// Makes what watches a text while it is made: true once its whole words hold a loop. The last word may still grow, so a text is ended early
+    /// only where it would be refused at its end, and what is accepted does not depend on it.
+    /// </summary>
+    public static Func<string, bool> Watch()
+    {
+        var text = new StringBuilder();
+        return piece =>
+        {
+            text.Append(piece);
+            return piece.AsSpan().IndexOfAny(TextWords.Separators) >= 0 && In(TextWords.OfWhole(text.ToString()));
+        };
+    }
 
     public static bool In(ReadOnlySpan<ulong> words)
     {

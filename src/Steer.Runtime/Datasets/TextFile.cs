@@ -10,13 +10,17 @@ public static class TextFile
     /// <param name="path">A .jsonl or .ndjson file, or any other as plain text.</param>
     /// <param name="fields">Fields of a JSON line that may hold the text, the first found counts; "text" where none is named.</param>
     /// <exception cref="SteerException">The file cannot be read, or a line is not as it should be; names file and line.</exception>
-    public static IReadOnlyList<string> Read(string path, params string[] fields)
+    public static IReadOnlyList<string> Read(string path, params string[] fields) => [.. ReadLabelled(path, fields).Select(t => t.Text)];
+
+    /// <summary>Reads every text with its label: what the field "label" of its JSON line holds, null where there is none.</summary>
+    /// <inheritdoc cref="Read(string, string[])"/>
+    public static IReadOnlyList<LabelledText> ReadLabelled(string path, params string[] fields)
     {
         try
         {
             using var reader = new StreamReader(path, new UTF8Encoding(false, throwOnInvalidBytes: true));
             bool json = Path.GetExtension(path).ToLowerInvariant() is ".jsonl" or ".ndjson";
-            return Read(reader, path, !json ? [] : fields.Length > 0 ? fields : ["text"]);
+            return ReadLabelled(reader, path, !json ? [] : fields.Length > 0 ? fields : ["text"]);
         }
         catch (DecoderFallbackException e)
         {
@@ -24,7 +28,7 @@ public static class TextFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SteerException($"{path}: cannot be read ({e.Message.ReplaceLineEndings(" ")}). Give the path of a text or JSONL file.", e);
+            throw SteerException.Unreadable(path, e, "Give the path of a text or JSONL file.");
         }
     }
 
@@ -33,22 +37,25 @@ public static class TextFile
     /// <param name="name">Named in errors.</param>
     /// <param name="fields">Fields of a JSON line that may hold the text, the first found counts; none for plain lines.</param>
     /// <exception cref="SteerException">A line is no JSON object with such a field.</exception>
-    public static IReadOnlyList<string> Read(TextReader reader, string name, IReadOnlyList<string> fields)
+    public static IReadOnlyList<string> Read(TextReader reader, string name, IReadOnlyList<string> fields) =>
+        [.. ReadLabelled(reader, name, fields).Select(t => t.Text)];
+
+    private static List<LabelledText> ReadLabelled(TextReader reader, string name, IReadOnlyList<string> fields)
     {
-        var texts = new List<string>();
+        var texts = new List<LabelledText>();
         int number = 0;
         while (reader.ReadLine() is { } line)
         {
             number++;
             if (string.IsNullOrWhiteSpace(line))
                 continue;
-            texts.Add(fields.Count == 0 ? line : Field(line, name, number, fields));
+            texts.Add(fields.Count == 0 ? new LabelledText(line, null) : Parse(line, name, number, fields));
         }
 
         return texts;
     }
 
-    private static string Field(string line, string name, int number, IReadOnlyList<string> fields)
+    private static LabelledText Parse(string line, string name, int number, IReadOnlyList<string> fields)
     {
         try
         {
@@ -57,7 +64,7 @@ public static class TextFile
             {
                 if (document.RootElement.ValueKind == JsonValueKind.Object
                     && document.RootElement.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String)
-                    return value.GetString()!;
+                    return new LabelledText(value.GetString()!, Label(document.RootElement));
             }
 
             string names = string.Join(" or ", fields.Select(f => $"\"{f}\""));
@@ -72,4 +79,12 @@ public static class TextFile
             throw new SteerException($"{name}, line {number}: is no JSON. Give one JSON object per line.", e);
         }
     }
+
+    /// <summary>A text as it is, anything else as it is written: 0 and 1 are labels too.</summary>
+    private static string? Label(JsonElement line) => !line.TryGetProperty("label", out var label) || label.ValueKind == JsonValueKind.Null
+        ? null
+        : label.ValueKind == JsonValueKind.String ? label.GetString() : label.GetRawText();
 }
+
+/// <summary>A text of a file, and what kind of example it is; null where the file does not say.</summary>
+public readonly record struct LabelledText(string Text, string? Label);

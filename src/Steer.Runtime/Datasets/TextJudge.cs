@@ -9,6 +9,7 @@ internal sealed class TextJudge
     private readonly QualityRules _rules;
     private readonly Regex? _pattern;
     private readonly string[] _fields;
+    private readonly SchemaCheck? _schema;
     private readonly DuplicateIndex _seen;
     private readonly CommonRuns _real;
     private readonly Func<DatasetExample, string?>? _filter;
@@ -20,6 +21,7 @@ internal sealed class TextJudge
         _rules = rules;
         _pattern = rules.CompilePattern();
         _fields = [.. _pattern?.GetGroupNames().Where(n => !char.IsAsciiDigit(n[0])) ?? []];
+        _schema = rules.Schema is { } schema ? new SchemaCheck(schema) : null;
         _seen = new DuplicateIndex(rules.NearDuplicate);
         _filter = filter;
         _realCount = real.Count;
@@ -43,20 +45,27 @@ internal sealed class TextJudge
         var match = _pattern?.Match(example.Text);
         if (match is { Success: true })
             example = example with { Fields = [.. _fields.Select(f => KeyValuePair.Create(f, match.Groups[f].Value))] };
+        bool fits = true;
+        if (_schema is not null)
+        {
+            fits = _schema.Matches(example.Text, out var members);
+            example = example with { Fields = [.. example.Fields, .. members] };
+        }
+
         example = example with { CopiedRun = _real.Longest(words) };
         var fingerprint = DuplicateIndex.Describe(words);
-        var rejection = Refuse(example, words, match) ?? Repeats(fingerprint)
+        var rejection = Refuse(example, words, match, fits) ?? Repeats(fingerprint)
             ?? (_filter?.Invoke(example) is { } reason ? new Rejection(reason) : null);
         if (rejection is null)
             Remember(example.Id, fingerprint);
         return example with { Rejection = rejection };
     }
 
-    private Rejection? Refuse(DatasetExample example, ulong[] words, Match? match)
+    private Rejection? Refuse(DatasetExample example, ulong[] words, Match? match, bool fitsSchema)
     {
         if (words.Length == 0)
             return new Rejection(Reasons.Empty);
-        if (RepetitionLoop.In(words))
+        if (example.FinishReason == FinishReason.Cut || RepetitionLoop.In(words))
             return new Rejection(Reasons.Loop);
         if (example.FinishReason == FinishReason.Length && !_rules.AllowUnfinished)
             return new Rejection(Reasons.Unfinished);
@@ -64,7 +73,9 @@ internal sealed class TextJudge
             return new Rejection(Reasons.TooShort);
         if (example.Text.Length > _rules.MaxChars)
             return new Rejection(Reasons.TooLong);
-        return match is { Success: false } ? new Rejection(Reasons.Pattern) : null;
+        if (match is { Success: false })
+            return new Rejection(Reasons.Pattern);
+        return fitsSchema ? null : new Rejection(Reasons.Schema);
     }
 
     private Rejection? Repeats(Fingerprint fingerprint)

@@ -12,6 +12,12 @@ public sealed record EngineOptions
     /// <summary>Adapter folder, or a full checkpoint; null for none.</summary>
     public string? Expert { get; init; }
 
+    /// <summary>
+    /// Further experts, adapter folders or full checkpoints: a request says which it wants (<see cref="GenerationRequest.Expert"/>), and texts of
+    /// different experts run in the same batch.
+    /// </summary>
+    public IReadOnlyList<string> MoreExperts { get; init; } = [];
+
     /// <summary>dexperts: adapter folder or full checkpoint of the anti-expert.</summary>
     public string? AntiExpert { get; init; }
 

@@ -23,11 +23,20 @@ public sealed record GenerationRequest
     /// <summary>context-aware: text that comes before the prompt in the branch with the context.</summary>
     public string? Context { get; init; }
 
+    /// <summary>Which expert: 0 for <see cref="EngineOptions.Expert"/>, i for the i-th of <see cref="EngineOptions.MoreExperts"/> (from 1).</summary>
+    public int Expert { get; init; }
+
     /// <summary>How the models steer each other.</summary>
     public GuidanceParams Guidance { get; init; } = new();
 
     /// <summary>How tokens are drawn.</summary>
     public SamplingParams Sampling { get; init; } = new();
+
+    /// <summary>
+    /// Called once for each text; what it gives is called with each piece of the text as it is made, on the engine's thread, and ends the text where
+    /// it is true. It must answer by the pieces alone, which come one for each token, so that a text does not depend on what else runs. Null for none.
+    /// </summary>
+    public Func<Func<string, bool>>? StopWhen { get; init; }
 
     /// <summary>Seed of the first of <see cref="SamplingParams.N"/> texts; the others' are derived from it, see <see cref="Seeds.Derive"/>.</summary>
     public ulong Seed { get; init; }
@@ -41,6 +50,9 @@ public enum FinishReason
 
     /// <summary>The most tokens asked for, or the model's window.</summary>
     Length,
+
+    /// <summary><see cref="GenerationRequest.StopWhen"/>.</summary>
+    Cut,
 }
 
 /// <summary>A token and its log-probability under the guided distribution, in nats.</summary>

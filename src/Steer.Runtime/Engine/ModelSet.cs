@@ -63,6 +63,7 @@ internal sealed class ModelSet : IDisposable
             [
                 (Variant.Expert, options.Expert), (Variant.AntiExpert, options.AntiExpert),
                 (Variant.Amateur, options.Amateur), (Variant.Large, options.Large),
+                .. options.MoreExperts.Select((path, i) => (Variant.MoreExperts + i, (string?)path)),
             ];
             foreach (var (variant, path) in others.Where(o => o.Path is not null).OrderBy(o => Adapter.IsAdapter(o.Path!) ? 0 : 1))
             {
@@ -107,7 +108,7 @@ internal sealed class ModelSet : IDisposable
         if (Tokenizer is not null && TokenizerFiles.AreIn(path) && !Tokenizer.SameAs(Tokenizer.Load(path), out string difference))
             throw new SteerException($"{path}: its tokenizer differs from the base's ({difference}). Models that steer each other must share one.");
         Add(variant, checkpoint, progress);
-        if (variant == Variant.Expert && checkpoint.EosIds.Count > 0)
+        if (variant is Variant.Expert or >= Variant.MoreExperts && checkpoint.EosIds.Count > 0)
             EosIds = checkpoint.EosIds;
     }
 

@@ -16,6 +16,7 @@ internal sealed class PlannedRequest(
         var text = tokenizer is null ? null : new TextAssembler(tokenizer, prompt, request.Sampling.Stop);
         return new Sequence(plan, request.Sampling, maxTokens, Seeds.Derive(request.Seed, sampleIndex), text, sink)
         {
+            StopWhen = request.StopWhen?.Invoke(),
             RequestIndex = requestIndex,
             SampleIndex = sampleIndex,
             Stops = _stops,
@@ -37,11 +38,15 @@ internal sealed class RequestPlanner(
         CheckTokens(request.Sampling);
         if (models.Tokenizer is null && request.Sampling.Stop.Count > 0)
             throw new SteerException("Stop texts need a tokenizer, and the base has none: give --tokenizer, or stop token ids.");
+        if (request.StopWhen is not null && models.Tokenizer is null)
+            throw new SteerException("A check of the text while it is made needs a tokenizer, and the base has none: give --tokenizer.");
+        var expert = ExpertOf(request);
         var prompt = Prompt(request);
         IReadOnlyList<int>? context = request.Context is not { } before ? null
             : request.PromptIds is { } ids ? [.. Encode(before, special: true), .. ids] : Encode(before + Text(request), special: true);
-        var negatives = Negatives(request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, prompt, request.Sampling.MaxTokens, out var warnings);
-        var plan = GuidancePlan.Create(request.Guidance, new GuidanceContexts(prompt, negatives, context), _loaded);
+        var negatives = Negatives(
+            request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, prompt, request.Sampling.MaxTokens, expert, out var warnings);
+        var plan = GuidancePlan.Create(request.Guidance, new GuidanceContexts(prompt, negatives, context), _loaded, expert);
         plan = plan with { Warnings = [.. plan.Warnings, .. warnings], VocabSize = CommonVocab(plan) };
         int maxTokens = CheckRoom(plan, request.Sampling.MaxTokens);
         return new PlannedRequest(request, plan, maxTokens, models.EosIds, models.Tokenizer);
@@ -53,7 +58,8 @@ internal sealed class RequestPlanner(
         CheckIds(request.PromptIds, "The prompt");
         CheckIds(request.CompletionIds, "The text");
         var negatives = Negatives(
-            request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, request.PromptIds, request.CompletionIds.Count, out var warnings);
+            request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, request.PromptIds, request.CompletionIds.Count, Variant.Expert,
+            out var warnings);
         var plan = request.Model is { } model
             ? new GuidancePlan([new Branch(model.ToString().ToLowerInvariant(), model, request.PromptIds, 1)], 0, 0, 0, request.Guidance.Floor, [])
             : GuidancePlan.Create(request.Guidance, new GuidanceContexts(request.PromptIds, negatives, null), _loaded);
@@ -96,6 +102,15 @@ internal sealed class RequestPlanner(
     }
 
     private int CommonVocab(GuidancePlan plan) => plan.Branches.Min(b => models[b.Variant].Config.VocabSize);
+
+
+    private Variant ExpertOf(GenerationRequest request)
+    {
+        var expert = request.Expert == 0 ? Variant.Expert : Variant.MoreExperts + (request.Expert - 1);
+        return request.Expert == 0 || (request.Expert > 0 && _loaded.Contains(expert))
+            ? expert
+            : throw new SteerException($"A request asks for expert {request.Expert}, and the engine has no such one: see {nameof(EngineOptions.MoreExperts)}.");
+    }
 
     /// <summary>Most tokens that the window of every branch leaves, at most <paramref name="asked"/>; checks that the cache and a step can hold them.</summary>
     private int CheckRoom(GuidancePlan plan, int? asked)
@@ -150,7 +165,7 @@ internal sealed class RequestPlanner(
     /// </summary>
     private IReadOnlyList<IReadOnlyList<int>> Negatives(
         IReadOnlyList<int>? ids, IReadOnlyList<string> texts, string separator, GuidanceParams guidance, IReadOnlyList<int> prompt, int? maxTokens,
-        out IReadOnlyList<string> warnings)
+        Variant expert, out IReadOnlyList<string> warnings)
     {
         warnings = [];
         if (ids is not null)
@@ -161,7 +176,7 @@ internal sealed class RequestPlanner(
 
         if (texts.Count == 0)
             return [];
-        int window = models[_loaded.Contains(Variant.Expert) ? Variant.Expert : Variant.Base].Config.MaxPositions;
+        int window = models[_loaded.Contains(expert) ? expert : Variant.Base].Config.MaxPositions;
         int room = maxTokens is { } tokens && tokens <= window - prompt.Count ? window + 1 - tokens : window / 2;
         int[] begin = models.BosId is { } bos && prompt[0] == bos ? [bos] : [];
         var contexts = guidance.Combination == NegativeCombination.Joined

@@ -52,6 +52,9 @@ internal sealed class Sequence
     /// <summary>Tokens that are taken instead of drawn ones (a text is scored, not made); null to draw.</summary>
     public IReadOnlyList<int>? Forced { get; init; }
 
+    /// <summary>Sees each piece of the text, and ends it where it is true; null for none.</summary>
+    public Func<string, bool>? StopWhen { get; init; }
+
     /// <summary>The sink wants the raw logits of every step.</summary>
     public bool KeepLogits { get; init; }
 

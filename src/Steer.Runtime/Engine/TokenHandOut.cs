@@ -84,7 +84,14 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
             reason = FinishReason.Stop;
         else if (sequence.Generated.Count >= sequence.MaxTokens)
             reason = sequence.Text?.Flush() == true ? FinishReason.Stop : FinishReason.Length;
-        sequence.Sink.OnToken(sequence, token, sequence.Text?.Release(final: reason is not null) ?? "", reason);
+        string piece = sequence.Text?.Release(final: reason is not null) ?? "";
+        if (reason is null && sequence.StopWhen?.Invoke(piece) == true)
+        {
+            reason = FinishReason.Cut;
+            piece += sequence.Text!.Release(final: true);
+        }
+
+        sequence.Sink.OnToken(sequence, token, piece, reason);
         return reason is not null;
     }
 

@@ -17,6 +17,9 @@ public enum Variant
 
     /// <summary>proxy: the large model that is steered.</summary>
     Large,
+
+    /// <summary>The first of <see cref="Engine.EngineOptions.MoreExperts"/>; the others have the values that follow.</summary>
+    MoreExperts = 16,
 }
 
 /// <summary>One branch of a guided sequence: a model, a context, and a weight.</summary>

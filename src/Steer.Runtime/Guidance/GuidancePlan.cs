@@ -33,11 +33,13 @@ internal sealed record GuidancePlan(
     /// <param name="parameters">Checked here.</param>
     /// <param name="contexts">Tokenised contexts.</param>
     /// <param name="loaded">Models at hand; the base is always among them.</param>
+    /// <param name="expert">Which of them is the expert, where it is loaded.</param>
     /// <exception cref="SteerException">A parameter is out of range, or the preset needs a model or context that is missing.</exception>
-    public static GuidancePlan Create(GuidanceParams parameters, GuidanceContexts contexts, IReadOnlySet<Variant> loaded)
+    public static GuidancePlan Create(
+        GuidanceParams parameters, GuidanceContexts contexts, IReadOnlySet<Variant> loaded, Variant expert = Variant.Expert)
     {
         parameters.Check();
-        var plan = new Builder(parameters, contexts, loaded);
+        var plan = new Builder(parameters, contexts, loaded, expert);
         switch (parameters.Preset)
         {
             case GuidancePreset.Plain:
@@ -84,17 +86,21 @@ internal sealed record GuidancePlan(
         return plan.Build();
     }
 
-    private sealed class Builder(GuidanceParams parameters, GuidanceContexts contexts, IReadOnlySet<Variant> loaded)
+    private sealed class Builder(GuidanceParams parameters, GuidanceContexts contexts, IReadOnlySet<Variant> loaded, Variant expert)
     {
         private readonly List<Branch> _branches = [];
         private readonly List<string> _warnings = [];
 
         /// <summary>The model that plain text comes from.</summary>
-        public Variant Main => loaded.Contains(Variant.Expert) ? Variant.Expert : Variant.Base;
+        public Variant Main => loaded.Contains(expert) ? expert : Variant.Base;
 
-        public Variant Need(Variant variant) => loaded.Contains(variant)
-            ? variant
-            : throw new SteerException($"Preset {Name(parameters.Preset)} needs a model that is not loaded: give --{Name(variant)} DIR.");
+        public Variant Need(Variant variant)
+        {
+            var wanted = variant == Variant.Expert ? expert : variant;
+            return loaded.Contains(wanted)
+                ? wanted
+                : throw new SteerException($"Preset {Name(parameters.Preset)} needs a model that is not loaded: give --{Name(variant)} DIR.");
+        }
 
         /// <summary>expert 1 + gamma, base -gamma, negative -eta; sum-to-one: expert 1 + gamma + eta.</summary>
         public void Steer()
@@ -155,6 +161,7 @@ internal sealed record GuidancePlan(
         private static string Name(Variant variant) => variant switch
         {
             Variant.AntiExpert => "anti-expert",
+            >= Variant.MoreExperts => "expert",
             _ => variant.ToString().ToLowerInvariant(),
         };
 

@@ -167,7 +167,7 @@ public sealed class DatasetJobTests : IClassFixture<DatasetJobTests.Undisturbed>
     [Fact]
     public async Task The_callers_filter_refuses_and_its_word_is_counted()
     {
-        using var job = DatasetJob.Open(Config with { Count = 4, MaxAttempts = 2 }, Sources, _folder, filter: e => e.Id == 2 ? "third" : null);
+        using var job = DatasetJob.Open(Config with { Count = 4, MaxAttempts = 2 }, Sources, _folder, hooks: new DatasetHooks { Filter = e => e.Id == 2 ? "third" : null });
         var ids = new List<int>();
         await foreach (var example in job.RunAsync(_reference.Engine))
             ids.Add(example.Id);
@@ -176,6 +176,47 @@ public sealed class DatasetJobTests : IClassFixture<DatasetJobTests.Undisturbed>
         Assert.True(job.Progress.Done);
         Assert.Equal(4, job.Progress.Accepted + job.Progress.GivenUp);
         Assert.Equal(job.Progress.Accepted, DatasetProgress.Read(_folder).Accepted);
+    }
+
+    /// <summary>With the caller's embedding, which sees every real and accepted text once in each process; a job that is gone on with ends the same.</summary>
+    [Fact]
+    public async Task Most_similar_negatives_are_told_by_the_callers_embedding()
+    {
+        // Texts are as similar as their lengths.
+        static float[] Embed(string text) => [MathF.Cos(text.Length * 0.02f), MathF.Sin(text.Length * 0.02f)];
+        var config = Config with { Count = 12, NegativeChoice = NegativeChoice.Similar };
+        var texts = Sources.Real.Select((text, i) => ($"real:{i}", text)).ToDictionary();
+        async Task RunAsync(string folder, int most)
+        {
+            using var job = DatasetJob.Open(config, Sources, folder, hooks: new DatasetHooks { Embed = Embed });
+            await foreach (var example in job.RunAsync(_reference.Engine))
+            {
+                if (--most == 0)
+                    return;
+            }
+        }
+
+        await RunAsync(Path.Combine(_folder, "whole"), int.MaxValue);
+        await RunAsync(Path.Combine(_folder, "parts"), 7);
+        await RunAsync(Path.Combine(_folder, "parts"), int.MaxValue);
+        foreach (string name in Files)
+            Assert.Equal(File.ReadAllText(Path.Combine(_folder, "whole", name)), File.ReadAllText(Path.Combine(_folder, "parts", name)));
+
+        foreach (var line in File.ReadLines(Path.Combine(_folder, "whole", Files[0])).Select(l => System.Text.Json.JsonDocument.Parse(l).RootElement).Where(l => l.GetProperty("round").GetInt32() == 0))
+        {
+            string[] negatives = [.. line.GetProperty("negatives").EnumerateArray().Select(n => n.GetString()!)];
+            int anchor = texts[negatives[0]].Length;
+            int[] nearest = [.. texts.Where(t => t.Key != negatives[0]).Select(t => Math.Abs(t.Value.Length - anchor)).Order().Take(2)];
+            Assert.Equal(nearest, negatives.Skip(1).Select(n => Math.Abs(texts[n].Length - anchor)).Order());
+        }
+    }
+
+    [Fact]
+    public void An_embedding_of_another_length_is_refused()
+    {
+        var hooks = new DatasetHooks { Embed = text => new float[1 + (text.Length % 2)] };
+        var error = Assert.Throws<SteerException>(() => DatasetJob.Open(Config with { NegativeChoice = NegativeChoice.Similar }, Sources, _folder, hooks: hooks));
+        Assert.Contains("The embedding of real:", error.Message, StringComparison.Ordinal);
     }
 
     private static SteerEngine Load(int batch, int threads) => SteerEngine.Load(new EngineOptions

@@ -126,6 +126,70 @@ public class TextQualityTests
         Assert.Equal(Reasons.Pattern, judge.Judge(Example(0, "Where is it?\nA. here\nB. there\nAnswer: A")).Rejection!.Reason);
     }
 
+    [Fact]
+    public void A_schema_refuses_what_it_does_not_allow_and_gives_members_as_fields()
+    {
+        var rules = new QualityRules
+        {
+            Schema = """
+                {"type": "object", "required": ["question", "answer"], "additionalProperties": false, "$defs": {"choice": {"enum": ["A", "B"]}},
+                 "properties": {"question": {"type": "string", "minLength": 5}, "answer": {"$ref": "#/$defs/choice"}, "tags": {"type": "array"}}}
+                """,
+        };
+        rules.Check();
+        var judge = new TextJudge(rules, [], filter: null);
+        DatasetExample Judge(string text) => judge.Judge(Example(1, text));
+        var good = Judge("""{"question": "What is \"it\"?", "answer": "B", "tags": ["x", 1]}""");
+        Assert.Null(good.Rejection);
+        Assert.Equal([new("question", "What is \"it\"?"), new("answer", "B"), new("tags", """["x", 1]""")], good.Fields);
+        foreach (string bad in (string[])
+            [
+                """{"question": "What is it?", "answer": "C"}""", """{"question": "What", "answer": "A"}""", """{"question": "What is it?"}""", "plain text here",
+                """{"question": "What is it?", "answer": "A"} and more""", """{"question": "What is it?", "answer": "A", "other": 1}""", """["A"]""", """{"question""",
+            ])
+        {
+            var example = Judge(bad);
+            Assert.Equal((Reasons.Schema, 0), (example.Rejection?.Reason, example.Fields.Count));
+        }
+    }
+
+    [Theory]
+    [InlineData("no json")]
+    [InlineData("""{"type": "nothing"}""")]
+    [InlineData("""{"pattern": "("}""")]
+    [InlineData("""{"$ref": "#/nowhere"}""")]
+    [InlineData("""{"$ref": "https://example.org/schema.json"}""")]
+    public void What_is_no_schema_is_refused(string schema) =>
+        Assert.Contains("schema", Assert.Throws<SteerException>(() => new QualityRules { Schema = schema }.Check()).Message, StringComparison.Ordinal);
+
+    /// <summary>For texts cut at any place: what the watch ends is refused as a loop in the end, and no later than a word after it began to be one.</summary>
+    [Fact]
+    public void A_loop_is_seen_while_the_text_is_made()
+    {
+        foreach (string text in (string[])
+            [
+                "It is of the star of the star of the star of the star of the star and so on.", "no no no no no nothing", "no, no, no, no, no, no, no more",
+                "A text without any of it, but with the same words at the end of it, at the end of it.",
+            ])
+        {
+            for (int size = 1; size < 7; size++)
+            {
+                var watch = RepetitionLoop.Watch();
+                int seen = -1;
+                for (int at = 0; at < text.Length && seen < 0; at += size)
+                {
+                    if (watch(text[at..Math.Min(text.Length, at + size)]))
+                        seen = Math.Min(text.Length, at + size);
+                }
+
+                int first = Enumerable.Range(1, text.Length).Where(end => end == text.Length || !char.IsLetter(text[end])).FirstOrDefault(end => RepetitionLoop.In(TextWords.Of(text[..end])), -1);
+                Assert.Equal(first >= 0, seen >= 0);
+                if (seen >= 0)
+                    Assert.InRange(seen, first, first + 1 + size);
+            }
+        }
+    }
+
     [Theory]
     [InlineData("(")]
     [InlineData("a(?=b)")]

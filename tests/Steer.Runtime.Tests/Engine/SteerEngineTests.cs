@@ -42,6 +42,37 @@ public sealed class SteerEngineTests : IDisposable
         Assert.All(tokens.SkipLast(1), t => Assert.Null(t.Result));
     }
 
+    /// <summary>A check of the text ends it at the same token for any batch, and sees every piece of it.</summary>
+    [Fact]
+    public async Task A_text_is_ended_by_its_own_check()
+    {
+        var whole = (await All(Request(seed: 3)))[0];
+        var seen = new List<string>();
+        Func<string, bool> Watch()
+        {
+            seen.Clear();
+            return piece =>
+            {
+                seen.Add(piece);
+                return string.Concat(seen).Contains(' ', StringComparison.Ordinal) && seen.Count >= 4;
+            };
+        }
+
+        var cut = (await All(Request(seed: 3) with { StopWhen = Watch }))[0];
+        Assert.Equal(FinishReason.Cut, cut.FinishReason);
+        Assert.Equal(whole.TokenIds.Take(4), cut.TokenIds);
+        Assert.Equal(string.Concat(seen), cut.Text);
+
+        // Beside others, and with a stop text that holds pieces back: the text keeps what was held.
+        var others = Task.WhenAll(Enumerable.Range(10, 12).Select(i => All(Request(seed: i))));
+        Assert.Equal(cut.TokenIds, (await All(Request(seed: 3) with { StopWhen = Watch }))[0].TokenIds);
+        await others;
+        var held = (await All(Request(seed: 3, s => s with { Stop = ["never to be seen"] }) with { StopWhen = () => _ => true }))[0];
+        Assert.Equal((FinishReason.Cut, 1), (held.FinishReason, held.TokenIds.Count));
+        Assert.StartsWith(held.Text, whole.Text, StringComparison.Ordinal);
+        Assert.NotEmpty(held.Text);
+    }
+
     [Fact]
     public async Task Negatives_that_the_window_does_not_hold_are_left_out_whole_and_it_is_said()
     {

@@ -1,0 +1,57 @@
+using System.Text.Json;
+using Json.Schema;
+
+namespace Steer.Runtime.Datasets;
+
+/// <summary>A JSON schema that texts must match.</summary>
+internal sealed class SchemaCheck
+{
+    private readonly JsonSchema _schema;
+
+    /// <exception cref="SteerException">It is no schema. References to documents of others are not fetched.</exception>
+    public SchemaCheck(string schema)
+    {
+        try
+        {
+            _schema = JsonSchema.FromText(schema, new BuildOptions { SchemaRegistry = new SchemaRegistry(), Dialect = Dialect.Draft202012 });
+
+            // A keyword that is wrong, or a reference that leads nowhere, may show only when it is used.
+            using var anything = JsonDocument.Parse("{}");
+            _schema.Evaluate(anything.RootElement);
+        }
+        catch (Exception e) when (e is JsonException or JsonSchemaException or RefResolutionException or ArgumentException or InvalidOperationException)
+        {
+            throw new SteerException($"The schema is no JSON schema: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+    }
+
+    /// <summary>Whether a text is JSON that the schema allows.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="members">Members of the object, where it is one: texts as they are, anything else as JSON.</param>
+    public bool Matches(string text, out IReadOnlyList<KeyValuePair<string, string>> members)
+    {
+        members = [];
+        try
+        {
+            using var json = JsonDocument.Parse(text);
+            if (!_schema.Evaluate(json.RootElement).IsValid)
+                return false;
+            if (json.RootElement.ValueKind == JsonValueKind.Object)
+            {
+                members =
+                [
+                    .. json.RootElement.EnumerateObject()
+                        .Select(m => KeyValuePair.Create(m.Name, m.Value.ValueKind == JsonValueKind.String ? m.Value.GetString()! : m.Value.GetRawText()))
+                        .DistinctBy(m => m.Key),
+                ];
+            }
+
+            return true;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // No JSON, or text in it that is no Unicode.
+            return false;
+        }
+    }
+}
