@@ -16,7 +16,8 @@ public sealed class Paging
     /// <param name="layers">Layers of the cache.</param>
     /// <param name="kvHeads">Key and value heads.</param>
     /// <param name="headDim">Width of a head.</param>
-    public Paging(Workspace work, int[] lengths, int layers, int kvHeads, int headDim)
+    /// <param name="type">How the cache holds its numbers.</param>
+    public Paging(Workspace work, int[] lengths, int layers, int kvHeads, int headDim, DType type = DType.F32)
     {
         _work = work;
         int[] counts = [.. lengths.Select(n => (n + BlockSize - 1) / BlockSize)];
@@ -25,7 +26,7 @@ public sealed class Paging
         var order = new Queue<int>(Enumerable.Range(0, total).OrderBy(b => (b * 7919) % 65537 % 13).ThenByDescending(b => b));
         _blocks = [.. counts.Select(n => Enumerable.Range(0, n).Select(_ => order.Dequeue()).ToArray())];
         _stride = counts.Max() + 1;
-        Cache = work.Own(work.Device.CreateKvCache(new KvCacheShape(layers, total, kvHeads, headDim)));
+        Cache = work.Own(work.Device.CreateKvCache(new KvCacheShape(layers, total, kvHeads, headDim, type)));
     }
 
     public KvCache Cache { get; }

@@ -3,59 +3,118 @@ using System.Runtime.CompilerServices;
 namespace Steer.Kernels.Host;
 
 /// <summary>
-/// Keys [layer][kv head][block][head dim][16] and values [layer][kv head][plane of 32 columns][block][16][32]: the scores of a block's 16 positions
-/// are one vector, and values lie in the panels of a tile. Attention goes through neighbouring blocks of a context from front to back, in one
-/// run of memory for each head and plane: at half the speed and less if it has to jump. The last plane is filled up with zeros.
+/// Records [layer][kv head][block], each with a head's keys [head dim][16], its values [planes of 32 columns][16][32] and, of 8-bit numbers, the float32
+/// scales of its keys [16] and of its values [16]: the scores of a block's 16 positions are one vector, and values lie in the panels of a tile. Blocks of
+/// a context that follow each other are read as one run of memory. The last plane is filled up with zeros.
 /// </summary>
 internal sealed unsafe class HostKvCache : KvCache
 {
+    /// <summary>Columns of a plane of values.</summary>
+    public const int PlaneWidth = 32;
+
     private const int BlockSize = KvCacheShape.BlockSize;
-    private const int PlaneWidth = HostWeight.PanelWidth;
+    private const int CacheLine = 64;
 
-    private readonly HostBuffer<float> _keys;
-    private readonly HostBuffer<float> _values;
-    private readonly int _planes;
+    private readonly HostBuffer<byte> _records;
 
+    /// <exception cref="ArgumentException">The type is none of F32, BF16 and Int8.</exception>
+    /// <exception cref="OutOfMemoryException">The process may not have that much.</exception>
     public HostKvCache(KvCacheShape shape)
         : base(shape)
     {
-        _planes = (shape.HeadDim + PlaneWidth - 1) / PlaneWidth;
-        long positions = checked((long)shape.NumLayers * shape.NumKvHeads * shape.NumBlocks * BlockSize);
-        _keys = new HostBuffer<float>(checked(positions * shape.HeadDim));
-        _values = new HostBuffer<float>(checked(positions * _planes * PlaneWidth));
+        NumberSize = shape.Type switch
+        {
+            DType.F32 => sizeof(float),
+            DType.BF16 => sizeof(ushort),
+            DType.Int8 => sizeof(sbyte),
+            _ => throw new ArgumentException($"Keys and values cannot be held as {shape.Type}: F32, BF16 and Int8 are possible.", nameof(shape)),
+        };
+        int planes = (shape.HeadDim + PlaneWidth - 1) / PlaneWidth;
+        PlaneBytes = BlockSize * PlaneWidth * NumberSize;
+        ValuesOffset = RoundUp(BlockSize * shape.HeadDim * NumberSize);
+        ScalesOffset = ValuesOffset + (planes * PlaneBytes);
+        RecordBytes = ScalesOffset + (shape.Type == DType.Int8 ? 2 * BlockSize * sizeof(float) : 0);
+        _records = new HostBuffer<byte>(checked((long)shape.NumLayers * shape.NumKvHeads * shape.NumBlocks * RecordBytes));
     }
 
-    /// <summary>Elements from one plane of values to the next.</summary>
-    public long ValuePlane => (long)Shape.NumBlocks * BlockSize * PlaneWidth;
+    /// <summary>Bytes of a number.</summary>
+    public int NumberSize { get; }
 
-    /// <summary>A head's keys in a block [head dim][16].</summary>
-    public float* Keys(int layer, int head, int block) =>
-        _keys.Data + ((((((long)layer * Shape.NumKvHeads) + head) * Shape.NumBlocks) + block) * BlockSize * Shape.HeadDim);
+    /// <summary>Bytes from a record to the next block's.</summary>
+    public int RecordBytes { get; }
 
-    /// <summary>The first 32 columns of a head's values in a block [16][32].</summary>
-    public float* Values(int layer, int head, int block) =>
-        _values.Data + ((((long)layer * Shape.NumKvHeads) + head) * _planes * ValuePlane) + ((long)block * BlockSize * PlaneWidth);
+    /// <summary>Bytes from a record's start, where the keys are, to its values.</summary>
+    public int ValuesOffset { get; }
+
+    /// <summary>Bytes from one plane of values to the next.</summary>
+    public int PlaneBytes { get; }
+
+    /// <summary>Bytes from a record's start to the scales of its keys; those of its values follow.</summary>
+    public int ScalesOffset { get; }
+
+    /// <summary>The record of a head's block.</summary>
+    public byte* Record(int layer, int head, int block) =>
+        _records.Data + (((((long)layer * Shape.NumKvHeads) + head) * Shape.NumBlocks) + block) * RecordBytes;
 
     /// <summary>Writes a head's key and value [head dim] at slot block * 16 + position.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Write(int layer, int head, int slot, float* key, float* value)
     {
-        int block = slot / BlockSize, position = slot % BlockSize;
-        float* keys = Keys(layer, head, block) + position;
-        for (int i = 0; i < Shape.HeadDim; i++)
-            keys[i * BlockSize] = key[i];
-        float* values = Values(layer, head, block) + (position * PlaneWidth);
-        for (int column = 0; column < Shape.HeadDim; column += PlaneWidth, values += ValuePlane)
+        byte* record = Record(layer, head, slot / BlockSize);
+        int position = slot % BlockSize;
+        byte* keys = record + (position * NumberSize), values = record + ValuesOffset + (position * PlaneWidth * NumberSize);
+        switch (Shape.Type)
         {
-            int count = Math.Min(PlaneWidth, Shape.HeadDim - column);
-            new ReadOnlySpan<float>(value + column, count).CopyTo(new Span<float>(values, count));
+            case DType.F32:
+                Write((float*)keys, (float*)values, key, value);
+                break;
+            case DType.BF16:
+                Narrow(keys, values, key, value);
+                break;
+            default:
+                float* scales = (float*)(record + ScalesOffset) + position;
+                Quantise((sbyte*)keys, (sbyte*)values, key, value, scales);
+                break;
         }
     }
 
     /// <inheritdoc/>
-    public override void Dispose()
+    public override void Dispose() => _records.Dispose();
+
+    private static int RoundUp(int bytes) => (bytes + CacheLine - 1) / CacheLine * CacheLine;
+
+    private void Narrow(byte* keys, byte* values, float* key, float* value)
     {
-        _keys.Dispose();
-        _values.Dispose();
+        int count = Shape.HeadDim;
+        ushort* narrow = stackalloc ushort[2 * count];
+        for (int i = 0; i < count; i++)
+        {
+            narrow[i] = DTypeExtensions.NarrowBF16(key[i]);
+            narrow[count + i] = DTypeExtensions.NarrowBF16(value[i]);
+        }
+        Write((ushort*)keys, (ushort*)values, narrow, narrow + count);
+    }
+
+    private void Quantise(sbyte* keys, sbyte* values, float* key, float* value, float* scales)
+    {
+        int count = Shape.HeadDim;
+        sbyte* narrow = stackalloc sbyte[2 * count];
+        scales[0] = Quantise(key, narrow, count);
+        scales[BlockSize] = Quantise(value, narrow + count, count);
+        Write(keys, values, narrow, narrow + count);
+    }
+
+    private static float Quantise(float* x, sbyte* q, int count) =>
+        BlockQuantizer.Activations(new ReadOnlySpan<float>(x, count), new Span<sbyte>(q, count));
+
+    // A key goes down a column of the block, a value along a row of each plane.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Write<T>(T* keys, T* values, T* key, T* value)
+        where T : unmanaged
+    {
+        int count = Shape.HeadDim;
+        for (int i = 0; i < count; i++)
+            keys[i * BlockSize] = key[i];
+        for (int column = 0; column < count; column += PlaneWidth, values += BlockSize * PlaneWidth)
+            Unsafe.CopyBlockUnaligned(values, value + column, (uint)(Math.Min(PlaneWidth, count - column) * sizeof(T)));
     }
 }

@@ -1,0 +1,282 @@
+using System.Runtime.CompilerServices;
+
+namespace Steer.Kernels.Host;
+
+/// <summary>
+/// One thread's work on attention. A query is one head of one row; all query heads of a kv head go through its keys and values together, in tiles of
+/// as many queries as the registers hold.
+/// </summary>
+internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
+{
+    private const int Chunk = AttentionArgs.Chunk;
+    private const int BlockSize = KvCacheShape.BlockSize;
+    private const int BlocksInChunk = Chunk / BlockSize;
+
+    // Room for a number of each query of a tile, in whole vectors.
+    private const int TileLanes = 16;
+
+    // Maximum and sum follow the values of a chunk that is kept apart, in a cache line of their own.
+    private const int PartLength = 16;
+
+    private readonly Scratch<float> _queries = new();
+    private readonly Scratch<float> _totals = new();
+    private readonly Scratch<float> _tile = new();
+
+    /// <summary>Numbers of a query's chunk that is kept apart: the summed values, whole planes of them, the maximum and the sum of the weights.</summary>
+    public static int RecordLength(int headDim) => Width(headDim) + PartLength;
+
+    /// <summary>Runs an item that has all that its rows see.</summary>
+    public void Run(in AttentionArgs args, in AttentionItem item, int kvHead)
+    {
+        int headDim = args.Cache.Shape.HeadDim, width = Width(headDim), queries = item.Rows * args.HeadsPerKvHead, lanes = queries + TileLanes;
+        float* values = _totals.Reserve(((long)queries * width) + (2 * lanes));
+        float* maxima = values + (queries * width), sums = maxima + lanes;
+        new Span<float>(maxima, lanes).Fill(float.NegativeInfinity);
+        new Span<float>(sums, lanes).Clear();
+        Pack(args, item, kvHead);
+        for (int chunk = item.FirstChunk; chunk < item.EndChunk; chunk++)
+        {
+            for (int first = 0; first < queries;)
+            {
+                int count = TileOf(first, queries);
+                var tile = new TileMemory(_tile, tiles.MaxQueries, width);
+                RunChunk(args, item, kvHead, chunk, first, count, tile);
+                Join(values + (first * width), maxima + first, sums + first, tile, count, width);
+                first += count;
+            }
+        }
+
+        for (int query = 0; query < queries; query++)
+            AttentionSoftmax.Scale(values + (query * width), 1 / sums[query], Output(args, item, kvHead, query), headDim);
+    }
+
+    /// <summary>Runs an item that has only part of what its rows see, and keeps its chunks apart.</summary>
+    public void RunParts(in AttentionArgs args, in AttentionItem item, int kvHead, AttentionPlan plan, float* records)
+    {
+        int width = Width(args.Cache.Shape.HeadDim), share = args.HeadsPerKvHead, queries = item.Rows * share;
+        Pack(args, item, kvHead);
+        for (int chunk = item.FirstChunk; chunk < item.EndChunk; chunk++)
+        {
+            for (int first = 0; first < queries;)
+            {
+                int count = TileOf(first, queries);
+                var tile = new TileMemory(_tile, tiles.MaxQueries, width);
+                RunChunk(args, item, kvHead, chunk, first, count, tile);
+                for (int i = 0; i < count; i++, first++)
+                {
+                    float* record = Record(args, plan, records, item.FirstRow + (first / share), (kvHead * share) + (first % share), chunk);
+                    Unsafe.CopyBlockUnaligned(record, tile.Values + (i * width), (uint)(width * sizeof(float)));
+                    record[width] = tile.Maxima[i];
+                    record[width + 1] = tile.Sums[i];
+                }
+            }
+        }
+    }
+
+    /// <summary>Joins the chunks of a row for the query heads of a kv head.</summary>
+    public void Join(in AttentionArgs args, int row, int kvHead, AttentionPlan plan, float* records)
+    {
+        int headDim = args.Cache.Shape.HeadDim, width = Width(headDim);
+        float* values = _totals.Reserve(width + (2 * TileLanes));
+        float* maximum = values + width, sum = maximum + TileLanes;
+        var part = new TileMemory(_tile, tiles.MaxQueries, width);
+        part.Clear();
+        for (int i = 0; i < args.HeadsPerKvHead; i++)
+        {
+            int head = (kvHead * args.HeadsPerKvHead) + i;
+            *maximum = float.NegativeInfinity;
+            *sum = 0;
+            for (int chunk = args.FirstChunk(row); chunk < args.EndChunk(row); chunk++)
+            {
+                float* record = Record(args, plan, records, row, head, chunk);
+                *part.Maxima = record[width];
+                *part.Sums = record[width + 1];
+                Join(values, maximum, sum, part with { Values = record }, 1, width);
+            }
+            AttentionSoftmax.Scale(values, 1 / *sum, args.Y.Row(row) + (head * headDim), headDim);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _queries.Dispose();
+        _totals.Dispose();
+        _tile.Dispose();
+    }
+
+    private static int Width(int headDim) => (headDim + HostKvCache.PlaneWidth - 1) / HostKvCache.PlaneWidth * HostKvCache.PlaneWidth;
+
+    private static float* Record(in AttentionArgs args, AttentionPlan plan, float* records, int row, int head, int chunk) =>
+        records + ((plan.FirstRecord(row) + ((long)head * args.EndChunk(row)) + chunk) * RecordLength(args.Cache.Shape.HeadDim));
+
+    private static float* Output(in AttentionArgs args, in AttentionItem item, int kvHead, int query)
+    {
+        int share = args.HeadsPerKvHead;
+        return args.Y.Row(item.FirstRow + (query / share)) + (((kvHead * share) + (query % share)) * args.Cache.Shape.HeadDim);
+    }
+
+    // Adds a tile's chunk to what its queries have of the chunks before.
+    private static void Join(float* values, float* maxima, float* sums, TileMemory tile, int count, int width)
+    {
+        bool* seen = stackalloc bool[count];
+        bool* begun = stackalloc bool[count];
+        for (int i = 0; i < count; i++)
+        {
+            seen[i] = tile.Sums[i] != 0;
+            begun[i] = sums[i] != 0;
+        }
+        AttentionSoftmax.Join(maxima, sums, tile.Maxima, tile.Sums, count);
+        for (int i = 0; i < count; i++, values += width)
+        {
+            float* added = tile.Values + (i * width);
+            if (seen[i] && begun[i])
+                AttentionSoftmax.Add(values, tile.Sums[i], added, tile.Maxima[i], width);
+            else if (seen[i])
+                Unsafe.CopyBlockUnaligned(values, added, (uint)(width * sizeof(float)));
+        }
+    }
+
+    // Tiles of nearly the same size, none of them larger than the largest.
+    private int TileOf(int first, int queries)
+    {
+        int left = queries - first, count = (left + tiles.MaxQueries - 1) / tiles.MaxQueries;
+        return (left + count - 1) / count;
+    }
+
+    // The queries of each tile in its order, one tile after the other.
+    private void Pack(in AttentionArgs args, in AttentionItem item, int kvHead)
+    {
+        int headDim = args.Cache.Shape.HeadDim, share = args.HeadsPerKvHead, queries = item.Rows * share;
+        float* packed = _queries.Reserve((long)queries * headDim);
+        float** rows = stackalloc float*[tiles.MaxQueries];
+        for (int first = 0; first < queries;)
+        {
+            int count = TileOf(first, queries);
+            for (int i = 0; i < count; i++)
+            {
+                int query = first + i;
+                rows[i] = args.Q.Row(item.FirstRow + (query / share)) + (((kvHead * share) + (query % share)) * headDim);
+            }
+            if (count == 1)
+                Unsafe.CopyBlockUnaligned(packed + (first * headDim), rows[0], (uint)(headDim * sizeof(float)));
+            else
+                RowPacker.Pack(rows, count, headDim, packed + (first * headDim));
+            first += count;
+        }
+    }
+
+    // Maxima, sums of weights and summed values of some queries over one chunk.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void RunChunk(in AttentionArgs args, in AttentionItem item, int kvHead, int chunk, int first, int count, TileMemory memory)
+    {
+        int headDim = args.Cache.Shape.HeadDim, width = Width(headDim), share = args.HeadsPerKvHead;
+        byte** blocks = stackalloc byte*[BlocksInChunk];
+        int blockCount = FindBlocks(args, item.FirstRow, kvHead, chunk, args.Positions[item.FirstRow + item.Rows - 1], blocks);
+        float** scoreRows = stackalloc float*[count];
+        float** valueRows = stackalloc float*[count];
+        for (int i = 0; i < count; i++)
+        {
+            scoreRows[i] = memory.Scores + (i * Chunk);
+            valueRows[i] = memory.Values + (i * width);
+        }
+
+        var tile = new AttentionTileArgs { X = _queries.Data + (first * headDim), Blocks = blocks, Count = blockCount, Extent = headDim, Y = scoreRows };
+        tiles.Scores(args.Cache.Shape.Type, count)(&tile);
+
+        memory.Clear();
+        int* begins = stackalloc int[count];
+        int* ends = stackalloc int[count];
+        for (int i = 0; i < count; i++)
+        {
+            int position = args.Positions[item.FirstRow + ((first + i) / share)];
+            begins[i] = Math.Max(0, args.FirstVisible(position) - (chunk * Chunk));
+            ends[i] = Math.Min(Chunk, position + 1 - (chunk * Chunk));
+            float slope = args.Slopes is null ? 0 : args.Slopes[(kvHead * share) + ((first + i) % share)];
+            if (begins[i] < ends[i])
+                memory.Sums[i] = AttentionSoftmax.Weigh(args, scoreRows[i], blocks, chunk * Chunk, begins[i], ends[i], slope, out memory.Maxima[i]);
+        }
+
+        SumValues(args, blocks, memory, valueRows, begins, ends, count);
+    }
+
+    private static int FindBlocks(in AttentionArgs args, int row, int kvHead, int chunk, int last, byte** blocks)
+    {
+        var cache = args.Cache;
+        int start = chunk * BlocksInChunk, count = Math.Min(BlocksInChunk, (last / BlockSize) + 1 - start);
+        int* table = args.BlockTable(row) + start;
+        for (int i = 0; i < count; i++)
+        {
+            if ((uint)table[i] >= (uint)cache.Shape.NumBlocks)
+                throw new ArgumentException($"Attention: block {table[i]} of a cache of {cache.Shape.NumBlocks}.");
+            blocks[i] = cache.Record(args.Layer, kvHead, table[i]);
+        }
+        return count;
+    }
+
+    // Positions that every query sees are summed for all at once; those at either end that only some see, query by query: a value past a row's
+    // position is never touched, as nothing that it holds, not even NaN times 0, may reach that row.
+    private void SumValues(in AttentionArgs args, byte** blocks, TileMemory memory, float** sums, int* begins, int* ends, int count)
+    {
+        int start = begins[count - 1], end = Math.Max(ends[0], start);
+        if (begins[0] == start && ends[count - 1] == end)
+        {
+            Sum(args, blocks, start, end, memory.Scores, sums, count, carry: false);
+            return;
+        }
+
+        int width = Width(args.Cache.Shape.HeadDim);
+        new Span<float>(memory.Values, count * width).Clear();
+        for (int i = 0; i < count; i++)
+            Sum(args, blocks, begins[i], Math.Min(start, ends[i]), memory.Scores + (i * Chunk), sums + i, 1, carry: true);
+        Sum(args, blocks, start, end, memory.Scores, sums, count, carry: true);
+        for (int i = 0; i < count; i++)
+            Sum(args, blocks, end, ends[i], memory.Scores + (i * Chunk), sums + i, 1, carry: true);
+    }
+
+    // sums[q] (+)= sum over positions [start, end) of the chunk of weights[q][position] * value, 32 columns at a time.
+    private void Sum(in AttentionArgs args, byte** blocks, int start, int end, float* weights, float** sums, int queries, bool carry)
+    {
+        if (end <= start)
+            return;
+        var tile = new AttentionTileArgs { X = weights + start, Blocks = blocks, Count = end - start, Extent = start, Y = sums, Carry = carry };
+        var sum = tiles.Values(args.Cache.Shape.Type, queries);
+        for (int column = 0; column < args.Cache.Shape.HeadDim; column += HostKvCache.PlaneWidth)
+        {
+            tile.Column = column;
+            tile.Offset = args.Cache.ValuesOffset + (column / HostKvCache.PlaneWidth * args.Cache.PlaneBytes);
+            sum(&tile);
+        }
+    }
+
+    /// <summary>What a tile makes of a chunk.</summary>
+    private readonly struct TileMemory
+    {
+        public TileMemory(Scratch<float> memory, int queries, int width)
+        {
+            Maxima = memory.Reserve((2 * TileLanes) + ((long)queries * (Chunk + width)));
+            Sums = Maxima + TileLanes;
+            Scores = Sums + TileLanes;
+            Values = Scores + (queries * Chunk);
+        }
+
+        /// <summary>Largest score of each query.</summary>
+        public readonly float* Maxima;
+
+        /// <summary>Sum of the weights of each query.</summary>
+        public readonly float* Sums;
+
+        /// <summary>No query sees anything; nor do the lanes beyond the last query.</summary>
+        public void Clear()
+        {
+            new Span<float>(Maxima, TileLanes).Fill(float.NegativeInfinity);
+            new Span<float>(Sums, TileLanes).Clear();
+        }
+
+        /// <summary>Scores, then weights [queries][chunk].</summary>
+        public readonly float* Scores;
+
+        /// <summary>Summed values [queries][width].</summary>
+        public float* Values { get; init; }
+    }
+}
