@@ -20,7 +20,6 @@ internal sealed record ModelReport(
     public static ModelReport Of(string role, Checkpoint checkpoint)
     {
         var c = checkpoint.Config;
-        long keysAndValues = new KvCacheShape(c.NumLayers, 1, c.NumKvHeads, c.HeadDim).BytesPerBlock / KvCacheShape.BlockSize;
         List<(string, object)> facts =
         [
             ("architecture", c.Architecture),
@@ -38,7 +37,12 @@ internal sealed record ModelReport(
         if (c.NumExperts > 0)
             facts.AddRange([("experts", (long)c.NumExperts), ("experts_per_token", (long)c.ExpertsPerToken)]);
         facts.Add(("eos_token_ids", checkpoint.EosIds.Select(id => (long)id).ToArray()));
-        facts.Add(("kv_bytes_per_token", keysAndValues));
+        foreach (var (name, type) in EngineFlags.KvCacheTypes)
+        {
+            long bytes = new KvCacheShape(c.NumLayers, 1, c.NumKvHeads, c.HeadDim, type).BytesPerBlock / KvCacheShape.BlockSize;
+            facts.Add(($"kv_bytes_per_token_{name}", bytes));
+        }
+
         return new ModelReport(
             role, checkpoint.Path, facts, Parts(checkpoint.Tensors, checkpoint.StoredType),
             [.. EngineFlags.WeightTypes.Select(w => (w.Name, Parts(checkpoint.Tensors, w.Type).Sum(p => p.Bytes)))]);

@@ -15,6 +15,7 @@ internal sealed class EngineFlags : FlagGroup
     private readonly Option<InstructionSet?> _isa;
     private readonly Option<DType?> _weights;
     private readonly Option<bool?> _exact;
+    private readonly Option<DType?> _kvCache;
 
     public EngineFlags()
         : base("Engine")
@@ -31,6 +32,7 @@ internal sealed class EngineFlags : FlagGroup
             "--compute",
             "What products do to activations. auto (default): round them to bf16 for --weights bf16, and to 8 bits for int8 and int4; f32: keep them.",
             ("auto", false), ("f32", true)));
+        _kvCache = Add(Flag.Choice("--kv-cache", "How keys and values are held. Default: f32.", KvCacheTypes));
         _isa = Add(Flag.Choice(
             "--isa", "Instructions of the CPU device; the results are the same. Default: the best of this processor.",
             ("auto", InstructionSet.Auto), ("avx512-vnni-bf16", InstructionSet.Avx512Bf16Vnni), ("avx512", InstructionSet.Avx512),
@@ -44,6 +46,9 @@ internal sealed class EngineFlags : FlagGroup
     /// <summary>Flags that do not decide which texts are made.</summary>
     public IReadOnlyList<Option> Operational => [_threads, _maxBatch, _memory, _isa];
 
+    /// <summary>Names of the types that keys and values can be held in.</summary>
+    public static (string Name, DType Type)[] KvCacheTypes { get; } = [("f32", DType.F32), ("bf16", DType.BF16), ("int8", DType.Int8)];
+
     /// <summary>Puts what was given into the options.</summary>
     public EngineOptions Apply(ParseResult parsed, EngineOptions options) => options with
     {
@@ -54,5 +59,6 @@ internal sealed class EngineFlags : FlagGroup
         InstructionSet = parsed.GetValue(_isa) ?? options.InstructionSet,
         Weights = parsed.GetValue(_weights) ?? options.Weights,
         ExactActivations = parsed.GetValue(_exact) ?? options.ExactActivations,
+        KvCacheType = parsed.GetValue(_kvCache) ?? options.KvCacheType,
     };
 }

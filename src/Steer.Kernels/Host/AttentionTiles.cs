@@ -119,12 +119,13 @@ internal sealed unsafe class AttentionTiles
     /// <summary>Most queries of a tile.</summary>
     public int MaxQueries { get; }
 
-    /// <summary>Tiles for vectors of 512, 256 or 128 bits: as many queries as the registers hold.</summary>
-    public static AttentionTiles For(int vectorBits) => vectorBits switch
+    /// <summary>Tiles for an instruction set that the processor has: as many queries as the registers hold.</summary>
+    public static AttentionTiles For(InstructionSet set) => set switch
     {
-        512 => Make<Simd512>(12),
-        256 => Make<Simd256>(6),
-        _ => Make<Simd128>(6),
+        InstructionSet.Vector128 => Make<Simd128>(6),
+        InstructionSet.Avx2 => Make<Simd256>(6),
+        InstructionSet.Avx512 or InstructionSet.Avx512Bf16Vnni => Make<Simd512>(12),
+        _ => For(InstructionSets.Supported[^1]),
     };
 
     /// <summary>The tile that scores.</summary>

@@ -34,7 +34,7 @@ public sealed unsafe class HostDevice : Device
         var tiles = TileSet.For(options.InstructionSet);
         _matMul = new(_team, tiles);
         _lora = new(_team, tiles);
-        _attention = new(_team, AttentionTiles.For(VectorBits));
+        _attention = new(_team, AttentionTiles.For(options.InstructionSet));
         _embed = new(_team);
         _norm = new(_team);
         _add = new(_team);

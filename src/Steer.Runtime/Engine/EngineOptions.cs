@@ -78,5 +78,7 @@ public sealed record EngineOptions
             throw new SteerException($"max-batched-tokens is {MaxBatchedTokens}: give a number from 16 to 65536.");
         if (Memory is <= 0)
             throw new SteerException("memory is not above 0: give a size such as 512MB or 4GB.");
+        if (KvCacheType is not (DType.F32 or DType.BF16 or DType.Int8))
+            throw new SteerException($"kv-cache is {KvCacheType}: give f32, bf16 or int8.");
     }
 }

@@ -8,7 +8,7 @@ using Xunit.Abstractions;
 
 namespace Steer.Runtime.Tests.Engine;
 
-/// <summary>What each choice of --weights costs: the perplexity of the embedded base on held-out texts, against float32 weights and activations.</summary>
+/// <summary>What each choice of --weights and --kv-cache costs: the perplexity of the embedded base on held-out texts, against float32 weights and activations.</summary>
 public class WeightTypeTests(ITestOutputHelper output)
 {
     private const int TextsOfATask = 40;
@@ -39,6 +39,17 @@ public class WeightTypeTests(ITestOutputHelper output)
         double rise = Math.Exp(nats - Exact.Value) - 1;
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{type}, exact activations {exactActivations}: {nats:F4} nats, {rise:+0.000%;-0.000%}"));
         Assert.InRange(rise, bound == 0 ? 0 : -bound, bound);
+    }
+
+    [Theory]
+    [InlineData(DType.BF16, 0.001)]
+    [InlineData(DType.Int8, 0.005)]
+    public async Task Keys_and_values_in_fewer_bits_raise_perplexity_by_less_than_the_bound(DType type, double bound)
+    {
+        double nats = await NatsPerToken(Options(DType.F32) with { KvCacheType = type });
+        double rise = Math.Exp(nats - Exact.Value) - 1;
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"keys and values in {type}: {nats:F4} nats, {rise:+0.0000%;-0.0000%}"));
+        Assert.InRange(rise, -bound, bound);
     }
 
     [Theory]
