@@ -18,6 +18,9 @@ public sealed class DeviceSet : IDisposable
     public static IReadOnlyList<string> HostNames { get; } =
         [.. InstructionSets.Supported.SelectMany(s => new[] { 1, 3 }, (s, threads) => string.Create(CultureInfo.InvariantCulture, $"cpu-{s}x{threads}"))];
 
+    /// <summary>ILGPU's CPU accelerator with the warps of a GPU: slow, for tests of what the lanes of a warp do together.</summary>
+    public const string WarpEmulator = "ilgpu-warps";
+
     /// <summary>Names of all devices.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. HostNames, .. IlgpuDevice.List().Select(d => d.Name)];
 
@@ -40,6 +43,8 @@ public sealed class DeviceSet : IDisposable
 
     private static Device Open(string name)
     {
+        if (name == WarpEmulator)
+            return IlgpuDevice.CreateWarpEmulator();
         if (!name.StartsWith("cpu-", StringComparison.Ordinal))
             return IlgpuDevice.Create(name);
         int x = name.LastIndexOf('x');

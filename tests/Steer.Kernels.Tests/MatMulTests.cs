@@ -15,6 +15,9 @@ public sealed class MatMulTests(DeviceSet devices)
     [Theory]
     [OnEveryDevice(DType.F32)]
     [OnEveryDevice(DType.BF16)]
+    [OnEveryDevice(DType.F16)]
+    [OnEveryDevice(DType.Int8)]
+    [OnEveryDevice(DType.Int4)]
     public void Product_is_that_of_float64(string device, DType type)
     {
         foreach ((int rows, int k, int n) in Sizes)
@@ -30,6 +33,9 @@ public sealed class MatMulTests(DeviceSet devices)
     [Theory]
     [OnEveryDevice(DType.F32)]
     [OnEveryDevice(DType.BF16)]
+    [OnEveryDevice(DType.F16)]
+    [OnEveryDevice(DType.Int8)]
+    [OnEveryDevice(DType.Int4)]
     public void Sum_is_one_chain_of_fused_multiply_adds_in_ascending_order(string device, DType type)
     {
         foreach ((int rows, int k, int n) in Sizes)

@@ -5,6 +5,8 @@ namespace Steer.Kernels.Gpu;
 /// <summary>See <see cref="Device.Activate"/>: one thread for each number of y.</summary>
 internal static class ActivateKernel
 {
+    internal static IEnumerable<KernelSource> Sources => [KernelSource.Of<Parameters>(Activate)];
+
     public static void Run(IlgpuDevice device, Tensor x, Activation activation, bool gated, Tensor y)
     {
         var parameters = new Parameters
@@ -14,10 +16,10 @@ internal static class ActivateKernel
             Activation = activation,
             Gated = gated ? 1 : 0,
         };
-        device.Launch(Body, (long)y.Rows * y.Columns, parameters);
+        device.Launch(Activate, (long)y.Rows * y.Columns, parameters);
     }
 
-    internal static void Body(Index1D index, Parameters p)
+    internal static void Activate(Index1D index, Parameters p)
     {
         int row = index / p.Y.Columns, column = index % p.Y.Columns;
         float value = Apply(p.Activation, p.X[row, column]);

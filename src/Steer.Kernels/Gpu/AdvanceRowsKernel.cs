@@ -5,6 +5,8 @@ namespace Steer.Kernels.Gpu;
 /// <summary>The second half of <see cref="Device.Advance"/>: one thread for each row of a forward pass moves it to the token that was drawn.</summary>
 internal static class AdvanceRowsKernel
 {
+    internal static IEnumerable<KernelSource> Sources => [KernelSource.Of<Parameters>(AdvanceRows)];
+
     public static void Run(IlgpuDevice device, GuideBatch guide, DecodeBatch decode, ForwardBatch batch)
     {
         var parameters = new Parameters
@@ -19,10 +21,10 @@ internal static class AdvanceRowsKernel
             SlotMapping = IlgpuDevice.View(batch.SlotMapping),
             BlockTableStride = batch.BlockTableStride,
         };
-        device.Launch(Body, batch.Rows, parameters);
+        device.Launch(AdvanceRows, batch.Rows, parameters);
     }
 
-    internal static void Body(Index1D row, Parameters p)
+    internal static void AdvanceRows(Index1D row, Parameters p)
     {
         int sequence = p.RowSequence[row];
         if (p.States[sequence].Finished != 0)

@@ -5,6 +5,8 @@ namespace Steer.Kernels.Gpu;
 /// <summary>The first half of <see cref="Device.Advance"/>: one thread for each sequence keeps what the step gave and moves the sequence on.</summary>
 internal static class AdvanceSequencesKernel
 {
+    internal static IEnumerable<KernelSource> Sources => [KernelSource.Of<Parameters>(AdvanceSequences)];
+
     public static void Run(IlgpuDevice device, GuideBatch guide, DecodeBatch decode)
     {
         var parameters = new Parameters
@@ -22,10 +24,10 @@ internal static class AdvanceSequencesKernel
             Branches = decode.Branches,
             MaxAlternatives = guide.MaxAlternatives,
         };
-        device.Launch(Body, guide.Sequences, parameters);
+        device.Launch(AdvanceSequences, guide.Sequences, parameters);
     }
 
-    internal static void Body(Index1D sequence, Parameters p)
+    internal static void AdvanceSequences(Index1D sequence, Parameters p)
     {
         DecodeRow state = p.States[sequence];
         GuideRow row = p.Rows[sequence];

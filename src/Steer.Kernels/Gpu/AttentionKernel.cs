@@ -3,15 +3,34 @@ using ILGPU;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// See <see cref="Device.Attention"/>: one thread for each row and query head. It walks the context once with a running maximum and sum
-/// (online softmax: Milakov and Gimelshein, arXiv 1805.02867) and gathers the values in y.
+/// See <see cref="Device.Attention"/>. A group takes up to eight queries (row and head) that share a kv head and walks their context in tiles of positions
+/// held in shared memory, with a running maximum and sum (online softmax: Milakov and Gimelshein, arXiv 1805.02867; in tiles: Dao et al.,
+/// arXiv 2205.14135). Tiles begin at fixed positions, and so do chunks of <see cref="ChunkSize"/> positions, whose results are merged in order: by
+/// the group itself, or where groups are few by <see cref="AttentionMergeKernel"/> from groups that took a chunk each (Flash-Decoding). A row's bits are
+/// the same either way and whichever rows are beside it.
 /// </summary>
 internal static class AttentionKernel
 {
+    /// <summary>Positions of a chunk.</summary>
+    public const int ChunkSize = 256;
+
+    /// <summary>Queries of a group.</summary>
+    private const int Queries = 8;
+
+    /// <summary>Queries that a thread works on at once.</summary>
+    private const int QueriesPerThread = 4;
+
+    private const int GroupThreads = 128;
+
+    /// <summary>Numbers of shared memory that every CUDA and OpenCL device has for a group, less what the compiler wants.</summary>
+    private const int SharedNumbers = 12_000;
+
+    internal static IEnumerable<KernelSource> Sources => [KernelSource.OfGroups<Parameters>(Attention)];
+
     public static void Run(
         IlgpuDevice device, Tensor q, IlgpuKvCache cache, int layer, ForwardBatch batch, AttentionParams attention, Tensor y)
     {
-        int heads = q.Columns / cache.Shape.HeadDim;
+        int headDim = cache.Shape.HeadDim, heads = q.Columns / headDim, sharing = heads / cache.Shape.NumKvHeads;
         var parameters = new Parameters
         {
             Q = new TensorView(q),
@@ -23,72 +42,354 @@ internal static class AttentionKernel
             BlockTables = IlgpuDevice.View(batch.BlockTables),
             AlibiSlopes = IlgpuDevice.ViewOrEmpty(attention.AlibiSlopes),
             BlockTableStride = batch.BlockTableStride,
-            NumKvHeads = cache.Shape.NumKvHeads,
-            HeadDim = cache.Shape.HeadDim,
+            HeadDim = headDim,
+            Sharing = sharing,
             Scale = attention.Scale,
             SoftCap = attention.SoftCap,
             Window = attention.Window,
             HasAlibi = attention.AlibiSlopes is null ? 0 : 1,
+            Tile = TileSize(headDim),
+            RowsPerGroup = Math.Max(1, Queries / sharing),
         };
-        device.Launch(Body, (long)q.Rows * heads, parameters);
+        if (parameters.SharedLength > SharedNumbers)
+            throw new ArgumentException($"Attention: heads of {headDim} columns are wider than the shared memory of a GPU's group takes.");
+        int chunks = ((batch.BlockTableStride * KvCacheShape.BlockSize) + ChunkSize - 1) / ChunkSize;
+        int down = (q.Rows + parameters.RowsPerGroup - 1) / parameters.RowsPerGroup;
+        int across = cache.Shape.NumKvHeads * ((sharing + Queries - 1) / Queries);
+        bool apart = chunks > 1 && (long)down * across < 4L * device.Accelerator.NumMultiprocessors;
+        if (apart)
+            parameters.Parts = device.Scratch(ScratchUse.Attention, (long)chunks * q.Rows * heads * (headDim + 2)).View;
+        parameters.Chunks = chunks;
+        parameters.Apart = apart ? 1 : 0;
+        device.LaunchGroups(
+            Attention, new Index3D(down, across, apart ? chunks : 1), device.GroupSize(GroupThreads), parameters, parameters.SharedLength);
+        if (apart)
+            AttentionMergeKernel.Run(device, parameters);
     }
 
-    internal static void Body(Index1D index, Parameters p)
+    /// <summary>Positions of a tile: as many as fit, a divisor of the chunk, and the same for every batch.</summary>
+    internal static int TileSize(int headDim)
     {
-        int heads = p.Q.Columns / p.HeadDim;
-        int row = index / heads, head = index % heads;
-        int kvHead = head / (heads / p.NumKvHeads);
-        int column = head * p.HeadDim;
-        int last = p.Positions[row];
-        int first = p.Window > 0 ? Math.Max(0, last - p.Window + 1) : 0;
-        long table = (long)p.RowContext[row] * p.BlockTableStride;
+        int tile = 64;
+        while (tile > 1 && SharedLength(headDim, tile) > SharedNumbers)
+            tile /= 2;
+        return tile;
+    }
 
-        for (int d = 0; d < p.HeadDim; d++)
-            p.Y[row, column + d] = 0;
-        float maximum = float.NegativeInfinity, sum = 0;
-        for (int position = first; position <= last; position++)
+    internal static void Attention(Parameters p)
+    {
+        ArrayView<float> shared = SharedMemory.GetDynamic<float>();
+        int headBlocks = (p.Sharing + Queries - 1) / Queries;
+        int kvHead = Grid.IdxY / headBlocks, firstHead = Grid.IdxY % headBlocks * Queries;
+        int headsHere = Math.Min(Queries, p.Sharing - firstHead);
+        int row = Grid.IdxX * p.RowsPerGroup, end = Math.Min(row + p.RowsPerGroup, p.Q.Rows);
+        // Neighbouring rows of one context go through it together.
+        while (row < end)
         {
-            int block = p.BlockTables[table + (position / KvCacheShape.BlockSize)];
-            int slot = (block * KvCacheShape.BlockSize) + (position % KvCacheShape.BlockSize);
-            long key = CacheKernel.Offset(slot, kvHead, p.NumKvHeads, p.HeadDim);
+            int next = row + 1;
+            while (next < end && p.RowContext[next] == p.RowContext[row])
+                next++;
+            var run = new QueryRun
+            {
+                Row = row,
+                HeadsHere = headsHere,
+                FirstHead = (kvHead * p.Sharing) + firstHead,
+                Count = (next - row) * headsHere,
+                KvHead = kvHead,
+            };
+            AttendRows(p, run, shared, p.Positions[row], p.Positions[next - 1]);
+            row = next;
+        }
+    }
 
-            float score = 0;
-            for (int d = 0; d < p.HeadDim; d++)
-                score = KernelMath.FusedMultiplyAdd(p.Q[row, column + d], p.Keys[key + d], score);
-            score *= p.Scale;
-            if (p.HasAlibi != 0)
-                score = KernelMath.FusedMultiplyAdd(p.AlibiSlopes[head], position, score);
-            if (p.SoftCap > 0)
-                score = p.SoftCap * KernelMath.Tanh(score / p.SoftCap);
-
-            float newMaximum = MathF.Max(maximum, score);
-            float decay = KernelMath.Exp(maximum - newMaximum), weight = KernelMath.Exp(score - newMaximum);
-            maximum = newMaximum;
-            sum = KernelMath.FusedMultiplyAdd(sum, decay, weight);
-            for (int d = 0; d < p.HeadDim; d++)
-                p.Y[row, column + d] = KernelMath.FusedMultiplyAdd(p.Y[row, column + d], decay, weight * p.Values[key + d]);
+    private static void AttendRows(Parameters p, QueryRun run, ArrayView<float> shared, int firstLast, int last)
+    {
+        int stride = p.HeadStride, first = p.Window > 0 ? Math.Max(0, firstLast - p.Window + 1) : 0;
+        if (p.Apart != 0 && (Grid.IdxZ < first / ChunkSize || Grid.IdxZ > last / ChunkSize))
+            return;
+        for (int i = Group.IdxX; i < run.Count * p.HeadDim; i += Group.DimX)
+        {
+            int query = i / p.HeadDim, d = i % p.HeadDim;
+            shared[p.QueryStart + (query * stride) + d] = p.Q[run.RowOf(query), (run.HeadOf(query) * p.HeadDim) + d];
+            shared[p.TotalStart + (query * stride) + d] = 0;
         }
 
-        for (int d = 0; d < p.HeadDim; d++)
-            p.Y[row, column + d] /= sum;
+        for (int query = Group.IdxX; query < run.Count; query += Group.DimX)
+        {
+            shared[p.TotalMaximum + query] = float.NegativeInfinity;
+            shared[p.TotalSum + query] = 0;
+        }
+
+        int chunk = p.Apart != 0 ? Grid.IdxZ : first / ChunkSize;
+        int lastChunk = p.Apart != 0 ? chunk : last / ChunkSize;
+        for (; chunk <= lastChunk; chunk++)
+        {
+            AttendChunk(p, run, shared, Math.Max(chunk * ChunkSize, first), Math.Min((chunk + 1) * ChunkSize, last + 1));
+            if (p.Apart != 0)
+                StorePart(p, run, shared, chunk);
+            else
+                MergeChunk(p, run, shared);
+        }
+
+        if (p.Apart == 0)
+        {
+            Group.Barrier();
+            for (int i = Group.IdxX; i < run.Count * p.HeadDim; i += Group.DimX)
+            {
+                int query = i / p.HeadDim, d = i % p.HeadDim;
+                p.Y[run.RowOf(query), (run.HeadOf(query) * p.HeadDim) + d] =
+                    shared[p.TotalStart + (query * stride) + d] / shared[p.TotalSum + query];
+            }
+        }
+
+        Group.Barrier();
+    }
+
+    // Online softmax over positions [start, end) of a chunk, tile by tile; nothing where the range is empty.
+    private static void AttendChunk(Parameters p, QueryRun run, ArrayView<float> shared, int start, int end)
+    {
+        int stride = p.HeadStride;
+        for (int i = Group.IdxX; i < run.Count * p.HeadDim; i += Group.DimX)
+            shared[p.SumStart + (i / p.HeadDim * stride) + (i % p.HeadDim)] = 0;
+        for (int query = Group.IdxX; query < run.Count; query += Group.DimX)
+        {
+            shared[p.Maximum + query] = float.NegativeInfinity;
+            shared[p.Sum + query] = 0;
+        }
+
+        for (int tile = start / p.Tile * p.Tile; tile < end; tile += p.Tile)
+        {
+            int count = Math.Min(p.Tile, end - tile);
+            LoadTile(p, run, shared, p.Keys, tile, count);
+            Group.Barrier();
+            Score(p, run, shared, tile, count);
+            Group.Barrier();
+            for (int query = Group.IdxX; query < run.Count; query += Group.DimX)
+            {
+                float old = shared[p.Maximum + query], maximum = old;
+                for (int i = 0; i < count; i++)
+                    maximum = MathF.Max(maximum, shared[p.ScoreStart + (query * p.Tile) + i]);
+                shared[p.Maximum + query] = maximum;
+                shared[p.Decay + query] = OnlineSoftmax.Weight(old, maximum);
+            }
+
+            Group.Barrier();
+            for (int i = Group.IdxX; i < run.Count * count; i += Group.DimX)
+            {
+                int query = i / count, place = p.ScoreStart + (query * p.Tile) + (i % count);
+                shared[place] = OnlineSoftmax.Weight(shared[place], shared[p.Maximum + query]);
+            }
+
+            // Keys have been read by all.
+            LoadTile(p, run, shared, p.Values, tile, count);
+            Group.Barrier();
+            for (int query = Group.IdxX; query < run.Count; query += Group.DimX)
+            {
+                float sum = 0;
+                for (int i = 0; i < count; i++)
+                    sum += shared[p.ScoreStart + (query * p.Tile) + i];
+                shared[p.Sum + query] = KernelMath.FusedMultiplyAdd(shared[p.Sum + query], shared[p.Decay + query], sum);
+            }
+
+            AddValues(p, run, shared, count);
+            Group.Barrier();
+        }
+    }
+
+    // Keys or values of a tile, widened, a position to a row of shared memory.
+    private static void LoadTile(Parameters p, QueryRun run, ArrayView<float> shared, KvView view, int tile, int count)
+    {
+        long table = (long)p.RowContext[run.Row] * p.BlockTableStride;
+        for (int i = Group.IdxX; i < count * view.Pieces; i += Group.DimX)
+        {
+            int position = i / view.Pieces, piece = i % view.Pieces;
+            int block = p.BlockTables[table + ((tile + position) / KvCacheShape.BlockSize)];
+            long head = view.Head((block * KvCacheShape.BlockSize) + ((tile + position) % KvCacheShape.BlockSize), run.KvHead);
+            Cuda.Words4 words = view.Load(head, piece);
+            float scale = view.Scale(head);
+            int d = piece * view.NumbersPerPiece, target = p.TileStart + (position * p.HeadStride) + d;
+            for (int j = 0; j < view.NumbersPerPiece && d + j < p.HeadDim; j++)
+                shared[target + j] = view.Number(words, j, scale);
+        }
+    }
+
+    // Scores of four queries with one position at a time.
+    private static void Score(Parameters p, QueryRun run, ArrayView<float> shared, int tile, int count)
+    {
+        int stride = p.HeadStride, fours = (run.Count + QueriesPerThread - 1) / QueriesPerThread;
+        for (int i = Group.IdxX; i < fours * count; i += Group.DimX)
+        {
+            int query = i / count * QueriesPerThread, position = i % count;
+            int key = p.TileStart + (position * stride), q = p.QueryStart + (query * stride);
+            float a = 0, b = 0, c = 0, d = 0;
+            for (int j = 0; j < p.HeadDim; j++)
+            {
+                float k = shared[key + j];
+                a = KernelMath.FusedMultiplyAdd(shared[q + j], k, a);
+                b = KernelMath.FusedMultiplyAdd(shared[q + stride + j], k, b);
+                c = KernelMath.FusedMultiplyAdd(shared[q + (2 * stride) + j], k, c);
+                d = KernelMath.FusedMultiplyAdd(shared[q + (3 * stride) + j], k, d);
+            }
+
+            StoreScore(p, run, shared, query, tile, position, a);
+            StoreScore(p, run, shared, query + 1, tile, position, b);
+            StoreScore(p, run, shared, query + 2, tile, position, c);
+            StoreScore(p, run, shared, query + 3, tile, position, d);
+        }
+    }
+
+    private static void StoreScore(Parameters p, QueryRun run, ArrayView<float> shared, int query, int tile, int inTile, float score)
+    {
+        if (query >= run.Count)
+            return;
+        int position = tile + inTile, last = p.Positions[run.RowOf(query)];
+        score *= p.Scale;
+        if (p.HasAlibi != 0)
+            score = KernelMath.FusedMultiplyAdd(p.AlibiSlopes[run.HeadOf(query)], position, score);
+        if (p.SoftCap > 0)
+            score = p.SoftCap * KernelMath.Tanh(score / p.SoftCap);
+        bool seen = position <= last && (p.Window == 0 || position > last - p.Window);
+        shared[p.ScoreStart + (query * p.Tile) + inTile] = seen ? score : float.NegativeInfinity;
+    }
+
+    // sums = sums * decay + weights values, four queries at a time.
+    private static void AddValues(Parameters p, QueryRun run, ArrayView<float> shared, int count)
+    {
+        int stride = p.HeadStride, fours = (run.Count + QueriesPerThread - 1) / QueriesPerThread;
+        for (int i = Group.IdxX; i < fours * p.HeadDim; i += Group.DimX)
+        {
+            int query = i / p.HeadDim * QueriesPerThread, column = i % p.HeadDim;
+            int weights = p.ScoreStart + (query * p.Tile), value = p.TileStart + column;
+            float a = 0, b = 0, c = 0, d = 0;
+            for (int j = 0; j < count; j++)
+            {
+                float v = shared[value + (j * stride)];
+                a = KernelMath.FusedMultiplyAdd(shared[weights + j], v, a);
+                b = KernelMath.FusedMultiplyAdd(shared[weights + p.Tile + j], v, b);
+                c = KernelMath.FusedMultiplyAdd(shared[weights + (2 * p.Tile) + j], v, c);
+                d = KernelMath.FusedMultiplyAdd(shared[weights + (3 * p.Tile) + j], v, d);
+            }
+
+            AddValue(p, shared, query, column, a);
+            AddValue(p, shared, query + 1, column, b);
+            AddValue(p, shared, query + 2, column, c);
+            AddValue(p, shared, query + 3, column, d);
+        }
+    }
+
+    private static void AddValue(Parameters p, ArrayView<float> shared, int query, int column, float value)
+    {
+        int place = p.SumStart + (query * p.HeadStride) + column;
+        shared[place] = KernelMath.FusedMultiplyAdd(shared[place], shared[p.Decay + query], value);
+    }
+
+    private static void MergeChunk(Parameters p, QueryRun run, ArrayView<float> shared)
+    {
+        Group.Barrier();
+        for (int i = Group.IdxX; i < run.Count * p.HeadDim; i += Group.DimX)
+        {
+            int query = i / p.HeadDim, place = (query * p.HeadStride) + (i % p.HeadDim);
+            float maximum = MathF.Max(shared[p.TotalMaximum + query], shared[p.Maximum + query]);
+            shared[p.TotalStart + place] = KernelMath.FusedMultiplyAdd(
+                shared[p.TotalStart + place], OnlineSoftmax.Weight(shared[p.TotalMaximum + query], maximum),
+                shared[p.SumStart + place] * OnlineSoftmax.Weight(shared[p.Maximum + query], maximum));
+        }
+
+        Group.Barrier();
+        for (int query = Group.IdxX; query < run.Count; query += Group.DimX)
+        {
+            float old = shared[p.TotalMaximum + query], part = shared[p.Maximum + query], maximum = MathF.Max(old, part);
+            shared[p.TotalSum + query] = KernelMath.FusedMultiplyAdd(
+                shared[p.TotalSum + query], OnlineSoftmax.Weight(old, maximum),
+                shared[p.Sum + query] * OnlineSoftmax.Weight(part, maximum));
+            shared[p.TotalMaximum + query] = maximum;
+        }
+
+        Group.Barrier();
+    }
+
+    private static void StorePart(Parameters p, QueryRun run, ArrayView<float> shared, int chunk)
+    {
+        Group.Barrier();
+        for (int i = Group.IdxX; i < run.Count * (p.HeadDim + 2); i += Group.DimX)
+        {
+            int query = i / (p.HeadDim + 2), d = i % (p.HeadDim + 2);
+            p.Parts[p.Part(chunk, run.RowOf(query), run.HeadOf(query)) + d] =
+                d == 0 ? shared[p.Maximum + query]
+                : d == 1 ? shared[p.Sum + query]
+                : shared[p.SumStart + (query * p.HeadStride) + d - 2];
+        }
+    }
+
+    private static int SharedLength(int headDim, int tile) => ((tile + (3 * Queries)) * (headDim + 1)) + (Queries * (tile + 5));
+
+    /// <summary>Rows of one context, times heads of one kv head.</summary>
+    internal struct QueryRun
+    {
+        public int Row;
+        public int FirstHead;
+        public int HeadsHere;
+        public int Count;
+        public int KvHead;
+
+        public readonly int RowOf(int query) => Row + (query / HeadsHere);
+
+        public readonly int HeadOf(int query) => FirstHead + (query % HeadsHere);
     }
 
     internal struct Parameters
     {
         public TensorView Q;
         public TensorView Y;
-        public ArrayView<float> Keys;
-        public ArrayView<float> Values;
+        public KvView Keys;
+        public KvView Values;
         public ArrayView<int> Positions;
         public ArrayView<int> RowContext;
         public ArrayView<int> BlockTables;
         public ArrayView<float> AlibiSlopes;
+
+        /// <summary>[chunks, rows, heads]: maximum, sum, and the sums of values [head dim].</summary>
+        public ArrayView<float> Parts;
         public int BlockTableStride;
-        public int NumKvHeads;
         public int HeadDim;
+
+        /// <summary>Query heads of a kv head.</summary>
+        public int Sharing;
         public float Scale;
         public float SoftCap;
         public int Window;
         public int HasAlibi;
+        public int Tile;
+        public int RowsPerGroup;
+        public int Chunks;
+        public int Apart;
+
+        /// <summary>Apart by an odd number, so that lanes with neighbouring positions meet in no bank of shared memory.</summary>
+        public readonly int HeadStride => HeadDim | 1;
+
+        public readonly int SharedLength => AttentionKernel.SharedLength(HeadDim, Tile);
+
+        public readonly int TileStart => 0;
+
+        public readonly int QueryStart => Tile * HeadStride;
+
+        public readonly int SumStart => QueryStart + (Queries * HeadStride);
+
+        public readonly int TotalStart => SumStart + (Queries * HeadStride);
+
+        public readonly int ScoreStart => TotalStart + (Queries * HeadStride);
+
+        public readonly int Maximum => ScoreStart + (Queries * Tile);
+
+        public readonly int Sum => Maximum + Queries;
+
+        public readonly int Decay => Sum + Queries;
+
+        public readonly int TotalMaximum => Decay + Queries;
+
+        public readonly int TotalSum => TotalMaximum + Queries;
+
+        public readonly long Part(int chunk, int row, int head) =>
+            ((((long)chunk * Q.Rows) + row) * (Q.Columns / HeadDim) + head) * (HeadDim + 2);
     }
 }

@@ -3,11 +3,14 @@ using ILGPU;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// See <see cref="Device.GuideAndSample"/>: one thread for each sequence. A score of minus infinity marks a token that does not stand, so
-/// nothing is moved or sorted.
+/// See <see cref="Device.GuideAndSample"/>: a group of threads for each sequence, which share its vocabulary among them. A score of minus infinity marks a
+/// token that does not stand, so nothing is moved or sorted. Each thread writes the scores of its own tokens; what all have to know goes through
+/// <see cref="GroupReduce"/>, so that every thread takes the same turns.
 /// </summary>
 internal static class GuideAndSampleKernel
 {
+    internal static IEnumerable<KernelSource> Sources => [KernelSource.OfGroups<Parameters>(GuideAndSample)];
+
     public static void Run(IlgpuDevice device, GuideBatch batch)
     {
         if (batch.Workspace is not GuideAndSampleWorkspace workspace)
@@ -30,28 +33,34 @@ internal static class GuideAndSampleKernel
             VocabSize = batch.VocabSize,
             MaxAlternatives = batch.MaxAlternatives,
         };
-        device.Launch(Body, batch.Sequences, parameters);
+        device.LaunchGroups(GuideAndSample, new Index3D(batch.Sequences, 1, 1), device.GroupSize(GroupReduce.MaxThreads), parameters);
     }
 
-    internal static void Body(Index1D sequence, Parameters p)
+    internal static void GuideAndSample(Parameters p)
     {
+        int sequence = Grid.IdxX;
         GuideRow row = p.Rows[sequence];
-        ArrayView<float> scores = p.Scores.SubView((long)sequence.X * p.VocabSize, row.VocabSize);
-        ArrayView<float> keys = p.Keys.SubView((long)sequence.X * p.VocabSize, row.VocabSize);
-        long alternatives = (long)sequence.X * p.MaxAlternatives;
-        for (int i = 0; i < row.Alternatives; i++)
+        var tokens = new GuideTokens(
+            GroupReduce.Create(),
+            RadixSelect.AllocateDigits(),
+            p.Scores.SubView((long)sequence * p.VocabSize, row.VocabSize),
+            p.Keys.SubView((long)sequence * p.VocabSize, row.VocabSize));
+        long alternatives = (long)sequence * p.MaxAlternatives;
+        for (int i = Group.IdxX; i < row.Alternatives; i += Group.DimX)
             p.Alternatives[alternatives + i] = new TokenLogProb { Token = -1, LogProb = float.NegativeInfinity };
 
-        GuideResult result = Guide(p, row, scores, keys, alternatives);
-        for (int j = row.BranchStart; j < row.BranchStart + row.BranchCount; j++)
+        GuideResult result = Guide(p, row, tokens, alternatives);
+        for (int j = row.BranchStart + Group.IdxX; j < row.BranchStart + row.BranchCount; j += Group.DimX)
             p.BranchLogProbs[j] = result.Invalid != 0 ? float.NegativeInfinity : GuideAndSampleScores.LogProb(p, j, result.Token);
+        if (Group.IdxX != 0)
+            return;
         if (result.Invalid == 0 && row.PenaltySlot >= 0)
             p.PenaltyCounts[((long)row.PenaltySlot * p.VocabSize) + result.Token]++;
         p.Results[sequence] = result;
     }
 
     // The whole step in its order.
-    private static GuideResult Guide(Parameters p, GuideRow row, ArrayView<float> scores, ArrayView<float> keys, long alternatives)
+    private static GuideResult Guide(Parameters p, GuideRow row, GuideTokens tokens, long alternatives)
     {
         var result = new GuideResult
         {
@@ -59,27 +68,28 @@ internal static class GuideAndSampleKernel
             LogProb = float.NegativeInfinity,
             Invalid = 1,
         };
-        if (!GuideAndSampleScores.Normalise(p, row))
+        if (!GuideAndSampleScores.Normalise(p, row, tokens.Reduce))
             return result;
-        result.MaskSize = GuideAndSampleScores.FillMask(p, row, scores, out float targetEntropy);
-        float max = GuideAndSampleTruncation.Max(scores);
+        result.MaskSize = GuideAndSampleScores.FillMask(p, row, tokens, out float targetEntropy);
+        float max = tokens.Max();
         if (!float.IsFinite(max))
             return Invalid(result);
-        GuideAndSampleTruncation.Rescale(scores, max, 1);
-        float logMass = MathF.Log((float)GuideAndSampleTruncation.Mass(scores));
-        ReportAlternatives(p, row, scores, logMass, alternatives);
-        bool inMask = row.ForcedToken < 0 || scores[row.ForcedToken] > float.NegativeInfinity;
+        tokens.Rescale(max, 1);
+        float logMass = MathF.Log((float)tokens.Mass());
+        ReportAlternatives(p, row, tokens, logMass, alternatives);
+        Group.Barrier();
+        bool inMask = row.ForcedToken < 0 || tokens.Scores[row.ForcedToken] > float.NegativeInfinity;
 
-        if (!GuideAndSampleScores.AddBiases(p, row, scores))
+        if (!GuideAndSampleScores.AddBiases(p, row, tokens))
             return Invalid(result);
-        GuideAndSampleScores.Penalise(p, row, scores, max);
-        float best = GuideAndSampleTruncation.Max(scores);
+        GuideAndSampleScores.Penalise(p, row, tokens, max);
+        float best = tokens.Max();
         if (!float.IsFinite(best))
             return Invalid(result);
         int token;
         if (row.Temperature == 0)
         {
-            token = GuideAndSampleTruncation.Next(scores, float.PositiveInfinity, -1);
+            token = tokens.Next(float.PositiveInfinity, -1);
             result.Kept = 1;
         }
         else
@@ -87,16 +97,16 @@ internal static class GuideAndSampleKernel
             result.Temperature = row.Temperature;
             if (row.TargetEntropy != 0)
             {
-                GuideAndSampleTruncation.Rescale(scores, best, 1);
+                tokens.Rescale(best, 1);
                 best = 0;
-                result.Temperature = GuideAndSampleTemperature.Solve(scores, targetEntropy);
+                result.Temperature = GuideAndSampleTemperature.Solve(tokens, targetEntropy);
             }
 
-            GuideAndSampleTruncation.Rescale(scores, best, result.Temperature);
-            GuideAndSampleTruncation.Apply(row, scores, keys);
-            token = GuideAndSampleTruncation.Draw(scores, Philox.Uniform(row.Seed, row.Step));
-            result.Kept = GuideAndSampleTruncation.Count(scores);
-            result.Entropy = GuideAndSampleTruncation.Entropy(scores);
+            tokens.Rescale(best, result.Temperature);
+            GuideAndSampleTruncation.Apply(row, tokens);
+            token = tokens.Draw(Philox.Uniform(row.Seed, row.Step));
+            result.Kept = tokens.Count();
+            result.Entropy = tokens.Entropy();
         }
 
         result.Token = row.ForcedToken >= 0 ? row.ForcedToken : token;
@@ -113,17 +123,18 @@ internal static class GuideAndSampleKernel
         return result;
     }
 
-    private static void ReportAlternatives(Parameters p, GuideRow row, ArrayView<float> scores, float logMass, long start)
+    private static void ReportAlternatives(Parameters p, GuideRow row, GuideTokens tokens, float logMass, long start)
     {
         float score = float.PositiveInfinity;
         int token = -1;
         for (int i = 0; i < row.Alternatives; i++)
         {
-            token = GuideAndSampleTruncation.Next(scores, score, token);
+            token = tokens.Next(score, token);
             if (token < 0)
                 return;
-            score = scores[token];
-            p.Alternatives[start + i] = new TokenLogProb { Token = token, LogProb = score - logMass };
+            score = tokens.Scores[token];
+            if (Group.IdxX == 0)
+                p.Alternatives[start + i] = new TokenLogProb { Token = token, LogProb = score - logMass };
         }
     }
 

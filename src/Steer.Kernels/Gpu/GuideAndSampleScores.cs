@@ -12,23 +12,42 @@ internal static class GuideAndSampleScores
     /// <summary>
     /// Computes maxima and log-sums of the branches; false where a logit is NaN or infinite upwards, or a branch has no finite one.
     /// </summary>
-    public static bool Normalise(Parameters p, GuideRow row)
+    public static bool Normalise(Parameters p, GuideRow row, GroupReduce reduce)
     {
         bool finite = true;
         for (int j = row.BranchStart; j < row.BranchStart + row.BranchCount; j++)
         {
+            // One pass over the logits: the sum so far is rescaled where the maximum grows.
             int logits = p.Branches[j].LogitsRow;
-            float max = float.NegativeInfinity;
-            for (int x = 0; x < row.VocabSize; x++)
-                max = Larger(max, p.Logits[logits, x]);
+            float own = float.NegativeInfinity;
             double sum = 0;
-            for (int x = 0; x < row.VocabSize; x++)
-                sum += KernelMath.Exp(p.Logits[logits, x] - max);
-            p.Maxima[j] = max;
-            p.LogSums[j] = MathF.Log((float)sum);
-            finite &= float.IsFinite(max) && float.IsFinite(p.LogSums[j]);
+            for (int x = Group.IdxX; x < row.VocabSize; x += Group.DimX)
+            {
+                float logit = p.Logits[logits, x];
+                if (float.IsNegativeInfinity(logit))
+                    continue;
+                if (logit > own)
+                {
+                    sum *= OnlineSoftmax.Weight(own, logit);
+                    own = logit;
+                }
+
+                sum += KernelMath.Exp(logit - own);
+            }
+
+            float max = reduce.Max(own);
+            double all = reduce.Sum(sum * OnlineSoftmax.Weight(own, max));
+            float logSum = MathF.Log((float)all);
+            if (Group.IdxX == 0)
+            {
+                p.Maxima[j] = max;
+                p.LogSums[j] = logSum;
+            }
+
+            finite &= float.IsFinite(max) && float.IsFinite(logSum);
         }
 
+        Group.Barrier();
         return finite;
     }
 
@@ -54,39 +73,41 @@ internal static class GuideAndSampleScores
     /// <summary>
     /// Fills the scores: guided ones on V, minus infinity elsewhere; returns the size of V. Gives the entropy to reach where one is asked for.
     /// </summary>
-    public static int FillMask(Parameters p, GuideRow row, ArrayView<float> scores, out float targetEntropy)
+    public static int FillMask(Parameters p, GuideRow row, GuideTokens tokens, out float targetEntropy)
     {
         targetEntropy = row.TargetEntropy;
         int logits = p.Branches[row.BranchStart + row.Reference].LogitsRow;
-        for (int x = 0; x < row.VocabSize; x++)
-            scores[x] = p.Logits[logits, x];
-        for (int i = row.BiasStart; i < row.BiasStart + row.BiasCount; i++)
+        for (int x = Group.IdxX; x < row.VocabSize; x += Group.DimX)
+            tokens.Scores[x] = p.Logits[logits, x];
+        Group.Barrier();
+        for (int i = row.BiasStart + Group.IdxX; i < row.BiasStart + row.BiasCount; i += Group.DimX)
         {
             if (float.IsNegativeInfinity(p.Biases[i].Bias))
-                scores[p.Biases[i].Token] = float.NegativeInfinity;
+                tokens.Scores[p.Biases[i].Token] = float.NegativeInfinity;
         }
 
-        float max = GuideAndSampleTruncation.Max(scores);
+        Group.Barrier();
+        float max = tokens.Max();
         if (!float.IsFinite(max))
             return 0;
-        GuideAndSampleTruncation.Rescale(scores, max, 1);
+        tokens.Rescale(max, 1);
         if (row.NucleusMass > 0)
-            GuideAndSampleTruncation.TopP(scores, row.NucleusMass);
+            GuideAndSampleTruncation.TopP(tokens, row.NucleusMass);
         else if (row.Alpha > 0)
-            GuideAndSampleTruncation.Keep(scores, scores, MathF.Log(row.Alpha), int.MaxValue);
+            tokens.Keep(tokens.Scores, MathF.Log(row.Alpha));
         if (targetEntropy < 0)
-            targetEntropy = GuideAndSampleTruncation.Entropy(scores);
+            targetEntropy = tokens.Entropy();
 
         int count = 0;
-        for (int x = 0; x < row.VocabSize; x++)
+        for (int x = Group.IdxX; x < row.VocabSize; x += Group.DimX)
         {
-            if (float.IsNegativeInfinity(scores[x]))
+            if (float.IsNegativeInfinity(tokens.Scores[x]))
                 continue;
-            scores[x] = Score(p, row, x);
+            tokens.Scores[x] = Score(p, row, x);
             count++;
         }
 
-        return count;
+        return (int)tokens.Reduce.Sum(count);
     }
 
     /// <summary>The guided score of a token of V.</summary>
@@ -120,23 +141,27 @@ internal static class GuideAndSampleScores
     }
 
     /// <summary>Adds the finite biases on V; false where a sum is not a number to go on with.</summary>
-    public static bool AddBiases(Parameters p, GuideRow row, ArrayView<float> scores)
+    public static bool AddBiases(Parameters p, GuideRow row, GuideTokens tokens)
     {
+        if (row.BiasCount == 0)
+            return true;
+        Group.Barrier();
         bool finite = true;
-        for (int i = row.BiasStart; i < row.BiasStart + row.BiasCount; i++)
+        // A token may have several.
+        for (int i = row.BiasStart; i < row.BiasStart + row.BiasCount && Group.IdxX == 0; i++)
         {
             TokenBias bias = p.Biases[i];
-            if (float.IsNegativeInfinity(scores[bias.Token]))
+            if (float.IsNegativeInfinity(tokens.Scores[bias.Token]))
                 continue;
-            scores[bias.Token] += bias.Bias;
-            finite &= float.IsFinite(scores[bias.Token]);
+            tokens.Scores[bias.Token] += bias.Bias;
+            finite &= float.IsFinite(tokens.Scores[bias.Token]);
         }
 
-        return finite;
+        return tokens.Reduce.Sum(finite ? 0 : 1) == 0;
     }
 
     /// <summary>Repetition, frequency and presence penalties on scores from which <paramref name="max"/> was taken.</summary>
-    public static void Penalise(Parameters p, GuideRow row, ArrayView<float> scores, float max)
+    public static void Penalise(Parameters p, GuideRow row, GuideTokens tokens, float max)
     {
         if (row.PenaltySlot < 0 || (row.RepetitionPenalty == 1 && row.FrequencyPenalty == 0 && row.PresencePenalty == 0))
             return;
@@ -149,17 +174,17 @@ internal static class GuideAndSampleScores
         }
 
         long counts = (long)row.PenaltySlot * p.VocabSize;
-        for (int x = 0; x < row.VocabSize; x++)
+        for (int x = Group.IdxX; x < row.VocabSize; x += Group.DimX)
         {
             int count = p.PenaltyCounts[counts + x];
-            if (count == 0 || float.IsNegativeInfinity(scores[x]))
+            if (count == 0 || float.IsNegativeInfinity(tokens.Scores[x]))
                 continue;
-            double score = scores[x], logit = score + toLogit;
+            double score = tokens.Scores[x], logit = score + toLogit;
             score += (logit > 0 ? logit / row.RepetitionPenalty : logit * row.RepetitionPenalty) - logit;
             int generated = count & ~GuideBatch.PromptFlag;
             score -= generated * (double)row.FrequencyPenalty;
             score -= generated > 0 ? row.PresencePenalty : 0;
-            scores[x] = (float)score;
+            tokens.Scores[x] = (float)score;
         }
     }
 

@@ -11,17 +11,17 @@ internal static class GuideAndSampleTemperature
     private const int MaxSteps = 40;
 
     /// <summary>Newton's method on ln T, whose slope is dH / d ln T = Var(score / T), within bounds that each step narrows.</summary>
-    /// <param name="scores">Relative to the best token, which has 0; minus infinity where a token does not stand.</param>
+    /// <param name="tokens">Scores relative to the best token, which has 0; minus infinity where a token does not stand.</param>
     /// <param name="target">Entropy in nats.</param>
-    public static float Solve(ArrayView<float> scores, float target)
+    public static float Solve(GuideTokens tokens, float target)
     {
         float low = Lowest, high = Highest, temperature = 1;
         for (int step = 0; step < MaxSteps; step++)
         {
             double mass = 0, first = 0, second = 0;
-            for (int x = 0; x < scores.IntLength; x++)
+            for (int x = Group.IdxX; x < tokens.Scores.IntLength; x += Group.DimX)
             {
-                float scaled = scores[x] / temperature;
+                float scaled = tokens.Scores[x] / temperature;
                 // Below it the mass is nothing, and what is added must stay finite.
                 if (scaled < -100)
                     continue;
@@ -31,6 +31,9 @@ internal static class GuideAndSampleTemperature
                 second += e * scaled * scaled;
             }
 
+            mass = tokens.Reduce.Sum(mass);
+            first = tokens.Reduce.Sum(first);
+            second = tokens.Reduce.Sum(second);
             double mean = first / mass;
             float missing = target - (MathF.Log((float)mass) - (float)mean);
             if (MathF.Abs(missing) <= Tolerance * (1 + target))

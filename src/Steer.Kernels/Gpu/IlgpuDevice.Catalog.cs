@@ -3,6 +3,7 @@ using ILGPU;
 using ILGPU.Runtime.CPU;
 using ILGPU.Runtime.Cuda;
 using ILGPU.Runtime.OpenCL;
+using Steer.Kernels.Gpu.Cuda;
 
 namespace Steer.Kernels.Gpu;
 
@@ -43,7 +44,16 @@ public sealed partial class IlgpuDevice
     }
 
     /// <summary>What every context needs before it can compile these kernels.</summary>
-    internal static Context.Builder Prepare(Context.Builder builder) => builder.EnableAlgorithms().EnableKernelMath();
+    internal static Context.Builder Prepare(Context.Builder builder) => builder.EnableAlgorithms().EnableKernelMath().EnableWideMemory().EnableTensorCores();
+
+    /// <summary>Opens the emulator with the warps and groups of a GPU, each thread one of the machine's: slow, for tests of what lanes do together.</summary>
+    internal static IlgpuDevice CreateWarpEmulator()
+    {
+        var device = new CPUDevice(numThreadsPerWarp: Warps.Size, numWarpsPerMultiprocessor: Warps.MaxPerGroup, numMultiprocessors: 1);
+        Context context = Context.Create(builder => Prepare(builder).CPU(device));
+        return new IlgpuDevice(
+            context, device.CreateCPUAccelerator(context, CPUAcceleratorMode.Parallel), DescribeEmulator(), memoryLimit: long.MaxValue);
+    }
 
     private static IlgpuDevice OpenEmulator(long memoryLimit)
     {

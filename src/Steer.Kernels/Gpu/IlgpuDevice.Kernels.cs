@@ -1,3 +1,5 @@
+using Steer.Kernels.Gpu.Cuda;
+
 namespace Steer.Kernels.Gpu;
 
 /// <content>The kernels of the contract: shapes are checked here, the rest is in a file for each kernel.</content>
@@ -14,7 +16,7 @@ public sealed partial class IlgpuDevice
     public override void Norm(Tensor x, NormWeight weight, Tensor y)
     {
         Shapes.Norm(x, weight, y);
-        NormKernel.Run(this, x, weight, y);
+        NormKernel.Run(this, x, null, 0, weight, y);
     }
 
     /// <inheritdoc/>
@@ -22,8 +24,7 @@ public sealed partial class IlgpuDevice
     {
         Shapes.Same(x, nameof(x), delta, nameof(delta));
         Shapes.Norm(x, weight, y);
-        AddKernel.Run(this, x, delta, deltaScale);
-        NormKernel.Run(this, x, weight, y);
+        NormKernel.Run(this, x, delta, deltaScale, weight, y);
     }
 
     /// <inheritdoc/>
@@ -39,8 +40,9 @@ public sealed partial class IlgpuDevice
         Shapes.MatMul(x, groups, y);
         foreach (MatMulGroup group in groups)
         {
-            MatMulKernel.Run(
-                this, x.RowSlice(group.RowStart, group.RowCount), group.Weight, group.Bias, y.RowSlice(group.RowStart, group.RowCount));
+            Multiply(
+                x.RowSlice(group.RowStart, group.RowCount), (IlgpuWeight)group.Weight, group.Bias, RowFilter.All,
+                y.RowSlice(group.RowStart, group.RowCount));
         }
     }
 
@@ -48,11 +50,7 @@ public sealed partial class IlgpuDevice
     public override void LoraDelta(Tensor x, ReadOnlySpan<LoraGroup> groups, Tensor y)
     {
         Shapes.LoraDelta(x, groups, y);
-        foreach (LoraGroup group in groups)
-        {
-            LoraDeltaKernel.Run(
-                this, x.RowSlice(group.RowStart, group.RowCount), group.Weight, y.RowSlice(group.RowStart, group.RowCount));
-        }
+        LoraDeltaKernel.Run(this, x, groups, y);
     }
 
     /// <inheritdoc/>
@@ -118,7 +116,7 @@ public sealed partial class IlgpuDevice
     {
         Shapes.MatMulExperts(x, experts, expertIds, fanOut, y);
         for (int expert = 0; expert < experts.Count; expert++)
-            MatMulExpertsKernel.Run(this, x, experts[expert], expert, expertIds, fanOut, y);
+            Multiply(x, (IlgpuWeight)experts[expert], null, RowFilter.Of(expertIds, expert, fanOut), y);
     }
 
     /// <inheritdoc/>
@@ -138,5 +136,24 @@ public sealed partial class IlgpuDevice
         AdvanceSequencesKernel.Run(this, guide, decode);
         foreach (ForwardBatch batch in batches)
             AdvanceRowsKernel.Run(this, guide, decode, batch);
+    }
+
+    // Tensor cores, or a product with exact activations, which may have been rounded before.
+    private void Multiply(Tensor x, IlgpuWeight weight, DeviceBuffer<float>? bias, in RowFilter filter, Tensor y)
+    {
+        if (weight.Tiled)
+        {
+            TensorMatMul.Run(this, x, weight, bias, filter, y, Accelerator.NumMultiprocessors);
+            return;
+        }
+
+        if (weight.RoundsActivations)
+        {
+            var rounded = new Tensor(Scratch(ScratchUse.Activations, (long)x.Rows * x.Columns), x.Rows, x.Columns);
+            RoundActivationsKernel.Run(this, x, weight.Type, rounded);
+            x = rounded;
+        }
+
+        MatMulKernel.Run(this, x, weight, bias, filter, y);
     }
 }

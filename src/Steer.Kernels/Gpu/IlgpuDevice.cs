@@ -17,7 +17,6 @@ public sealed partial class IlgpuDevice : Device
     private readonly DeviceArena _arena;
     private readonly UploadStaging _staging;
     private readonly StepRecorder _recorder;
-    private IlgpuBuffer<float>? _scratch;
     private bool _disposed;
 
     private IlgpuDevice(Context context, Accelerator accelerator, string description, long memoryLimit)
@@ -43,6 +42,24 @@ public sealed partial class IlgpuDevice : Device
     /// <summary>Where kernels run.</summary>
     internal Accelerator Accelerator { get; }
 
+    /// <summary>Products with rounded activations go to tensor cores, or on the emulator to their twin.</summary>
+    internal bool HasTensorCores => Accelerator switch
+    {
+        CudaAccelerator cuda => CudaSupport.HasTensorCores(cuda.Architecture, cuda.InstructionSet),
+        _ => IsEmulator && Accelerator.WarpSize == Warps.Size,
+    };
+
+    /// <summary>Warps of a group that has no other reason for a number: what hides a GPU's latencies, and little on the emulator.</summary>
+    internal int WarpsPerGroup => IsEmulator ? 1 : Warps.MaxPerGroup;
+
+    /// <summary>Threads of a group that shares work: a single one on the emulator, unless it has the warps of a GPU.</summary>
+    internal int GroupSize(int threads) => !IsEmulator ? threads : Accelerator.WarpSize == Warps.Size ? Math.Min(threads, Warps.Size) : 1;
+
+    /// <summary>Dynamic shared memory of a kernel with tensor cores, in words: what their twin needs, or the least that ILGPU takes for such a kernel.</summary>
+    internal int ExchangeWords(int warps) => IsEmulator ? warps * TensorCore.ExchangeWords : 1;
+
+    private bool IsEmulator => Accelerator.AcceleratorType == AcceleratorType.CPU;
+
     /// <summary>The one stream on which kernels and copies are queued. Not the default one, which CUDA cannot record.</summary>
     internal AcceleratorStream Stream { get; }
 
@@ -64,20 +81,7 @@ public sealed partial class IlgpuDevice : Device
     }
 
     /// <inheritdoc/>
-    public override KvCache CreateKvCache(KvCacheShape shape)
-    {
-        long length = (long)shape.NumLayers * shape.NumBlocks * shape.NumKvHeads * KvCacheShape.BlockSize * shape.HeadDim;
-        IlgpuBuffer<float> keys = AllocateBuffer<float>(length);
-        try
-        {
-            return new IlgpuKvCache(shape, keys, AllocateBuffer<float>(length));
-        }
-        catch
-        {
-            keys.Dispose();
-            throw;
-        }
-    }
+    public override KvCache CreateKvCache(KvCacheShape shape) => new IlgpuKvCache(this, shape);
 
     /// <inheritdoc/>
     public override Readback<T> AllocateReadback<T>(int length) => new IlgpuReadback<T>(this, length);
@@ -90,7 +94,8 @@ public sealed partial class IlgpuDevice : Device
         _disposed = true;
         _recorder.Dispose();
         _staging.Dispose();
-        _scratch?.Dispose();
+        foreach (IlgpuBuffer<float>? scratch in _scratch)
+            scratch?.Dispose();
         _arena.Dispose();
         Stream.Dispose();
         Accelerator.Dispose();
@@ -118,20 +123,6 @@ public sealed partial class IlgpuDevice : Device
         return buffer;
     }
 
-    /// <summary>At least <paramref name="length"/> numbers that live until the next call.</summary>
-    internal DeviceBuffer<float> Scratch(long length)
-    {
-        if (_scratch is null || _scratch.Length < length)
-        {
-            _scratch?.Dispose();
-            _scratch = null;
-            _scratch = AllocateBuffer<float>(length);
-            _recorder.Forget();
-        }
-
-        return _scratch;
-    }
-
     /// <summary>
     /// Queues <paramref name="body"/>, a static method, once for each index in [0, <paramref name="count"/>). It is compiled at its first call.
     /// </summary>
@@ -155,5 +146,27 @@ public sealed partial class IlgpuDevice : Device
         }
 
         ((Action<AcceleratorStream, Index1D, TParameters>)kernel)(Stream, (int)count, parameters);
+    }
+
+    /// <summary>Queues <paramref name="body"/>, a static method, for a grid of groups whose threads work together.</summary>
+    /// <typeparam name="TParameters">The kernel's parameters, views included, as one struct.</typeparam>
+    internal void LaunchGroups<TParameters>(
+        Action<TParameters> body, Index3D groups, int groupSize, TParameters parameters, int dynamicWords = 0)
+        where TParameters : struct
+    {
+        if (groups.Size == 0)
+            return;
+        Accelerator.Bind();
+        if (!_kernels.TryGetValue(body.Method, out Delegate? kernel))
+        {
+            kernel = Accelerator.LoadKernel(body);
+            _kernels.Add(body.Method, kernel);
+        }
+
+        var threads = new Index3D(groupSize, 1, 1);
+        KernelConfig config = dynamicWords > 0
+            ? new KernelConfig(groups, threads, SharedMemoryConfig.RequestDynamic<uint>(dynamicWords))
+            : new KernelConfig(groups, threads);
+        ((Action<AcceleratorStream, KernelConfig, TParameters>)kernel)(Stream, config, parameters);
     }
 }

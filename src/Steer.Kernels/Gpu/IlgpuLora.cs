@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace Steer.Kernels.Gpu;
 
 /// <summary>An adapter's segments for one projection, A and B in float32.</summary>
@@ -21,7 +23,7 @@ internal sealed class IlgpuLora : LoraWeight
         {
             foreach (LoraSegment segment in segments)
             {
-                var packed = new Segment(segment.ColumnStart, segment.Columns);
+                var packed = new Segment(segment.ColumnStart, segment.Columns, segment.A?.Rows ?? 0);
                 lora._segments.Add(packed);
                 packed.Upload(device, segment);
             }
@@ -38,36 +40,78 @@ internal sealed class IlgpuLora : LoraWeight
     public override void Dispose() => _segments.ForEach(s => s.Dispose());
 
     /// <summary>A segment on the device; the parts that it does not have are null.</summary>
-    public sealed class Segment(int columnStart, int columns) : IDisposable
+    public sealed class Segment(int columnStart, int columns, int rank) : IDisposable
     {
-        public int ColumnStart { get; } = columnStart;
+        private IlgpuBuffer<float>? _a;
+        private IlgpuBuffer<float>? _b;
+        private IlgpuBuffer<float>? _scale;
+        private IlgpuBuffer<float>? _bias;
 
-        public int Columns { get; } = columns;
+        public long Bytes => (_a?.Bytes ?? 0) + (_b?.Bytes ?? 0) + (_scale?.Bytes ?? 0) + (_bias?.Bytes ?? 0);
 
-        public IlgpuWeight? A { get; private set; }
-
-        public IlgpuWeight? B { get; private set; }
-
-        public IlgpuBuffer<float>? Scale { get; private set; }
-
-        public IlgpuBuffer<float>? Bias { get; private set; }
-
-        public long Bytes => (A?.Bytes ?? 0) + (B?.Bytes ?? 0) + (Scale?.Bytes ?? 0) + (Bias?.Bytes ?? 0);
+        /// <summary>The segment for some rows of a batch.</summary>
+        public LoraBatch.Segment View(int rowStart, int rowCount) => new()
+        {
+            RowStart = rowStart,
+            RowCount = rowCount,
+            ColumnStart = columnStart,
+            Columns = columns,
+            Rank = rank,
+            A = IlgpuDevice.ViewOrEmpty(_a),
+            B = IlgpuDevice.ViewOrEmpty(_b),
+            Scale = IlgpuDevice.ViewOrEmpty(_scale),
+            Bias = IlgpuDevice.ViewOrEmpty(_bias),
+            HasScale = _scale is null ? 0 : 1,
+            HasBias = _bias is null ? 0 : 1,
+        };
 
         public void Upload(IlgpuDevice device, LoraSegment segment)
         {
-            A = segment.A is null ? null : IlgpuWeight.Pack(device, [segment.A], DType.F32);
-            B = segment.B is null ? null : IlgpuWeight.Pack(device, [segment.B], DType.F32);
-            Scale = Vector(device, segment.ColumnScale);
-            Bias = Vector(device, segment.ColumnBias);
+            if (segment is { A: { } a, B: { } b })
+            {
+                _a = Vector(device, Rows(a));
+                _b = Vector(device, Transposed(b));
+            }
+
+            _scale = Vector(device, segment.ColumnScale);
+            _bias = Vector(device, segment.ColumnBias);
         }
 
         public void Dispose()
         {
-            A?.Dispose();
-            B?.Dispose();
-            Scale?.Dispose();
-            Bias?.Dispose();
+            _a?.Dispose();
+            _b?.Dispose();
+            _scale?.Dispose();
+            _bias?.Dispose();
+        }
+
+        private static float[] Rows(WeightMatrix matrix)
+        {
+            var rows = new float[checked(matrix.Rows * matrix.Columns)];
+            for (int r = 0; r < matrix.Rows; r++)
+                Read(matrix, r, rows.AsSpan(r * matrix.Columns, matrix.Columns));
+            return rows;
+        }
+
+        private static float[] Transposed(WeightMatrix matrix)
+        {
+            var columns = new float[checked(matrix.Rows * matrix.Columns)];
+            var row = new float[matrix.Columns];
+            for (int r = 0; r < matrix.Rows; r++)
+            {
+                Read(matrix, r, row);
+                for (int c = 0; c < row.Length; c++)
+                    columns[(c * matrix.Rows) + r] = row[c];
+            }
+
+            return columns;
+        }
+
+        private static void Read(WeightMatrix matrix, int row, Span<float> destination)
+        {
+            matrix.ReadRow(row, destination);
+            if (TensorPrimitives.IsNaNAny(destination))
+                throw new InvalidDataException($"Row {row} of an adapter's matrix [{matrix.Rows}, {matrix.Columns}] holds NaN.");
         }
 
         private static IlgpuBuffer<float>? Vector(IlgpuDevice device, float[]? numbers)

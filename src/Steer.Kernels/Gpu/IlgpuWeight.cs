@@ -1,85 +1,168 @@
 using System.Numerics.Tensors;
-using System.Runtime.InteropServices;
 
 namespace Steer.Kernels.Gpu;
 
-/// <summary>A weight [n, k] row by row, see <see cref="WeightView"/>.</summary>
+/// <summary>A weight [n, k] in the layout that its products read, see <see cref="WeightLayout"/>.</summary>
 internal sealed class IlgpuWeight : PackedWeight
 {
-    /// <summary>Numbers converted at a time on their way to the device.</summary>
-    private const int ChunkLength = 1 << 20;
+    /// <summary>Words that are packed before they go to the device.</summary>
+    private const int ChunkWords = 1 << 20;
 
     private readonly IlgpuBuffer<uint> _words;
+    private readonly IlgpuBuffer<uint> _scales;
+    private readonly WeightLayout _layout;
 
-    private IlgpuWeight(int n, int k, WeightFormat format, IlgpuBuffer<uint> words)
-        : base(n, k, format) => _words = words;
+    private IlgpuWeight(int n, int k, WeightFormat format, WeightLayout layout, IlgpuBuffer<uint> words, IlgpuBuffer<uint> scales)
+        : base(n, k, format)
+    {
+        _layout = layout;
+        _words = words;
+        _scales = scales;
+    }
 
-    public override long Bytes => _words.Bytes;
+    public override long Bytes => _words.Bytes + (_layout.Blocks > 0 ? _scales.Bytes : 0);
 
-    public WeightView View => new(_words.View, Type);
+    /// <summary>In tiles for tensor cores, which take rounded activations.</summary>
+    public bool Tiled => _layout.PanelRows == WeightLayout.TileRows;
+
+    /// <summary>Its products take rounded activations.</summary>
+    public bool RoundsActivations => Rounds(Format);
+
+    public WeightView View => new() { Words = _words.View, Scales = _scales.View, Layout = _layout };
 
     public static IlgpuWeight Pack(IlgpuDevice device, IReadOnlyList<WeightMatrix> parts, WeightFormat format)
     {
-        DType type = format.Type;
         int n = checked(parts.Sum(p => p.Rows)), k = parts[0].Columns;
-        long bytes = (long)n * k * type.Size();
-        IlgpuBuffer<uint> words = device.AllocateBuffer<uint>((bytes + sizeof(uint) - 1) / sizeof(uint));
+        var layout = new WeightLayout(format.Type, Rounds(format) && device.HasTensorCores, k);
+        long panels = (n + layout.PanelRows - 1) / layout.PanelRows;
+        IlgpuBuffer<uint>? words = null, scales = null;
         try
         {
-            Fill(parts, k, type, words);
+            words = device.AllocateBuffer<uint>(panels * layout.PanelWords);
+            scales = device.AllocateBuffer<uint>(panels * layout.PanelScales);
+            Fill(new RowList(parts, n), k, layout, words, scales);
+            return new IlgpuWeight(n, k, format, layout, words, scales);
         }
         catch
         {
-            words.Dispose();
+            words?.Dispose();
+            scales?.Dispose();
             throw;
         }
-
-        return new IlgpuWeight(n, k, format, words);
     }
 
-    public override void Dispose() => _words.Dispose();
-
-    private static void Fill(IReadOnlyList<WeightMatrix> parts, int k, DType type, IlgpuBuffer<uint> words)
+    public override void Dispose()
     {
-        // A chunk has an even number of rows: the next one then begins at a word, also where k is odd and a number takes half of one.
-        int chunkLength = checked(2 * Math.Max(1, ChunkLength / (2 * Math.Max(1, k))) * k);
-        var row = new float[k];
-        var chunk = new uint[(((long)chunkLength * type.Size()) + sizeof(uint) - 1) / sizeof(uint)];
-        Span<float> floats = MemoryMarshal.Cast<uint, float>(chunk.AsSpan());
-        Span<ushort> halves = MemoryMarshal.Cast<uint, ushort>(chunk.AsSpan());
-        long uploaded = 0;
-        int filled = 0;
-        foreach (WeightMatrix part in parts)
+        _words.Dispose();
+        _scales.Dispose();
+    }
+
+    private static bool Rounds(WeightFormat format) =>
+        format is { RoundActivations: true, Type: DType.BF16 or DType.Int8 or DType.Int4 };
+
+    private static void Fill(RowList rows, int k, WeightLayout layout, IlgpuBuffer<uint> words, IlgpuBuffer<uint> scales)
+    {
+        int panels = (rows.Count + layout.PanelRows - 1) / layout.PanelRows;
+        int chunk = (int)Math.Clamp(ChunkWords / Math.Max(1, layout.PanelWords), 1, Math.Max(1, panels));
+        var chunkWords = new uint[checked(chunk * layout.PanelWords)];
+        var chunkScales = new uint[chunk * layout.PanelScales];
+        for (int first = 0; first < panels; first += chunk)
         {
-            for (int r = 0; r < part.Rows; r++)
+            int count = Math.Min(chunk, panels - first);
+            Array.Clear(chunkWords);
+            Array.Clear(chunkScales);
+            try
             {
-                part.ReadRow(r, row);
-                if (TensorPrimitives.IsNaNAny(row))
-                    throw new InvalidDataException($"Row {r} of a weight [{part.Rows}, {part.Columns}] holds NaN.");
-                if (type == DType.F32)
-                    row.CopyTo(floats[filled..]);
-                else
-                    Narrow(row, halves[filled..]);
-                filled += k;
-                if (filled == chunkLength)
-                    Flush();
+                Parallel.For(0, count, panel => new PanelPacker(rows, k, layout).Pack(first + panel, panel, chunkWords, chunkScales));
+            }
+            catch (AggregateException e) when (e.InnerException is InvalidDataException invalid)
+            {
+                throw new InvalidDataException(invalid.Message, invalid);
+            }
+
+            words.Upload(chunkWords.AsSpan(0, (int)(count * layout.PanelWords)), first * layout.PanelWords);
+            scales.Upload(chunkScales.AsSpan(0, (int)(count * layout.PanelScales)), first * layout.PanelScales);
+        }
+    }
+
+    /// <summary>The rows of several matrices, one below the other.</summary>
+    private sealed class RowList(IReadOnlyList<WeightMatrix> parts, int count)
+    {
+        public int Count { get; } = count;
+
+        public void Read(int row, Span<float> destination)
+        {
+            int part = 0, local = row;
+            while (local >= parts[part].Rows)
+                local -= parts[part++].Rows;
+            parts[part].ReadRow(local, destination);
+            if (TensorPrimitives.IsNaNAny(destination))
+                throw new InvalidDataException($"Row {local} of a weight [{parts[part].Rows}, {parts[part].Columns}] holds NaN.");
+        }
+    }
+
+    /// <summary>Packs a panel's rows into words that were zero.</summary>
+    private readonly struct PanelPacker(RowList rows, int k, WeightLayout layout)
+    {
+        private readonly float[] _row = new float[k];
+
+        /// <param name="panel">Which rows.</param>
+        /// <param name="target">Which panel of the words.</param>
+        /// <param name="words">[panels, PanelWords].</param>
+        /// <param name="scales">[panels, PanelScales].</param>
+        public void Pack(int panel, int target, uint[] words, uint[] scales)
+        {
+            int end = Math.Min(layout.PanelRows, rows.Count - (panel * layout.PanelRows));
+            for (int r = 0; r < end; r++)
+            {
+                rows.Read((panel * layout.PanelRows) + r, _row);
+                PackRow((target * layout.PanelRows) + r, words, scales);
             }
         }
 
-        Flush();
-
-        void Flush()
+        private void PackRow(int row, uint[] words, uint[] scales)
         {
-            int count = (int)((((long)filled * type.Size()) + sizeof(uint) - 1) / sizeof(uint));
-            words.Upload(chunk.AsSpan(0, count), uploaded);
-            uploaded += count;
-            filled = 0;
+            switch (layout.Type)
+            {
+                case DType.F32:
+                    for (int i = 0; i < k; i++)
+                        Put(words, row, i, BitConverter.SingleToUInt32Bits(_row[i]));
+                    break;
+                case DType.BF16:
+                    for (int i = 0; i < k; i++)
+                        Put(words, row, i, DTypeExtensions.NarrowBF16(_row[i]));
+                    break;
+                case DType.F16:
+                    for (int i = 0; i < k; i++)
+                        Put(words, row, i, BitConverter.HalfToUInt16Bits((Half)_row[i]));
+                    break;
+                default:
+                    for (int start = 0; start < k; start += BlockQuantizer.BlockSize)
+                        PackBlock(row, start, words, scales);
+                    break;
+            }
         }
-    }
 
-    private static void Narrow(ReadOnlySpan<float> row, Span<ushort> destination)
-    {
-        for (int i = 0; i < row.Length; i++)
-            destination[i] = DTypeExtensions.NarrowBF16(row[i]);
+        private void PackBlock(int row, int start, uint[] words, uint[] scales)
+        {
+            ReadOnlySpan<float> block = _row.AsSpan(start, Math.Min(BlockQuantizer.BlockSize, k - start));
+            if (layout.Type == DType.Int8)
+            {
+                Span<sbyte> q = stackalloc sbyte[BlockQuantizer.BlockSize];
+                scales[layout.Scale(row, start)] = BlockQuantizer.Int8(block, q);
+                for (int i = 0; i < block.Length; i++)
+                    Put(words, row, start + i, (byte)q[i]);
+            }
+            else
+            {
+                Span<byte> q = stackalloc byte[BlockQuantizer.BlockSize];
+                (ushort scale, ushort minimum) = BlockQuantizer.Int4(block, q);
+                scales[layout.Scale(row, start)] = scale | ((uint)minimum << 16);
+                for (int i = 0; i < block.Length; i++)
+                    Put(words, row, start + i, q[i]);
+            }
+        }
+
+        private void Put(uint[] words, int row, int i, uint bits) => words[layout.Word(row, i)] |= bits << layout.Shift(row, i);
     }
 }

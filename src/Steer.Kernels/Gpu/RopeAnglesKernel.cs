@@ -5,6 +5,8 @@ namespace Steer.Kernels.Gpu;
 /// <summary>See <see cref="Device.RopeAngles"/>: one thread for each pair of cosine and sine.</summary>
 internal static class RopeAnglesKernel
 {
+    internal static IEnumerable<KernelSource> Sources => [KernelSource.Of<Parameters>(RopeAngles)];
+
     public static void Run(
         IlgpuDevice device, DeviceBuffer<int> positions, DeviceBuffer<float> inverseFrequencies, float scale, Tensor angles)
     {
@@ -15,10 +17,10 @@ internal static class RopeAnglesKernel
             Scale = scale,
             Angles = new TensorView(angles),
         };
-        device.Launch(Body, (long)angles.Rows * (angles.Columns / 2), parameters);
+        device.Launch(RopeAngles, (long)angles.Rows * (angles.Columns / 2), parameters);
     }
 
-    internal static void Body(Index1D index, Parameters p)
+    internal static void RopeAngles(Index1D index, Parameters p)
     {
         int half = p.Angles.Columns / 2;
         int row = index / half, pair = index % half;

@@ -5,6 +5,8 @@ namespace Steer.Kernels.Gpu;
 /// <summary>The rotation of <see cref="Device.RopeAndCache"/>: one thread for each pair of columns that rotate together.</summary>
 internal static class RopeKernel
 {
+    internal static IEnumerable<KernelSource> Sources => [KernelSource.Of<Parameters>(Rope)];
+
     public static void Run(IlgpuDevice device, Tensor x, Tensor angles, RopeLayout layout, int headDim)
     {
         var parameters = new Parameters
@@ -14,10 +16,10 @@ internal static class RopeKernel
             HeadDim = headDim,
             Interleaved = layout == RopeLayout.Interleaved ? 1 : 0,
         };
-        device.Launch(Body, (long)x.Rows * (x.Columns / headDim) * (angles.Columns / 2), parameters);
+        device.Launch(Rope, (long)x.Rows * (x.Columns / headDim) * (angles.Columns / 2), parameters);
     }
 
-    internal static void Body(Index1D index, Parameters p)
+    internal static void Rope(Index1D index, Parameters p)
     {
         int half = p.Angles.Columns / 2, heads = p.X.Columns / p.HeadDim;
         int pair = index % half, head = index / half % heads, row = index / half / heads;

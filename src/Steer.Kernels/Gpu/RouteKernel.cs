@@ -8,6 +8,8 @@ namespace Steer.Kernels.Gpu;
 /// </summary>
 internal static class RouteKernel
 {
+    internal static IEnumerable<KernelSource> Sources => [KernelSource.Of<Parameters>(Route)];
+
     public static void Run(IlgpuDevice device, Tensor logits, bool normalise, DeviceBuffer<int> expertIds, Tensor weights)
     {
         var parameters = new Parameters
@@ -17,10 +19,10 @@ internal static class RouteKernel
             Weights = new TensorView(weights),
             Normalise = normalise ? 1 : 0,
         };
-        device.Launch(Body, logits.Rows, parameters);
+        device.Launch(Route, logits.Rows, parameters);
     }
 
-    internal static void Body(Index1D row, Parameters p)
+    internal static void Route(Index1D row, Parameters p)
     {
         int k = p.Weights.Columns;
         float best = 0;

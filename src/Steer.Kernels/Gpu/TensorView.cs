@@ -7,6 +7,7 @@ internal readonly struct TensorView(Tensor tensor)
 {
     private readonly ArrayView<float> _data = IlgpuDevice.View(tensor.Buffer).SubView(tensor.Offset);
     private readonly int _stride = tensor.Stride;
+    private readonly int _wide = tensor.Offset % 4 == 0 && tensor.Stride % 4 == 0 ? 1 : 0;
 
     /// <summary>Rows.</summary>
     public readonly int Rows = tensor.Rows;
@@ -16,4 +17,38 @@ internal readonly struct TensorView(Tensor tensor)
 
     /// <summary>One number.</summary>
     public ref float this[int row, int column] => ref _data[((long)row * _stride) + column];
+
+    /// <summary>Four numbers from a column on that is a multiple of four, zeros past the last; of a tensor that no thread of this launch writes.</summary>
+    public Floats4 Load4(int row, int column)
+    {
+        long start = ((long)row * _stride) + column;
+        if (_wide != 0 && column + 4 <= Columns)
+        {
+            Cuda.Words4 words = Cuda.WideMemory.LoadGlobal(_data.Cast<uint>(), start);
+            return new Floats4
+            {
+                X = Interop.IntAsFloat(words.X),
+                Y = Interop.IntAsFloat(words.Y),
+                Z = Interop.IntAsFloat(words.Z),
+                W = Interop.IntAsFloat(words.W),
+            };
+        }
+
+        return new Floats4
+        {
+            X = column < Columns ? _data[start] : 0,
+            Y = column + 1 < Columns ? _data[start + 1] : 0,
+            Z = column + 2 < Columns ? _data[start + 2] : 0,
+            W = column + 3 < Columns ? _data[start + 3] : 0,
+        };
+    }
+}
+
+/// <summary>Four neighbouring numbers.</summary>
+internal struct Floats4
+{
+    public float X;
+    public float Y;
+    public float Z;
+    public float W;
 }

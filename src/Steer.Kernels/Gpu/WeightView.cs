@@ -2,23 +2,32 @@ using ILGPU;
 
 namespace Steer.Kernels.Gpu;
 
-/// <summary>
-/// A stored matrix as kernels read it, in 32-bit words: one word for each f32, two bf16 to a word with the lower index in the lower half.
-/// </summary>
-internal readonly struct WeightView(ArrayView<uint> words, DType type)
+/// <summary>A packed weight as kernels see it.</summary>
+internal struct WeightView
 {
-    private readonly ArrayView<uint> _words = words;
-    private readonly int _narrow = type == DType.BF16 ? 1 : 0;
+    /// <summary>The numbers.</summary>
+    public ArrayView<uint> Words;
 
-    /// <summary>Number <paramref name="index"/> in row order, as float32.</summary>
-    public float this[long index]
+    /// <summary>Scales and minima of blocks; empty for other types.</summary>
+    public ArrayView<uint> Scales;
+
+    /// <summary>Where each number lies.</summary>
+    public WeightLayout Layout;
+
+    /// <summary>One number, widened. Product kernels read 16 bytes at a time instead.</summary>
+    public readonly float this[int row, int k]
     {
         get
         {
-            uint bits = _narrow == 0 ? _words[index]
-                : (index & 1) == 0 ? _words[index >> 1] << 16
-                : _words[index >> 1] & 0xFFFF0000u;
-            return Interop.IntAsFloat(bits);
+            uint bits = Words[Layout.Word(row, k)] >> Layout.Shift(row, k);
+            if (Layout.Type == DType.F32)
+                return Interop.IntAsFloat(bits);
+            if (Layout.Type == DType.BF16)
+                return Numbers.BF16(bits);
+            if (Layout.Type == DType.F16)
+                return Numbers.F16(bits);
+            uint scale = Scales[Layout.Scale(row, k)];
+            return Layout.Type == DType.Int8 ? Numbers.Int8(bits, scale) : Numbers.Int4(bits, scale);
         }
     }
 }

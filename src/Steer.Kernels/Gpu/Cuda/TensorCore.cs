@@ -1,0 +1,103 @@
+using System.Runtime.CompilerServices;
+using ILGPU;
+using ILGPU.IR.Intrinsics;
+
+namespace Steer.Kernels.Gpu.Cuda;
+
+/// <summary>
+/// One step of a tensor core: D = A B + C for a tile A of 16 rows x 8 words, B of 8 words x 8 columns and C of 16 x 8, where a word holds two bf16
+/// (m16n8k16) or four int8 (m16n8k32) along k. On CUDA that is one mma instruction (PTX ISA, "Warp-level matrix instructions") whose operands
+/// stay in registers. Its twin for ILGPU's CPU accelerator follows the same layout: lanes put their fragments where the others of the warp can read
+/// them, so that a kernel's index arithmetic is tested without a GPU.
+/// </summary>
+/// <remarks>
+/// Lane 4 g + t holds of A the words (g, t), (g + 8, t), (g, t + 4), (g + 8, t + 4), of B the words (t, g), (t + 4, g), and of C and D what
+/// <see cref="Sums4"/> says.
+/// </remarks>
+internal static partial class TensorCore
+{
+    /// <summary>Words of dynamic shared memory that the twin needs for each warp; CUDA needs none.</summary>
+    public const int ExchangeWords = Warps.Size * 6;
+
+    /// <summary>A B + C of bf16, summed in float32.</summary>
+    public static Sums4 MultiplyBF16(Words4 a, Words2 b, Sums4 c, ArrayView<uint> exchange) => MultiplyBF16(a, b, c, ref exchange[0]);
+
+    /// <summary>A B of int8, summed exactly.</summary>
+    public static Counts4 MultiplyInt8(Words4 a, Words2 b, ArrayView<uint> exchange) => MultiplyInt8(a, b, default, ref exchange[0]);
+
+    [IntrinsicImplementation]
+    private static Sums4 MultiplyBF16(Words4 a, Words2 b, Sums4 c, ref uint exchange)
+    {
+        ref uint warp = ref Exchange(a, b, ref exchange);
+        int row = Warps.Lane / 4, column = 2 * (Warps.Lane % 4);
+        for (int word = 0; word < 8; word++)
+        {
+            uint a0 = A(ref warp, row, word), a1 = A(ref warp, row + 8, word), b0 = B(ref warp, word, column), b1 = B(ref warp, word, column + 1);
+            c.X += (Low(a0) * Low(b0)) + (High(a0) * High(b0));
+            c.Y += (Low(a0) * Low(b1)) + (High(a0) * High(b1));
+            c.Z += (Low(a1) * Low(b0)) + (High(a1) * High(b0));
+            c.W += (Low(a1) * Low(b1)) + (High(a1) * High(b1));
+        }
+
+        Warp.Barrier();
+        return c;
+    }
+
+    [IntrinsicImplementation]
+    private static Counts4 MultiplyInt8(Words4 a, Words2 b, Counts4 c, ref uint exchange)
+    {
+        ref uint warp = ref Exchange(a, b, ref exchange);
+        int row = Warps.Lane / 4, column = 2 * (Warps.Lane % 4);
+        for (int word = 0; word < 8; word++)
+        {
+            uint a0 = A(ref warp, row, word), a1 = A(ref warp, row + 8, word), b0 = B(ref warp, word, column), b1 = B(ref warp, word, column + 1);
+            for (int shift = 0; shift < 32; shift += 8)
+            {
+                c.X += (sbyte)(a0 >> shift) * (sbyte)(b0 >> shift);
+                c.Y += (sbyte)(a0 >> shift) * (sbyte)(b1 >> shift);
+                c.Z += (sbyte)(a1 >> shift) * (sbyte)(b0 >> shift);
+                c.W += (sbyte)(a1 >> shift) * (sbyte)(b1 >> shift);
+            }
+        }
+
+        Warp.Barrier();
+        return c;
+    }
+
+    // Puts this lane's fragments into its warp's part of shared memory, and waits for the other lanes.
+    private static ref uint Exchange(Words4 a, Words2 b, ref uint exchange)
+    {
+        ref uint warp = ref Unsafe.Add(ref exchange, Warps.Index * ExchangeWords);
+        ref uint own = ref Unsafe.Add(ref warp, Warps.Lane * 6);
+        Unsafe.As<uint, Words4>(ref own) = a;
+        Unsafe.As<uint, Words2>(ref Unsafe.Add(ref own, 4)) = b;
+        Warp.Barrier();
+        return ref warp;
+    }
+
+    private static uint A(ref uint warp, int row, int word) =>
+        Unsafe.Add(ref warp, (((row % 8 * 4) + (word % 4)) * 6) + (row / 8) + (2 * (word / 4)));
+
+    private static uint B(ref uint warp, int word, int column) =>
+        Unsafe.Add(ref warp, (((column * 4) + (word % 4)) * 6) + 4 + (word / 4));
+
+    private static float Low(uint pair) => Interop.IntAsFloat(pair << 16);
+
+    private static float High(uint pair) => Interop.IntAsFloat(pair & 0xFFFF0000u);
+}
+
+/// <summary>The warps of a group.</summary>
+internal static class Warps
+{
+    /// <summary>Lanes of a warp; kernels that use warps need a device with this many.</summary>
+    public const int Size = 32;
+
+    /// <summary>Most warps of a group.</summary>
+    public const int MaxPerGroup = 8;
+
+    /// <summary>Warp of this thread in its group.</summary>
+    public static int Index => Group.IdxX / Size;
+
+    /// <summary>This thread in its warp.</summary>
+    public static int Lane => Group.IdxX % Size;
+}

@@ -1,0 +1,127 @@
+using ILGPU;
+
+namespace Steer.Kernels.Gpu.Cuda;
+
+/// <summary>
+/// See <see cref="Device.MatMul"/>, with rounded activations on tensor cores: which kernel a product goes to. The sum over k is made of
+/// <see cref="Splits"/> parts, a number that the weight alone decides; each part is a chain of tensor core steps in ascending k, and parts are added
+/// in order, whichever kernel makes them. So a row's bits are the same for any number of rows.
+/// </summary>
+internal static class TensorMatMul
+{
+    /// <summary>Warps that keep a GPU's memory busy with loads, about: eight on each of 128 multiprocessors.</summary>
+    private const int EnoughWarps = 1024;
+
+    /// <summary>Parts in which the sum over k of a weight is made: a power of two, at most the warps of a group.</summary>
+    public static int Splits(IlgpuWeight weight)
+    {
+        int tiles = Tiles(weight), stages = weight.View.Layout.Steps, splits = 1;
+        while (splits < Warps.MaxPerGroup && tiles * splits < EnoughWarps && 2 * splits <= stages)
+            splits *= 2;
+        return splits;
+    }
+
+    /// <param name="device">Where to run.</param>
+    /// <param name="x">[rows, k].</param>
+    /// <param name="weight">[n, k] in tiles.</param>
+    /// <param name="bias">[n], or null.</param>
+    /// <param name="filter">Which rows of y are written, and from which rows of x they come.</param>
+    /// <param name="y">[rows * filter.FanOut, n].</param>
+    /// <param name="enoughGroups">With fewer groups, different ones make the parts of a sum.</param>
+    public static void Run(
+        IlgpuDevice device, Tensor x, IlgpuWeight weight, DeviceBuffer<float>? bias, in RowFilter filter, Tensor y, int enoughGroups)
+    {
+        if (y.Rows == 0)
+            return;
+        int stages = weight.View.Layout.Steps;
+        int tiles = (x.Rows + PackActivationsKernel.TileRows - 1) / PackActivationsKernel.TileRows;
+        if (tiles > MatMulStreamKernel.MaxRowTiles)
+            tiles = (tiles + MatMulTileKernel.MaxRowTiles - 1) / MatMulTileKernel.MaxRowTiles * MatMulTileKernel.MaxRowTiles;
+        ArrayView<uint> packed =
+            device.Scratch(ScratchUse.Activations, (long)tiles * stages * PackActivationsKernel.StageWords).View.Cast<uint>();
+        ArrayView<float> scales =
+            device.Scratch(ScratchUse.ActivationScales, (long)tiles * stages * PackActivationsKernel.StageScales).View;
+        PackActivationsKernel.Run(device, x, weight.Type, tiles, stages, packed, scales);
+        var product = new TensorProduct
+        {
+            Weight = weight.View,
+            Tiles = Tiles(weight),
+            Splits = Splits(weight),
+            Rows = packed,
+            RowScales = scales,
+            RowCount = x.Rows,
+            Bias = IlgpuDevice.ViewOrEmpty(bias),
+            HasBias = bias is null ? 0 : 1,
+            Filter = filter,
+            Y = new TensorView(y),
+        };
+        if (tiles <= MatMulStreamKernel.MaxRowTiles)
+            MatMulStreamKernel.Run(device, product, tiles);
+        else
+            MatMulTileKernel.Run(device, product, enoughGroups);
+    }
+
+    private static int Tiles(IlgpuWeight weight) => (weight.N + WeightLayout.TileRows - 1) / WeightLayout.TileRows;
+}
+
+/// <summary>A product as the tensor core kernels see it.</summary>
+internal struct TensorProduct
+{
+    public WeightView Weight;
+
+    /// <summary>Tiles of 16 weight rows.</summary>
+    public int Tiles;
+
+    /// <summary>Parts of the sum over k.</summary>
+    public int Splits;
+
+    /// <summary>Activations, see <see cref="PackActivationsKernel"/>.</summary>
+    public ArrayView<uint> Rows;
+
+    /// <summary>Their scales.</summary>
+    public ArrayView<float> RowScales;
+
+    /// <summary>Rows of x.</summary>
+    public int RowCount;
+    public ArrayView<float> Bias;
+    public int HasBias;
+    public RowFilter Filter;
+    public TensorView Y;
+
+    /// <summary>The first stage of a part, which is also the end of the part before.</summary>
+    public readonly int PartStart(int part) => (int)((long)part * Weight.Layout.Steps / Splits);
+
+    /// <summary>Adds all four groups of a stage.</summary>
+    public static Sums4 Multiply<TFormat>(TFormat format, StageWeights weights, StageRows rows, Sums4 sums, ArrayView<uint> exchange)
+        where TFormat : struct, ITileFormat
+    {
+        sums = format.Multiply(weights, rows, 0, sums, exchange);
+        sums = format.Multiply(weights, rows, 1, sums, exchange);
+        sums = format.Multiply(weights, rows, 2, sums, exchange);
+        return format.Multiply(weights, rows, 3, sums, exchange);
+    }
+
+    /// <summary>Writes a lane's four sums of a tile, bias added.</summary>
+    public readonly void Store(int tile, int rowTile, int lane, Sums4 sums)
+    {
+        int column = (tile * WeightLayout.TileRows) + (lane / 4), row = (rowTile * PackActivationsKernel.TileRows) + (lane % 4 * 2);
+        Store(row, column, sums.X);
+        Store(row + 1, column, sums.Y);
+        Store(row, column + 8, sums.Z);
+        Store(row + 1, column + 8, sums.W);
+    }
+
+    /// <summary>Writes a sum, bias added, to the rows of y that come from a row of x.</summary>
+    public readonly void Store(int row, int column, float sum)
+    {
+        if (row >= RowCount || column >= Y.Columns)
+            return;
+        if (HasBias != 0)
+            sum += Bias[column];
+        for (int i = row * Filter.FanOut; i < (row + 1) * Filter.FanOut; i++)
+        {
+            if (Filter.Includes(i))
+                Y[i, column] = sum;
+        }
+    }
+}

@@ -1,0 +1,44 @@
+using System.Runtime.CompilerServices;
+using ILGPU;
+using ILGPU.IR.Intrinsics;
+
+namespace Steer.Kernels.Gpu.Cuda;
+
+/// <summary>
+/// Memory by 16 bytes at a time, and copies that a thread does not wait for: single instructions on CUDA. An address is a multiple of 16 bytes.
+/// The bodies of the private methods are for ILGPU's CPU accelerator, which runs them as they are.
+/// </summary>
+internal static partial class WideMemory
+{
+    /// <summary>Reads 16 bytes of global memory that no kernel of this launch writes.</summary>
+    public static Words4 LoadGlobal(ArrayView<uint> source, long index) => LoadGlobal(ref source[index]);
+
+    /// <summary>Reads 16 bytes of shared memory.</summary>
+    public static Words4 LoadShared(ArrayView<uint> source, long index) => LoadShared(ref source[index]);
+
+    /// <summary>Begins to copy 16 bytes from global to shared memory.</summary>
+    public static void Copy(ArrayView<uint> shared, long index, ArrayView<uint> source, long sourceIndex) =>
+        Copy(ref shared[index], ref source[sourceIndex]);
+
+    /// <summary>Makes the copies that this thread began since the last call one stage.</summary>
+    [IntrinsicImplementation]
+    public static void EndStage()
+    {
+    }
+
+    /// <summary>Waits until all stages of this thread's copies but the newest are there.</summary>
+    [IntrinsicImplementation]
+    public static void WaitForAllButOneStage()
+    {
+    }
+
+    [IntrinsicImplementation]
+    private static Words4 LoadGlobal(ref uint source) => Unsafe.As<uint, Words4>(ref source);
+
+    [IntrinsicImplementation]
+    private static Words4 LoadShared(ref uint source) => Unsafe.As<uint, Words4>(ref source);
+
+    [IntrinsicImplementation]
+    private static void Copy(ref uint shared, ref uint source) =>
+        Unsafe.As<uint, Words4>(ref shared) = Unsafe.As<uint, Words4>(ref source);
+}

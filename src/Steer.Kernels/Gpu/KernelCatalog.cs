@@ -1,0 +1,35 @@
+using Steer.Kernels.Gpu.Cuda;
+
+namespace Steer.Kernels.Gpu;
+
+/// <summary>Every kernel there is, for those who compile them all: tests, and `steer kernels`.</summary>
+internal static class KernelCatalog
+{
+    public static IReadOnlyList<KernelSource> All { get; } =
+    [
+        .. ActivateKernel.Sources,
+        .. AddKernel.Sources,
+        .. AdvanceRowsKernel.Sources,
+        .. AdvanceSequencesKernel.Sources,
+        .. AttentionKernel.Sources,
+        .. AttentionMergeKernel.Sources,
+        .. CacheKernel.Sources,
+        .. CombineExpertsKernel.Sources,
+        .. EmbedKernel.Sources,
+        .. GatherKernel.Sources,
+        .. GuideAndSampleKernel.Sources,
+        .. LoraDeltaKernel.Sources,
+        .. LoraDownKernel.Sources,
+        .. MatMulKernel.Sources,
+        .. MatMulStreamKernel.Sources,
+        .. MatMulTileKernel.Sources,
+        .. NormKernel.Sources,
+        .. PackActivationsKernel.Sources,
+        .. RopeAnglesKernel.Sources,
+        .. RopeKernel.Sources,
+        .. RoundActivationsKernel.Sources,
+        .. RouteKernel.Sources,
+        .. ScaleAndCapKernel.Sources,
+        .. SumPartsKernel.Sources,
+    ];
+}

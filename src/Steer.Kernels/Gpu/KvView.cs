@@ -1,0 +1,86 @@
+using ILGPU;
+using Steer.Kernels.Gpu.Cuda;
+
+namespace Steer.Kernels.Gpu;
+
+/// <summary>
+/// The keys, or the values, of a layer as kernels see them: [blocks, kv heads, block positions, head], each head a run of 16-byte pieces whose last is
+/// filled up with zeros. Int8: x = q * scale with scale = max |x| / 127 over the head.
+/// </summary>
+internal readonly struct KvView(KvCacheShape shape, ArrayView<uint> words, ArrayView<float> scales)
+{
+    private readonly ArrayView<uint> _words = words;
+    private readonly ArrayView<float> _scales = scales;
+
+    /// <summary>How numbers are stored.</summary>
+    public readonly DType Type = shape.Type;
+
+    /// <summary>Key and value heads.</summary>
+    public readonly int NumKvHeads = shape.NumKvHeads;
+
+    /// <summary>Width of a head.</summary>
+    public readonly int HeadDim = shape.HeadDim;
+
+    /// <summary>16-byte pieces of a head.</summary>
+    public readonly int Pieces = (int)(HeadWords(shape) / 4);
+
+    /// <summary>Numbers in 16 bytes.</summary>
+    public int NumbersPerPiece => Type == DType.F32 ? 4 : Type == DType.BF16 ? 8 : 16;
+
+    /// <summary>Words that a head takes.</summary>
+    public static long HeadWords(KvCacheShape shape)
+    {
+        int size = shape.Type == DType.Int8 ? 1 : shape.Type.Size();
+        return (((long)shape.HeadDim * size) + 15) / 16 * 4;
+    }
+
+    /// <summary>Which head, over all blocks, a slot's head is.</summary>
+    public long Head(int slot, int head) =>
+        ((((long)(slot / KvCacheShape.BlockSize) * NumKvHeads) + head) * KvCacheShape.BlockSize) + (slot % KvCacheShape.BlockSize);
+
+    /// <summary>Reads 16 bytes of a head; a launch that reads does not write.</summary>
+    public Words4 Load(long head, int piece) => WideMemory.LoadGlobal(_words, ((head * Pieces) + piece) * 4);
+
+    /// <summary>The scale of a head; 1 for types without.</summary>
+    public float Scale(long head) => Type == DType.Int8 ? _scales[head] : 1;
+
+    /// <summary>Number <paramref name="i"/> of 16 bytes.</summary>
+    public float Number(Words4 words, int i, float scale)
+    {
+        int bits = 128 / NumbersPerPiece, place = i * bits;
+        uint word = place < 32 ? words.X : place < 64 ? words.Y : place < 96 ? words.Z : words.W;
+        uint number = word >> (place % 32);
+        return Type == DType.F32 ? Interop.IntAsFloat(number) : Type == DType.BF16 ? Numbers.BF16(number) : (sbyte)number * scale;
+    }
+
+    /// <summary>Writes x[row, column .. column + HeadDim) as a head.</summary>
+    public void Write(long head, TensorView x, int row, int column)
+    {
+        float scale = 0;
+        if (Type == DType.Int8)
+        {
+            scale = ActivationBlock.Scale(x, row, column, column + HeadDim);
+            _scales[head] = scale;
+        }
+
+        int bits = 128 / NumbersPerPiece, perWord = 32 / bits;
+        for (int i = 0; i < Pieces * 4; i++)
+        {
+            uint word = 0;
+            for (int j = 0; j < perWord; j++)
+            {
+                int d = (i * perWord) + j;
+                uint number = 0;
+                if (d < HeadDim)
+                    number = Pack(x[row, column + d], scale);
+                word |= number << (j * bits);
+            }
+
+            _words[(head * Pieces * 4) + i] = word;
+        }
+    }
+
+    private uint Pack(float value, float scale) => Type == DType.F32 ? Interop.FloatAsInt(value)
+        : Type == DType.BF16 ? Numbers.ToBF16(value)
+        : (uint)ActivationBlock.Quantise(value, scale) & 255;
+}

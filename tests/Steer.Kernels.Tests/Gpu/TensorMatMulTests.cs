@@ -1,0 +1,60 @@
+using Steer.Kernels.Gpu;
+using Steer.Kernels.Gpu.Cuda;
+using Steer.Kernels.Tests.Reference;
+
+namespace Steer.Kernels.Tests.Gpu;
+
+/// <summary>
+/// Products on tensor cores, on ILGPU's CPU accelerator with warps of 32: the twin of each instruction follows the layout of its fragments, so that packing,
+/// index arithmetic, asynchronous stages and the order of sums are those of a GPU.
+/// </summary>
+[Collection(DeviceCollection.Name)]
+public sealed class TensorMatMulTests(DeviceSet devices)
+{
+    /// <summary>Rows for each kernel and each number of tiles, with ragged rows, columns and k; one k below a stage and one of several stages.</summary>
+    private static readonly (int Rows, int K, int N)[] Sizes = [(1, 20, 16), (3, 200, 21), (11, 130, 40), (17, 140, 33), (70, 66, 19)];
+
+    [Theory]
+    [InlineData(DType.BF16)]
+    [InlineData(DType.Int8)]
+    [InlineData(DType.Int4)]
+    public void Product_is_that_of_float64_on_rounded_numbers(DType type)
+    {
+        foreach ((int rows, int k, int n) in Sizes)
+        {
+            using var work = new Workspace(devices[DeviceSet.WarpEmulator]);
+            Matrix x = Matrix.Random(1, rows, k), weight = Matrix.Random(2, n, k);
+            float[] bias = Matrix.Random(3, 1, n).Data;
+            GuardedTensor y = work.Tensor(rows, n);
+            PackedWeight packed = work.Own(work.Device.Pack([new MatrixWeight(weight)], new WeightFormat(type, RoundActivations: true)));
+            work.Device.MatMul(work.Tensor(x), [new MatMulGroup(0, rows, packed, work.Buffer(bias))], y);
+            RoundedMatMulReference.Run(x, weight, type, bias).AssertClose(y.Read(), $"{type} {rows} x {k} x {n}");
+        }
+    }
+
+    [Theory]
+    [InlineData(DType.BF16)]
+    [InlineData(DType.Int8)]
+    [InlineData(DType.Int4)]
+    public void A_row_is_the_same_bits_in_either_kernel_and_however_parts_are_spread(DType type)
+    {
+        const int Rows = 70, K = 260, N = 20;
+        using var work = new Workspace(devices[DeviceSet.WarpEmulator]);
+        var device = (IlgpuDevice)work.Device;
+        var weight = (IlgpuWeight)work.Own(
+            device.Pack([new MatrixWeight(Matrix.Random(4, N, K))], new WeightFormat(type, RoundActivations: true)));
+        Assert.True(TensorMatMul.Splits(weight) > 1, "A sum in one part shows nothing.");
+        GuardedTensor x = work.Tensor(Matrix.Random(5, Rows, K));
+        Matrix Multiply(int start, int count, int enoughGroups)
+        {
+            GuardedTensor y = work.Tensor(count, N);
+            TensorMatMul.Run(device, x.View.RowSlice(start, count), weight, null, RowFilter.All, y, enoughGroups);
+            return y.Read();
+        }
+
+        Matrix all = Multiply(0, Rows, enoughGroups: 0);
+        Assert.Equal(all.Data, Multiply(0, Rows, enoughGroups: 1000).Data);
+        foreach ((int start, int count) in new[] { (0, 1), (60, 10), (20, 30) })
+            Assert.Equal(all.Slice(start, count).Data, Multiply(start, count, enoughGroups: 1000).Data);
+    }
+}
