@@ -57,6 +57,7 @@ internal static class SteerProgram
             new TokenizeCommand(terminal),
             new InspectCommand(terminal),
             new DevicesCommand(terminal),
+            new KernelsCommand(terminal),
             new BenchCommand(terminal),
         };
         var page = new HelpPage(terminal);

@@ -67,6 +67,24 @@ public sealed class ToolTests
     }
 
     [Fact]
+    public async Task Kernels_are_written_by_name_and_need_no_GPU()
+    {
+        string folder = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        try
+        {
+            await Cli.SucceedAsync("kernels", "--emit", "opencl", folder);
+            Assert.Contains("kernel void Kernel_Norm", File.ReadAllText(Path.Combine(folder, "Norm.cl")), StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
+        Assert.Contains("ptx, opencl", await Cli.RefuseAsync("kernels", "--emit", "spirv", "x"), StringComparison.Ordinal);
+        Assert.Contains("sm_90", await Cli.RefuseAsync("kernels", "--arch", "sm_70", "x"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Bench_measures_plain_and_guided_runs()
     {
         string[] line = ["bench", "--task", "astronomy", "--batch", "1,2", "--prompt-tokens", "20", "--negative-tokens", "20", "--max-tokens", "4"];
@@ -89,6 +107,7 @@ public sealed class ToolTests
     [InlineData("tokenize")]
     [InlineData("inspect")]
     [InlineData("devices")]
+    [InlineData("kernels")]
     [InlineData("bench")]
     public async Task Help_shows_an_example_and_fits_the_window(string command)
     {
