@@ -1,5 +1,4 @@
 using Steer.Kernels;
-using Steer.Kernels.Host;
 
 namespace Steer.Benchmarks;
 
@@ -12,7 +11,7 @@ public sealed class AttentionWorkload : Workload
     private readonly int _contexts;
     private readonly int _rows;
     private readonly int _length;
-    private HostDevice? _device;
+    private Device? _device;
     private KvCache? _cache;
     private ForwardBatch? _batch;
     private Tensor _q;
@@ -33,7 +32,7 @@ public sealed class AttentionWorkload : Workload
     }
 
     /// <inheritdoc/>
-    public override void Setup(HostDevice device)
+    public override void Setup(Device device)
     {
         _device = device;
         int blocks = (_length + KvCacheShape.BlockSize - 1) / KvCacheShape.BlockSize;
@@ -51,7 +50,7 @@ public sealed class AttentionWorkload : Workload
     public override void Run() => _device!.Attention(_q, _cache!, 0, _batch!, new AttentionParams(0.125f, 0, 0, null), _y);
 
     // The last rows of every context; blocks of all contexts one after the other.
-    private ForwardBatch Batch(HostDevice device, int rows, int blocks)
+    private ForwardBatch Batch(Device device, int rows, int blocks)
     {
         int total = _contexts * rows;
         var batch = new ForwardBatch(device, total, _contexts, blocks) { Rows = total, Contexts = _contexts };
@@ -68,14 +67,14 @@ public sealed class AttentionWorkload : Workload
 /// <summary>The residual add with RMSNorm.</summary>
 public sealed class NormWorkload(int rows, int columns) : Workload($"AddNorm {rows} x {columns}", flops: 7.0 * rows * columns)
 {
-    private HostDevice? _device;
+    private Device? _device;
     private Tensor _x;
     private Tensor _delta;
     private Tensor _y;
     private NormWeight? _weight;
 
     /// <inheritdoc/>
-    public override void Setup(HostDevice device)
+    public override void Setup(Device device)
     {
         _device = device;
         (_x, _delta, _y) = (Random(device, rows, columns), Random(device, rows, columns), Random(device, rows, columns));
@@ -89,12 +88,12 @@ public sealed class NormWorkload(int rows, int columns) : Workload($"AddNorm {ro
 /// <summary>The gated activation of a feed-forward block: an exponential, a division and two products are about 28 operations.</summary>
 public sealed class ActivationWorkload(int rows, int columns) : Workload($"Silu * up {rows} x {columns}", flops: 28.0 * rows * columns)
 {
-    private HostDevice? _device;
+    private Device? _device;
     private Tensor _x;
     private Tensor _y;
 
     /// <inheritdoc/>
-    public override void Setup(HostDevice device)
+    public override void Setup(Device device)
     {
         _device = device;
         (_x, _y) = (Random(device, rows, 2 * columns), Random(device, rows, columns));

@@ -16,5 +16,6 @@ else if (args is ["metrics"])
 }
 else
 {
-    BenchmarkSwitcher.FromAssembly(typeof(QuickTable).Assembly).Run(args);
+    Type[] benchmarks = GpuKernelBenchmarks.Devices.Any() ? [typeof(KernelBenchmarks), typeof(GpuKernelBenchmarks)] : [typeof(KernelBenchmarks)];
+    BenchmarkSwitcher.FromTypes(benchmarks).Run(args);
 }

@@ -1,5 +1,4 @@
 using Steer.Kernels;
-using Steer.Kernels.Host;
 
 namespace Steer.Benchmarks;
 
@@ -16,6 +15,9 @@ public sealed record ModelShape(string Name, int Hidden, int Qkv, int Intermedia
 
     /// <summary>The shape of a Llama of 1.1B parameters.</summary>
     public static ModelShape Large { get; } = new("1.1B", 2048, 2560, 5632, 3);
+
+    /// <summary>The shape of a Llama of 7B parameters.</summary>
+    public static ModelShape Huge { get; } = new("7B", 4096, 12288, 11008, 1);
 
     /// <summary>The shape of the embedded pair: its weights fit into a cache.</summary>
     public static ModelShape Embedded { get; } = new("5.5M", 256, 512, 704, 6);
@@ -36,7 +38,7 @@ public sealed class Projections : Workload
     private readonly int _rows;
     private readonly int _expertRows;
     private readonly List<(Tensor X, MatMulGroup Base, LoraGroup? Expert, Tensor Y)> _steps = [];
-    private HostDevice? _device;
+    private Device? _device;
 
     /// <param name="shape">The model.</param>
     /// <param name="format">How weights are held.</param>
@@ -53,7 +55,7 @@ public sealed class Projections : Workload
     }
 
     /// <inheritdoc/>
-    public override void Setup(HostDevice device)
+    public override void Setup(Device device)
     {
         _device = device;
         _steps.Clear();

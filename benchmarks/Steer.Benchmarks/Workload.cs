@@ -1,5 +1,4 @@
 using Steer.Kernels;
-using Steer.Kernels.Host;
 
 namespace Steer.Benchmarks;
 
@@ -21,7 +20,7 @@ public abstract class Workload(string name, double flops = 0) : IDisposable
     public WeightFormat Format { get; protected init; }
 
     /// <summary>Makes the tensors.</summary>
-    public abstract void Setup(HostDevice device);
+    public abstract void Setup(Device device);
 
     /// <summary>Does the work once.</summary>
     public abstract void Run();
@@ -38,7 +37,7 @@ public abstract class Workload(string name, double flops = 0) : IDisposable
     }
 
     /// <summary>A tensor of small random numbers, disposed with the workload.</summary>
-    protected Tensor Random(HostDevice device, int rows, int columns)
+    protected Tensor Random(Device device, int rows, int columns)
     {
         var tensor = RandomMatrix.Tensor(device, rows, columns);
         Own(tensor.Buffer);
@@ -58,7 +57,7 @@ public abstract class Workload(string name, double flops = 0) : IDisposable
 internal sealed class RandomMatrix(int rows, int columns) : WeightMatrix(rows, columns)
 {
     /// <summary>The numbers on a device; the caller disposes the buffer.</summary>
-    public static Tensor Tensor(HostDevice device, int rows, int columns)
+    public static Tensor Tensor(Device device, int rows, int columns)
     {
         var buffer = device.Allocate<float>((long)rows * columns);
         var row = new float[columns];

@@ -32,5 +32,33 @@ internal static class WorkloadList
         yield return new NormWorkload(128, 2048);
         yield return new ActivationWorkload(24, 704);
         yield return new ActivationWorkload(128, 5632);
+        yield return new EmbedWorkload(128, 32000, 2048);
+        yield return new RopeWorkload(128, 32, 4, 64);
+        yield return new GuideWorkload(sequences: 8, branches: 3, vocabSize: 32000);
+    }
+
+    /// <summary>What a GPU is measured with: larger shapes and batches.</summary>
+    public static IEnumerable<Workload> ForGpus()
+    {
+        WeightFormat[] formats = [DType.F32, DType.BF16, new(DType.BF16, true), new(DType.Int8, true), new(DType.Int4, true)];
+        foreach (var shape in new[] { ModelShape.Small, ModelShape.Large, ModelShape.Huge })
+        {
+            foreach (var format in formats)
+            {
+                foreach (int rows in new[] { 1, 16, 128, 1024 })
+                    yield return new Projections(shape, format, rows);
+            }
+        }
+        yield return new Projections(ModelShape.Large, new(DType.BF16, true), 128, expertRows: 64);
+        yield return new AttentionWorkload(32, 4, 64, 64, 1, 1024);
+        yield return new AttentionWorkload(32, 32, 128, 16, 1, 2048);
+        yield return new AttentionWorkload(32, 4, 64, 1, 1024, 1024);
+        yield return new NormWorkload(128, 2048);
+        yield return new NormWorkload(1024, 4096);
+        yield return new ActivationWorkload(128, 5632);
+        yield return new ActivationWorkload(1024, 11008);
+        yield return new EmbedWorkload(1024, 32000, 4096);
+        yield return new RopeWorkload(1024, 32, 8, 128);
+        yield return new GuideWorkload(sequences: 64, branches: 3, vocabSize: 32000);
     }
 }

@@ -1,0 +1,136 @@
+using Steer.Kernels;
+
+namespace Steer.Benchmarks;
+
+/// <summary>Rows of an embedding table in bf16.</summary>
+public sealed class EmbedWorkload : Workload
+{
+    private readonly int _rows;
+    private readonly int _vocabSize;
+    private readonly int _columns;
+    private Device? _device;
+    private DeviceBuffer<int>? _ids;
+    private PackedWeight? _table;
+    private Tensor _y;
+
+    /// <param name="rows">Tokens.</param>
+    /// <param name="vocabSize">Rows of the table.</param>
+    /// <param name="columns">Width of the table.</param>
+    public EmbedWorkload(int rows, int vocabSize, int columns)
+        : base($"Embed {rows} of {vocabSize} x {columns} bf16")
+    {
+        (_rows, _vocabSize, _columns) = (rows, vocabSize, columns);
+        Bytes = (2.0 + sizeof(float)) * rows * columns;
+    }
+
+    /// <inheritdoc/>
+    public override void Setup(Device device)
+    {
+        _device = device;
+        _ids = Own(device.Allocate<int>(_rows));
+        _ids.Upload([.. Enumerable.Range(0, _rows).Select(i => (int)(i * 7919L % _vocabSize))]);
+        _table = Own(device.Pack([new RandomMatrix(_vocabSize, _columns)], DType.BF16));
+        _y = Random(device, _rows, _columns);
+    }
+
+    /// <inheritdoc/>
+    public override void Run() => _device!.Embed(_ids!, 0, _table!, 1, accumulate: false, _y);
+}
+
+/// <summary>Rotation of queries and keys, and writing of keys and values to a cache in float32.</summary>
+public sealed class RopeWorkload : Workload
+{
+    private readonly int _rows;
+    private readonly int _heads;
+    private readonly int _kvHeads;
+    private readonly int _headDim;
+    private Device? _device;
+    private KvCache? _cache;
+    private ForwardBatch? _batch;
+    private Tensor _q;
+    private Tensor _k;
+    private Tensor _angles;
+
+    /// <param name="rows">Rows of one context.</param>
+    /// <param name="heads">Query heads.</param>
+    /// <param name="kvHeads">Key and value heads.</param>
+    /// <param name="headDim">Width of a head.</param>
+    public RopeWorkload(int rows, int heads, int kvHeads, int headDim)
+        : base($"RopeAndCache {rows} rows, {heads}/{kvHeads} heads of {headDim}", flops: 3.0 * rows * (heads + kvHeads) * headDim)
+    {
+        (_rows, _heads, _kvHeads, _headDim) = (rows, heads, kvHeads, headDim);
+        Bytes = sizeof(float) * (double)rows * ((2 * heads) + (5 * kvHeads)) * headDim;
+    }
+
+    /// <inheritdoc/>
+    public override void Setup(Device device)
+    {
+        _device = device;
+        int blocks = (_rows + KvCacheShape.BlockSize - 1) / KvCacheShape.BlockSize;
+        _cache = Own(device.CreateKvCache(new KvCacheShape(1, blocks, _kvHeads, _headDim)));
+        _batch = Own(new ForwardBatch(device, _rows, 1, blocks) { Rows = _rows, Contexts = 1 });
+        _batch.Positions.Upload([.. Enumerable.Range(0, _rows)]);
+        _batch.SlotMapping.Upload([.. Enumerable.Range(0, _rows)]);
+        _batch.BlockTables.Upload([.. Enumerable.Range(0, blocks)]);
+        (_q, _k) = (Random(device, _rows, _heads * _headDim), Random(device, _rows, _kvHeads * _headDim));
+        _angles = Random(device, _rows, _headDim);
+    }
+
+    /// <inheritdoc/>
+    public override void Run() => _device!.RopeAndCache(_q, _k, _k, _angles, RopeLayout.Half, _batch!, _cache!, 0);
+}
+
+/// <summary>A guided step as the defaults of `generate` have it: a mask, top-p, a drawn token.</summary>
+public sealed class GuideWorkload : Workload
+{
+    private readonly int _sequences;
+    private readonly int _branches;
+    private readonly int _vocabSize;
+    private Device? _device;
+    private GuideBatch? _batch;
+
+    /// <param name="sequences">Sequences.</param>
+    /// <param name="branches">Branches of each.</param>
+    /// <param name="vocabSize">Tokens.</param>
+    public GuideWorkload(int sequences, int branches, int vocabSize)
+        : base($"GuideAndSample {sequences} x {branches} branches, {vocabSize} tokens")
+    {
+        (_sequences, _branches, _vocabSize) = (sequences, branches, vocabSize);
+        Bytes = sizeof(float) * (double)sequences * branches * vocabSize;
+    }
+
+    /// <inheritdoc/>
+    public override void Setup(Device device)
+    {
+        _device = device;
+        int rows = _sequences * _branches;
+        _batch = Own(new GuideBatch(device, _sequences, rows, _vocabSize, 1, 0, 0, [2]) { Sequences = _sequences });
+        var logits = new float[_vocabSize];
+        for (int r = 0; r < rows; r++)
+        {
+            new RandomMatrix(rows, _vocabSize).ReadRow(r, logits);
+            _batch.Logits.Buffer.Upload(logits, _batch.Logits.Offset + ((long)r * _batch.Logits.Stride));
+        }
+        float[] weights = [1.5f, -0.3f, -0.2f];
+        _batch.Branches.Upload(
+            [.. Enumerable.Range(0, rows).Select(r => new GuideBranch { LogitsRow = r, Weight = weights[r % _branches % 3], GroupSize = 1 })]);
+        _batch.Rows.Upload([.. Enumerable.Range(0, _sequences).Select(s => new GuideRow
+        {
+            BranchStart = s * _branches,
+            BranchCount = _branches,
+            VocabSize = _vocabSize,
+            Alpha = 0.1f,
+            Floor = -1e4f,
+            RepetitionPenalty = 1,
+            Temperature = 1,
+            TopP = 0.95f,
+            TypicalP = 1,
+            Seed = (ulong)s,
+            ForcedToken = -1,
+            PenaltySlot = -1,
+        })]);
+    }
+
+    /// <inheritdoc/>
+    public override void Run() => _device!.GuideAndSample(_batch!);
+}
