@@ -22,7 +22,14 @@ internal static class WorkloadList
         foreach (int rows in new[] { 1, 24 })
             yield return new Projections(ModelShape.Embedded, DType.BF16, rows);
         yield return new Projections(ModelShape.Embedded, DType.BF16, 24, expertRows: 16);
-        yield return new Projections(ModelShape.Small, DType.F32, 2, expertRows: 1);
+        foreach (var format in Formats.Take(6))
+        {
+            foreach (var shape in new[] { ModelShape.Small, ModelShape.Large })
+            {
+                yield return new Projections(shape, format, 2, expertRows: 1);
+                yield return new Projections(shape, format, 3, expertRows: 2);
+            }
+        }
         yield return new AttentionWorkload(4, 2, 64, 24, 1, 128);
         yield return new AttentionWorkload(9, 3, 64, 8, 1, 512);
         yield return new AttentionWorkload(32, 4, 64, 8, 1, 512);
