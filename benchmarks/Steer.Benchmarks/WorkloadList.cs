@@ -15,7 +15,7 @@ internal static class WorkloadList
         {
             foreach (var format in Formats)
             {
-                foreach (int rows in new[] { 1, 8, 16, 32, 128 })
+                foreach (int rows in new[] { 1, 2, 8, 16, 32, 128 })
                     yield return new Projections(shape, format, rows);
             }
         }

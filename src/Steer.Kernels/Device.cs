@@ -55,7 +55,7 @@ public abstract class Device : IDisposable
         where T : unmanaged;
 
     /// <summary>Packs matrices [n_i, k], one below the other, into one weight [sum n_i, k].</summary>
-    /// <exception cref="InvalidDataException">A number is NaN, or infinite where the type has blocks.</exception>
+    /// <exception cref="InvalidDataException">A number is NaN, infinite where the type has blocks, or beyond what float16 holds.</exception>
     public abstract PackedWeight Pack(IReadOnlyList<WeightMatrix> parts, WeightFormat format);
 
     /// <summary>Packs an adapter's segments for a projection [n, k].</summary>

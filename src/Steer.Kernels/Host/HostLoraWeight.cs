@@ -5,7 +5,8 @@ internal sealed record HostLoraSegment(
     int ColumnStart, int Columns, int RankStart, int Rank, HostWeight? B, HostBuffer<float>? ColumnScale, HostBuffer<float>? ColumnBias);
 
 /// <summary>
-/// An adapter's segments for one projection: A of all segments one below the other as one weight [sum of ranks, k], and a B for each.
+/// An adapter's segments for one projection: A of all segments one below the other as one weight [sum of ranks, k], and a B for each. Matrices
+/// whose numbers are all bfloat16, as most adapters are stored, are held as such; others in float32.
 /// </summary>
 internal sealed class HostLoraWeight : LoraWeight
 {
@@ -54,7 +55,7 @@ internal sealed class HostLoraWeight : LoraWeight
     {
         WeightMatrix[] downs = [.. segments.Where(s => s.A is not null).Select(s => s.A!)];
         if (downs.Length > 0)
-            A = Own(PackJob.Pack(team, downs, DType.F32));
+            A = Own(PackJob.Pack(team, downs, Type(downs)));
         Cost = (long)K * PaddedRank;
         int rankStart = 0;
         for (int i = 0; i < Segments.Length; i++)
@@ -63,10 +64,31 @@ internal sealed class HostLoraWeight : LoraWeight
             int rank = segment.A?.Rows ?? 0;
             Segments[i] = new HostLoraSegment(
                 segment.ColumnStart, segment.Columns, rankStart, rank,
-                segment.B is null ? null : Own(PackJob.Pack(team, [segment.B], DType.F32)), Copy(segment.ColumnScale), Copy(segment.ColumnBias));
+                segment.B is null ? null : Own(PackJob.Pack(team, [segment.B], Type([segment.B]))), Copy(segment.ColumnScale), Copy(segment.ColumnBias));
             Cost += (long)segment.Columns * (rank + 1);
             rankStart += rank;
         }
+    }
+
+    // The narrowest type that holds every number as it is. An odd k would be half of a pair.
+    private static DType Type(WeightMatrix[] matrices)
+    {
+        if (matrices[0].Columns % 2 > 0)
+            return DType.F32;
+        var row = new float[matrices[0].Columns];
+        foreach (var matrix in matrices)
+        {
+            for (int i = 0; i < matrix.Rows; i++)
+            {
+                matrix.ReadRow(i, row);
+                foreach (float value in row)
+                {
+                    if ((ushort)BitConverter.SingleToUInt32Bits(value) != 0)
+                        return DType.F32;
+                }
+            }
+        }
+        return DType.BF16;
     }
 
     private HostBuffer<float>? Copy(float[]? values)

@@ -4,22 +4,32 @@ using System.Runtime.Intrinsics;
 namespace Steer.Kernels.Host;
 
 /// <summary>
-/// y = y * scale + (x A^T) B^T + bias on the columns of each segment, for the rows of all adapters in one launch. A thread takes a few rows of one
-/// adapter through both products: the low-rank numbers between them stay in its first-level cache, and nobody waits for anybody.
+/// y = y * scale + (x A^T) B^T + bias on the columns of each segment, for the rows of all adapters: one launch for x A^T and one for the rest. A few
+/// rows of one adapter are a part. Its first product is cut into slices of k, its second into blocks of columns, so that even a single row keeps
+/// several threads busy; the slices depend on k alone and are added in order, which keeps the bits of a row the same in any company.
 /// </summary>
 internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : ParallelJob, IDisposable
 {
-    private const int Block = 2 * HostWeight.PanelWidth;
+    private const int SliceLength = 256;
+    private const int MaxSlices = 4;
+    private const int ColumnBlock = 256;
+    private const int Pair = 2 * HostWeight.PanelWidth;
 
-    // Multiply-adds that are worth handing to another thread: a few microseconds.
-    private const long PartCost = 1 << 17;
+    // Multiply-adds, or weights read instead of three of them, that are worth the team: a few microseconds.
+    private const long TeamCost = 1 << 17;
+    private const int ReadCost = 3;
 
     private readonly Scratch<float> _memory = new();
     private HostMatrix _x;
     private HostMatrix _y;
     private Part[] _parts = new Part[16];
+    private Item[] _items = new Item[64];
     private int _partCount;
+    private int _downCount;
+    private int _itemCount;
+    private int _begin;
     private long _length;
+    private long _cost;
 
     /// <summary>Starts a launch.</summary>
     public void Begin(in HostMatrix x, in HostMatrix y)
@@ -27,6 +37,7 @@ internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : Parall
         (_x, _y) = (x, y);
         _partCount = 0;
         _length = 0;
+        _cost = 0;
     }
 
     /// <summary>Rows [start, start + count) go through this adapter.</summary>
@@ -34,16 +45,14 @@ internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : Parall
     {
         if (count == 0)
             return;
-        int wanted = (int)Math.Min(team.Threads, count * weight.Cost / PartCost);
-        int parts = Math.Max((count + tiles.MaxRows - 1) / tiles.MaxRows, Math.Min(count, wanted));
+        _cost += (count + ReadCost) * weight.Cost;
+        int parts = (count + tiles.MaxRows - 1) / tiles.MaxRows;
         for (int i = 0; i < parts; i++)
         {
-            int first = (int)((long)count * i / parts), end = (int)((long)count * (i + 1) / parts);
-            if (_partCount == _parts.Length)
-                Array.Resize(ref _parts, 2 * _partCount);
-            _parts[_partCount++] = new Part(weight, start + first, end - first, _length);
-            // The rows as tiles read them, their low-rank numbers, and those of one segment as tiles read them.
-            _length += (end - first) * (weight.K + (2L * weight.PaddedRank));
+            int first = Share(count, parts, i), rows = Share(count, parts, i + 1) - first;
+            Append(ref _parts, ref _partCount, new Part(weight, start + first, rows, _length));
+            // The rows as tiles read them, and the low-rank numbers of each slice.
+            _length += rows * (weight.K + (long)Slices(weight) * weight.PaddedRank);
         }
     }
 
@@ -51,64 +60,112 @@ internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : Parall
     public void Launch()
     {
         _memory.Reserve(_length);
-        team.Run(this, _partCount);
+        _itemCount = 0;
+        for (int part = 0; part < _partCount; part++)
+        {
+            for (int slice = 0; slice < Slices(_parts[part].Weight); slice++)
+                Append(ref _items, ref _itemCount, new Item(part, slice, 0));
+        }
+        _downCount = _itemCount;
+        for (int part = 0; part < _partCount; part++)
+        {
+            var segments = _parts[part].Weight.Segments;
+            for (int segment = 0; segment < segments.Length; segment++)
+            {
+                for (int column = 0; column < segments[segment].Columns; column += ColumnBlock)
+                    Append(ref _items, ref _itemCount, new Item(part, segment, column));
+            }
+        }
+        Run(0, _downCount);
+        Run(_downCount, _itemCount);
         Array.Clear(_parts, 0, _partCount);
     }
 
     /// <inheritdoc/>
     public override void Run(int part)
     {
-        var (weight, first, count, offset) = _parts[part];
-        float* packed = _memory.Data + offset;
-        float* low = packed + ((long)count * weight.K);
-        float* packedLow = low + ((long)count * weight.PaddedRank);
-        float** rows = stackalloc float*[count];
-        float** lowRows = stackalloc float*[count];
-        for (int i = 0; i < count; i++)
-        {
-            rows[i] = _x.Row(first + i);
-            lowRows[i] = low + ((long)i * weight.PaddedRank);
-        }
-
-        if (weight.A is { } a)
-        {
-            float* x = RowPacker.InTileOrder(rows, count, weight.K, packed);
-            tiles.Multiply(a, 0, a.Panels, x, lowRows, count);
-        }
-        foreach (var segment in weight.Segments)
-        {
-            for (int i = 0; i < count; i++)
-                rows[i] = lowRows[i] + segment.RankStart;
-            Change(segment, RowPacker.InTileOrder(rows, count, segment.Rank, packedLow), first, count);
-        }
+        var item = _items[_begin + part];
+        if (_begin + part < _downCount)
+            Down(_parts[item.Part], item.Index);
+        else
+            Up(_parts[item.Part], _parts[item.Part].Weight.Segments[item.Index], item.Column);
     }
 
     /// <inheritdoc/>
     public void Dispose() => _memory.Dispose();
 
-    // The second product of a segment, two panels at a time, and what it does to y.
-    private void Change(HostLoraSegment segment, float* low, int first, int count)
+    private void Run(int begin, int end)
     {
-        float* delta = stackalloc float[count * Block];
-        float** deltaRows = stackalloc float*[count];
-        new Span<float>(delta, count * Block).Clear();
-        for (int i = 0; i < count; i++)
-            deltaRows[i] = delta + (i * Block);
+        _begin = begin;
+        if (_cost >= TeamCost)
+            team.Run(this, end - begin);
+        else
+            RunAll(end - begin);
+    }
+
+    // x A^T over one slice of k.
+    private void Down(Part part, int slice)
+    {
+        var weight = part.Weight;
+        int slices = Slices(weight), first = SliceStart(weight.K, slices, slice), count = SliceStart(weight.K, slices, slice + 1) - first;
+        float* low = Low(part) + ((long)slice * part.Rows * weight.PaddedRank);
+        float** rows = stackalloc float*[part.Rows];
+        float** lowRows = stackalloc float*[part.Rows];
+        for (int i = 0; i < part.Rows; i++)
+        {
+            rows[i] = _x.Row(part.First + i) + first;
+            lowRows[i] = low + ((long)i * weight.PaddedRank);
+        }
+        float* x = RowPacker.InTileOrder(rows, part.Rows, count, _memory.Data + part.Offset + ((long)first * part.Rows));
+        tiles.Multiply(weight.A!, 0, weight.A!.Panels, first, count, x, lowRows, part.Rows);
+    }
+
+    // The second product of a segment on a block of columns, two panels at a time, and what it does to y.
+    [SkipLocalsInit]
+    private void Up(Part part, HostLoraSegment segment, int start)
+    {
+        float* low = stackalloc float[part.Rows * (segment.Rank + 1)];
+        float* delta = stackalloc float[part.Rows * Pair];
+        float** deltaRows = stackalloc float*[part.Rows];
+        for (int i = 0; i < part.Rows; i++)
+            deltaRows[i] = delta + (i * Pair);
+        if (segment.B is null)
+            new Span<float>(delta, part.Rows * Pair).Clear();
+        else
+            AddSlices(part, segment, low);
         float* scale = segment.ColumnScale is null ? null : segment.ColumnScale.Data;
         float* bias = segment.ColumnBias is null ? null : segment.ColumnBias.Data;
-        for (int column = 0; column < segment.Columns; column += Block)
+        int end = Math.Min(start + ColumnBlock, segment.Columns);
+        for (int column = start; column < end; column += Pair)
         {
             if (segment.B is { } b)
             {
                 int panel = column / HostWeight.PanelWidth;
-                tiles.Multiply(b, panel, Math.Min(panel + 2, b.Panels), low, deltaRows, count);
+                tiles.Multiply(b, panel, Math.Min(panel + 2, b.Panels), 0, segment.Rank, low, deltaRows, part.Rows);
             }
-            int columns = Math.Min(Block, segment.Columns - column);
-            for (int i = 0; i < count; i++)
+            int columns = Math.Min(Pair, end - column);
+            for (int i = 0; i < part.Rows; i++)
             {
                 Apply(
-                    _y.Row(first + i) + segment.ColumnStart + column, deltaRows[i], scale is null ? null : scale + column,
+                    _y.Row(part.First + i) + segment.ColumnStart + column, deltaRows[i], scale is null ? null : scale + column,
                     bias is null ? null : bias + column, columns);
+            }
+        }
+    }
+
+    // The low-rank numbers of a segment, all slices together, in the order of tiles [rank][rows].
+    private void AddSlices(Part part, HostLoraSegment segment, float* packed)
+    {
+        int stride = part.Weight.PaddedRank, slices = Slices(part.Weight);
+        for (int i = 0; i < part.Rows; i++)
+        {
+            float* low = Low(part) + ((long)i * stride) + segment.RankStart;
+            for (int j = 0; j < segment.Rank; j++)
+            {
+                float sum = low[j];
+                for (int slice = 1; slice < slices; slice++)
+                    sum += low[((long)slice * part.Rows * stride) + j];
+                packed[(j * part.Rows) + i] = sum;
             }
         }
     }
@@ -135,6 +192,25 @@ internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : Parall
         }
     }
 
-    // Rows of one adapter that a thread does at a time, and where its part of the memory begins.
-    private readonly record struct Part(HostLoraWeight Weight, int First, int Count, long Offset);
+    private float* Low(Part part) => _memory.Data + part.Offset + ((long)part.Rows * part.Weight.K);
+
+    private static int Slices(HostLoraWeight weight) => weight.A is null ? 0 : Math.Clamp(weight.K / SliceLength, 1, MaxSlices);
+
+    // Slices begin at even k, so that pairs of 16-bit weights stay together.
+    private static int SliceStart(int k, int slices, int index) => index == slices ? k : Share(k, slices, index) / 2 * 2;
+
+    private static int Share(int total, int parts, int index) => (int)((long)total * index / parts);
+
+    private static void Append<T>(ref T[] list, ref int count, T item)
+    {
+        if (count == list.Length)
+            Array.Resize(ref list, 2 * count);
+        list[count++] = item;
+    }
+
+    // Rows of one adapter that are worked on together, and where their part of the memory begins.
+    private readonly record struct Part(HostLoraWeight Weight, int First, int Rows, long Offset);
+
+    // A slice of a part's first product, or a segment and a block of columns of its second.
+    private readonly record struct Item(int Part, int Index, int Column);
 }

@@ -22,6 +22,8 @@ internal sealed unsafe class MatMulKernel(ThreadTeam team, TileSet tiles) : Para
     private const long PartCost = 1 << 18;
     private const int ReadCost = 8;
     private const int PartsPerThread = 16;
+    private const int LeastPartsPerThread = 4;
+    private const int PanelsPerPart = 4;
 
     private readonly RowRanges _ranges = new(team);
     private readonly Scratch<nint> _yRows = new();
@@ -112,8 +114,10 @@ internal sealed unsafe class MatMulKernel(ThreadTeam team, TileSet tiles) : Para
         int units = (panels + unit - 1) / unit;
         long cost = (long)(product.Rows + ReadCost) * product.Weight.K * panels * PanelWidth;
         int wanted = (int)Math.Clamp(cost / PartCost, 1, PartsPerThread * team.Threads);
-        int rowBlocks = Math.Max((product.Rows + RowBlock - 1) / RowBlock, Math.Min(ranges, (wanted + units - 1) / units));
-        int panelBlocks = Math.Clamp((wanted + rowBlocks - 1) / rowBlocks, 1, units);
+        // Rows are cut where panels are too few for the team: else each panel is read once for all rows of a block, and several panels follow each other.
+        int least = Math.Min(wanted, LeastPartsPerThread * team.Threads);
+        int rowBlocks = Math.Max((product.Rows + RowBlock - 1) / RowBlock, Math.Min(ranges, (least + units - 1) / units));
+        int panelBlocks = Math.Clamp(Math.Min((wanted + rowBlocks - 1) / rowBlocks, Math.Max(least, units / PanelsPerPart)), 1, units);
         for (int r = 0; r < rowBlocks; r++)
         {
             int start = Share(ranges, rowBlocks, r), end = Share(ranges, rowBlocks, r + 1);

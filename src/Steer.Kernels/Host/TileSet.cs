@@ -12,6 +12,7 @@ internal sealed class TileSet
     private readonly bool _machine;
     private readonly Dictionary<WeightFormat, FormatTiles> _formats = [];
     private readonly FormatTiles _f32;
+    private readonly FormatTiles _bf16;
 
     private TileSet(Func<WeightFormat, int, FormatTiles> portable, int maxRows, bool machine, string description)
     {
@@ -20,6 +21,7 @@ internal sealed class TileSet
         _machine = machine;
         MaxRows = maxRows;
         _f32 = For(DType.F32);
+        _bf16 = For(DType.BF16);
     }
 
     /// <summary>Most rows of a tile: as many as the registers hold (32 vectors with AVX-512, else 16).</summary>
@@ -54,31 +56,36 @@ internal sealed class TileSet
     public TileCode F32(int rows) => _f32.Rows(rows);
 
     /// <summary>
-    /// y = x W^T on panels [first, end) of a float32 weight: for products that are too small to share. Single rows take two panels at a time.
+    /// y = x W^T on panels [first, end) of a float32 or bfloat16 weight, over a range of k: for products that are too small to share. Single rows take
+    /// two panels at a time.
     /// </summary>
     /// <param name="weight">W.</param>
     /// <param name="first">First panel.</param>
     /// <param name="end">End of the panels.</param>
-    /// <param name="x">Rows in tile order [k][rows].</param>
+    /// <param name="k">First k, which begins a step.</param>
+    /// <param name="count">Number of k, which ends one.</param>
+    /// <param name="x">Rows in tile order [count][rows].</param>
     /// <param name="y">Rows of whole panels, the first panel at column 0.</param>
     /// <param name="rows">Rows.</param>
-    public unsafe void Multiply(HostWeight weight, int first, int end, float* x, float** y, int rows)
+    public unsafe void Multiply(HostWeight weight, int first, int end, int k, int count, float* x, float** y, int rows)
     {
+        var tiles = weight.Type == DType.F32 ? _f32 : _bf16;
         byte** panels = stackalloc byte*[2];
         var args = weight.Args(x, panels, y);
+        args.K = count;
         for (int panel = first; panel < end;)
         {
             bool pair = rows == 1 && panel + 1 < end;
             args.Column = (panel - first) * HostWeight.PanelWidth;
-            panels[0] = weight.Panel(panel++);
+            panels[0] = weight.Panel(panel++, k);
             if (pair)
             {
-                panels[1] = weight.Panel(panel++);
-                _f32.Stream.Run(&args);
+                panels[1] = weight.Panel(panel++, k);
+                tiles.Stream.Run(&args);
             }
             else
             {
-                _f32.Rows(rows).Run(&args);
+                tiles.Rows(rows).Run(&args);
             }
         }
     }

@@ -1,3 +1,5 @@
+using Steer.Kernels.Tests.Reference;
+
 namespace Steer.Kernels.Tests.Host;
 
 /// <summary>
@@ -53,6 +55,29 @@ public sealed class HostInvarianceTests(DeviceSet devices)
         Matrix all = Run(0, Rows);
         foreach ((int start, int count) in new[] { (0, 1), (7, 2), (Rows - 1, 1) })
             Assert.Equal(all.Slice(start, count).Data, Run(start, count).Data);
+    }
+
+    [Theory]
+    [MemberData(nameof(Devices))]
+    public void An_adapter_in_bfloat16_is_held_as_it_is_in_half_the_memory(string device)
+    {
+        const int Rows = 15, K = 1100, N = 300;
+        using var work = new Workspace(devices[device]);
+        Matrix x = Matrix.Random(30, Rows, K), y = Matrix.Random(31, Rows, N);
+        Matrix a = Matrix.Random(32, 16, K).RoundedTo(DType.BF16), b = Matrix.Random(33, N, 16).RoundedTo(DType.BF16);
+        Matrix wide = Matrix.Random(32, 16, K);
+        LoraWeight Pack(Matrix down, Matrix up) =>
+            work.Own(work.Device.PackLora(N, K, [new LoraSegment(0, N, new MatrixWeight(down), new MatrixWeight(up))]));
+        LoraWeight adapter = Pack(a, b);
+        GuardedTensor result = work.Tensor(y);
+        work.Device.LoraDelta(work.Tensor(x), [new LoraGroup(0, Rows, adapter)], result);
+
+        Expected expected = new(Rows, N);
+        for (int i = 0; i < y.Data.Length; i++)
+            expected.Set(i / N, i % N, y.Data[i], 0);
+        LoraReference.Apply(expected, x, 0, Rows, new LoraData(0, N, a, b));
+        expected.AssertClose(result.Read());
+        Assert.Equal(2 * adapter.Bytes, Pack(wide, Matrix.Random(33, N, 16)).Bytes);
     }
 
     [Theory]

@@ -14,6 +14,10 @@ internal readonly record struct TileShape(DType Type, int Rows);
 /// (vdpbf16ps); int8 and int4 sum one block as integers (vpdpbusd: unsigned weights, signed activations) and add it, scaled, to sums on the stack,
 /// as <see cref="BlockTile{TVector, TRows, TBlocks}"/> does.
 /// </summary>
+/// <remarks>
+/// vdpbf16ps is two fused multiply-adds, the odd k first, to the bit, except that it takes subnormal numbers (below 2^-126) as zero, which portable
+/// tiles do not: the one case in which instruction sets differ.
+/// </remarks>
 internal sealed unsafe class TileAssembler
 {
     /// <summary>Most rows whose sums fit into the registers.</summary>
