@@ -2,10 +2,13 @@ using System.CommandLine;
 using Steer.Cli.Display;
 using Steer.Cli.Flags;
 using Steer.Cli.Input;
+using Steer.Cli.Output;
 using Steer.Cli.Runs;
 using Steer.Runtime;
 using Steer.Runtime.Datasets;
 using Steer.Runtime.Engine;
+using Steer.Runtime.Evaluation;
+using Steer.Runtime.Reports;
 using Steer.Runtime.Sweeps;
 
 namespace Steer.Cli.Commands;
@@ -45,7 +48,7 @@ internal sealed class SweepCommand : SteerCommand
         options.Check();
         var config = Config(parsed, models);
         var sources = Sources(parsed, models, config, options);
-        var heldout = TextFile.Read(_output.Heldout(parsed, models.Task));
+        var heldout = Heldout(parsed, models);
         bool quiet = _output.Quiet(parsed);
         if (_output.DryRun(parsed))
             return await SweepDryRun.RunAsync(Terminal, config, sources, options, quiet, stop).ConfigureAwait(false);
@@ -56,7 +59,30 @@ internal sealed class SweepCommand : SteerCommand
             stop.ThrowIfCancellationRequested();
             progress.Loading(path, share);
         });
+        await GenerateAsync(job, engine, progress, quiet, stop).ConfigureAwait(false);
+        var evaluation = new EvaluationOptions { Seed = config.Seed, Metrics = SweepEvaluation.Metrics, HalfSamples = _output.HalfSamples(parsed) ?? new EvaluationOptions().HalfSamples };
+        var result = await SweepEvaluation.RunAsync(job.Texts, models.Task!.Name, heldout, engine, evaluation, progress.Doing, stop).ConfigureAwait(false);
         progress.Dispose();
+
+        string html = SweepReport.ToHtml(result), csv = SweepTables.ToCsv(result);
+        job.Write("report.html", Terminal.Utf8.GetBytes(html));
+        job.Write("sweep.csv", Terminal.Utf8.GetBytes(csv));
+        Terminal.WriteOutput(_output.Format(parsed) switch
+        {
+            ReportFormat.Json => SweepTables.ToJson(result),
+            ReportFormat.Csv => csv,
+            ReportFormat.Markdown => SweepTables.ToMarkdown(result),
+            ReportFormat.Html => html,
+            _ => SweepTable.Draw(result, Terminal.Width),
+        });
+        if (!quiet)
+            ClosingBox.Draw(Terminal, engine, SweepDisplay.Totals(job.Progress), [], progress.Elapsed.TotalSeconds);
+        return ExitCode.Ok;
+    }
+
+    private async Task GenerateAsync(SweepJob job, SteerEngine engine, Progress progress, bool quiet, CancellationToken stop)
+    {
+        progress.Doing("", 0);
         try
         {
             await SweepDisplay.WatchAsync(Terminal, quiet, () => job.Progress, job.RunAsync(engine, stop)).ConfigureAwait(false);
@@ -66,10 +92,6 @@ internal sealed class SweepCommand : SteerCommand
             progress.Note($"interrupted with {Figures.Count(job.Progress.Texts)} texts; the same command goes on.");
             throw;
         }
-
-        if (!quiet)
-            ClosingBox.Draw(Terminal, engine, SweepDisplay.Totals(job.Progress), [], progress.Elapsed.TotalSeconds);
-        return ExitCode.Ok;
     }
 
     private SweepConfig Config(ParseResult parsed, ModelChoice models)
@@ -89,6 +111,14 @@ internal sealed class SweepCommand : SteerCommand
             task);
         config.Check();
         return config;
+    }
+
+    private EvaluationSet Heldout(ParseResult parsed, ModelChoice models)
+    {
+        string path = _output.Heldout(parsed, models.Task);
+        var set = new EvaluationSet { Name = path, Texts = TextFile.Read(path) };
+        set.Check();
+        return set with { Name = "real" };
     }
 
     private DatasetSources Sources(ParseResult parsed, ModelChoice models, SweepConfig config, EngineOptions options)

@@ -23,7 +23,8 @@ internal static class ClosingBox
         Row("Prefill", $"{Figures.Rate(s.PrefillRows, s.PrefillSeconds)} ({Figures.Count(s.PrefillRows)} computed, {Figures.Count(s.SharedRows)} shared)");
         if (s.DecodeRows > 0)
             Row("Decode", $"{Figures.Rate(s.GeneratedTokens, s.DecodeSeconds)} ({Figures.Count(s.GeneratedTokens)} tokens)");
-        Row("Branches", $"{branches.Count} ({string.Join(", ", branches)})");
+        if (branches.Count > 0)
+            Row("Branches", $"{branches.Count} ({string.Join(", ", branches)})");
         Row("Memory", Memory(s));
         if (s.Preemptions > 0)
             Row("Waiting", $"{Figures.Count(s.Preemptions)} times a text gave its memory back; raise --memory");

@@ -49,6 +49,13 @@ internal sealed class Progress : IDisposable
             _loading = string.Create(CultureInfo.InvariantCulture, $"loading {share:0%} of {Path.GetFileName(Path.TrimEndingDirectorySeparator(path))}");
     }
 
+    /// <summary>Something else is being done; the share of it that is done goes from 0 to 1. Nothing is shown for an empty text.</summary>
+    public void Doing(string what, double share)
+    {
+        lock (_lock)
+            _loading = what.Length == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{share:0%}, {what}");
+    }
+
     /// <summary>Loading is over and <paramref name="total"/> texts begin.</summary>
     public void Begin(SteerEngine engine, int total)
     {

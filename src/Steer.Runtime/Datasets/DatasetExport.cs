@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Steer.Runtime.Reports;
 
 namespace Steer.Runtime.Datasets;
 
@@ -114,10 +115,10 @@ public static class DatasetExport
         if (options.Format == ExportFormat.Csv)
         {
             var fields = ExportRow.FieldNames(rows);
-            bool labelled = config.Labels.Count > 0;
-            WriteCsv(writer, ["id", .. labelled ? ["label"] : Array.Empty<string>(), "text", .. fields, "tokens", "finish_reason", "seed", "gamma", "eta", "perplexity", "copied_run"]);
+            string[] label = config.Labels.Count > 0 ? ["label"] : [];
+            writer.WriteLine(CsvText.Line(["id", .. label, "text", .. fields, "tokens", "finish_reason", "seed", "gamma", "eta", "perplexity", "copied_run"]));
             foreach (var row in rows)
-                WriteCsv(writer, [Number(row.Id), .. labelled ? [row.Label ?? ""] : Array.Empty<string>(), row.Text, .. fields.Select(f => row.Fields.GetValueOrDefault(f, "")), .. Figures(row)]);
+                writer.WriteLine(CsvText.Line([Number(row.Id), .. label.Select(_ => row.Label ?? ""), row.Text, .. fields.Select(f => row.Fields.GetValueOrDefault(f, "")), .. Figures(row)]));
             return;
         }
 
@@ -140,7 +141,4 @@ public static class DatasetExport
     ];
 
     private static string Number(IFormattable? value) => value?.ToString(null, CultureInfo.InvariantCulture) ?? "";
-
-    private static void WriteCsv(TextWriter writer, string[] cells) =>
-        writer.WriteLine(string.Join(',', cells.Select(c => c.AsSpan().IndexOfAny(",\"\r\n") < 0 ? c : $"\"{c.Replace("\"", "\"\"", StringComparison.Ordinal)}\"")));
 }

@@ -28,21 +28,41 @@ internal static class Charts
 {
     private const double Opaque = 255;
 
+    // Browsers set letters up to a fifth wider than the plot reckons with: legends and titles need air.
+    private const double LegendGap = 40;
+    private const double TitleGap = 10;
+    private const double LeftTitleGap = 20;
+    private const double LeftMargin = 62;
+    private const double BottomMargin = 44;
+
+    // Labels nearer to each other than these shares of the plot would lie on one another.
+    private const double LabelWidth = 0.1;
+    private const double LabelHeight = 0.045;
+
     /// <summary>Points and lines over two axes.</summary>
-    public static PlotModel Plot(string x, string y, IEnumerable<ChartSeries> series, bool logarithmic = false, double size = 3.5)
+    /// <param name="x">Below.</param>
+    /// <param name="y">To the left.</param>
+    /// <param name="series">What is drawn; the later ones above.</param>
+    /// <param name="logX">The axis of x is logarithmic.</param>
+    /// <param name="logY">The axis of y is.</param>
+    /// <param name="size">Radius of a point.</param>
+    public static PlotModel Plot(string x, string y, IReadOnlyList<ChartSeries> series, bool logX = false, bool logY = false, double size = 3.5)
     {
-        var plot = new PlotModel();
-        plot.Axes.Add(Axis(x, AxisPosition.Bottom, logarithmic));
-        plot.Axes.Add(Axis(y, AxisPosition.Left, logarithmic));
+        var plot = new PlotModel { PlotMargins = new OxyThickness(LeftMargin, double.NaN, double.NaN, BottomMargin) };
+        plot.Axes.Add(Axis(x, AxisPosition.Bottom, logX));
+        plot.Axes.Add(Axis(y, AxisPosition.Left, logY));
         plot.Legends.Add(new Legend
         {
             LegendPlacement = LegendPlacement.Outside,
             LegendPosition = LegendPosition.TopLeft,
             LegendOrientation = LegendOrientation.Horizontal,
             LegendTextColor = Palette.Ink,
+            LegendFontSize = 12,
             LegendMargin = 0,
             LegendPadding = 2,
+            LegendItemSpacing = LegendGap,
         });
+        var labelled = Apart(series, logX, logY);
         foreach (var one in series.Where(s => s.Points.Count > 0))
         {
             var colour = Palette.Series(one.Colour);
@@ -59,7 +79,7 @@ internal static class Charts
             foreach (var point in one.Points)
             {
                 line.Points.Add(new DataPoint(point.X, point.Y));
-                if (point.Label is not null)
+                if (labelled.Contains(point))
                     plot.Annotations.Add(Label(point, colour));
             }
 
@@ -72,7 +92,7 @@ internal static class Charts
     /// <summary>Values over two lists of numbers, each in its cell, the darker the higher.</summary>
     public static PlotModel HeatMap(string x, string y, IReadOnlyList<float> columns, IReadOnlyList<float> rows, Func<float, float, double?> value, string format)
     {
-        var plot = new PlotModel();
+        var plot = new PlotModel { PlotMargins = new OxyThickness(LeftMargin, double.NaN, double.NaN, BottomMargin) };
         plot.Axes.Add(Categories(x, AxisPosition.Bottom, columns));
         plot.Axes.Add(Categories(y, AxisPosition.Left, rows));
         var values = (from column in columns from row in rows select value(column, row)).OfType<double>().DefaultIfEmpty(0).ToArray();
@@ -104,11 +124,42 @@ internal static class Charts
         return plot;
     }
 
+    /// <summary>The points whose labels find room beside those that were placed before them.</summary>
+    private static HashSet<ChartPoint> Apart(IReadOnlyList<ChartSeries> series, bool logX, bool logY)
+    {
+        var all = series.SelectMany(s => s.Points).ToList();
+        var placed = new List<(double X, double Y)>();
+        var labelled = new HashSet<ChartPoint>(ReferenceEqualityComparer.Instance);
+        if (all.Count == 0)
+            return labelled;
+        Func<double, double> x = Scale(all.Select(p => p.X), logX), y = Scale(all.Select(p => p.Y), logY);
+        foreach (var point in all.Where(p => p.Label is not null))
+        {
+            var place = (X: x(point.X), Y: y(point.Y));
+            if (placed.Exists(p => Math.Abs(p.X - place.X) < LabelWidth && Math.Abs(p.Y - place.Y) < LabelHeight))
+                continue;
+            placed.Add(place);
+            labelled.Add(point);
+        }
+
+        return labelled;
+    }
+
+    /// <summary>From a value to its share of the axis.</summary>
+    private static Func<double, double> Scale(IEnumerable<double> values, bool logarithmic)
+    {
+        Func<double, double> map = logarithmic ? Math.Log : v => v;
+        double[] mapped = [.. values.Select(map)];
+        double low = mapped.Min(), range = Math.Max(mapped.Max() - low, double.Epsilon);
+        return value => (map(value) - low) / range;
+    }
+
     private static LinearAxis Categories(string title, AxisPosition position, IReadOnlyList<float> values) => new()
     {
         Position = position,
         Title = title,
         TitleColor = Palette.Muted,
+        AxisTitleDistance = position == AxisPosition.Left ? LeftTitleGap : TitleGap,
         TextColor = Palette.Ink,
         TicklineColor = Palette.Line,
         Minimum = -0.5,
@@ -125,6 +176,7 @@ internal static class Charts
         axis.Position = position;
         axis.Title = title;
         axis.TitleColor = Palette.Muted;
+        axis.AxisTitleDistance = position == AxisPosition.Left ? LeftTitleGap : TitleGap;
         axis.TextColor = Palette.Ink;
         axis.TicklineColor = Palette.Line;
         axis.MinorTickSize = 0;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using System.Text.RegularExpressions;
 using OxyPlot;
 
 namespace Steer.Runtime.Reports;
@@ -10,7 +11,7 @@ namespace Steer.Runtime.Reports;
 /// <param name="Title">Heading.</param>
 /// <param name="Sentence">What it shows, from the numbers that are drawn.</param>
 /// <param name="Svg">The drawing: an svg element whose colours are the CSS variables of <see cref="Palette"/>.</param>
-public sealed record Figure(string Name, string Title, string Sentence, string Svg)
+public sealed partial record Figure(string Name, string Title, string Sentence, string Svg)
 {
     private const int FontSize = 13;
 
@@ -47,6 +48,12 @@ public sealed record Figure(string Name, string Title, string Sentence, string S
             CultureInfo.InvariantCulture,
             $"<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{WebUtility.HtmlEncode(title)}\" font-family=\"system-ui, sans-serif\">");
         int begin = svg.IndexOf('>', svg.IndexOf("<svg", StringComparison.Ordinal)) + 1;
-        return new Figure(name, title, sentence, Palette.ToVariables(open + svg[begin..]).Replace(" font-family=\"sans-serif\"", "", StringComparison.Ordinal));
+
+        // Nothing lies outside the axes, and names of clip paths would be the same in all drawings of a page.
+        svg = ClipPaths().Replace(svg[begin..], "");
+        return new Figure(name, title, sentence, Palette.ToVariables(open + svg).Replace(" font-family=\"sans-serif\"", "", StringComparison.Ordinal));
     }
+
+    [GeneratedRegex("<defs>.*?</defs>\\s*| clip-path=\"[^\"]*\"", RegexOptions.Singleline)]
+    private static partial Regex ClipPaths();
 }

@@ -13,7 +13,7 @@ internal sealed class HtmlPage
         .small{grid-template-columns:repeat(auto-fit,minmax(min(100%,17rem),1fr))}
         figure{margin:0;min-width:0}figure svg{width:100%;height:auto;display:block}figcaption,.note{color:var(--muted);font-size:.9rem}
         .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
-        th{font-weight:600;color:var(--muted)}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+        th{font-weight:600;color:var(--muted)}th,td{overflow-wrap:normal}.name{white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
         .better{color:var(--third);font-weight:600}.worse{color:var(--second);font-weight:600}
         details{margin:.5rem 0}summary{cursor:pointer}.pair{display:grid;gap:.25rem 1.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));padding:.5rem 0;border-bottom:1px solid var(--line)}
         .pair>div{white-space:pre-wrap}.key{color:var(--muted);font-size:.8rem;display:block}
@@ -104,7 +104,7 @@ internal sealed class HtmlPage
 /// <summary>A cell of a table.</summary>
 /// <param name="Text">What it says.</param>
 /// <param name="IsNumber">Stands to the right, digits below digits.</param>
-/// <param name="Kind">better, worse or nothing.</param>
+/// <param name="Kind">better, worse, name or nothing.</param>
 /// <param name="Bar">Share of a small bar that is filled, 0 to 1; null for no bar.</param>
 internal readonly record struct HtmlCell(string Text, bool IsNumber = false, string Kind = "", double? Bar = null)
 {

@@ -1,0 +1,77 @@
+using System.Globalization;
+using Steer.Runtime.Evaluation;
+
+namespace Steer.Runtime.Reports;
+
+/// <summary>The report of one data set: one page with everything inside.</summary>
+public static class EvaluationHtml
+{
+    private const int Samples = 12;
+
+    /// <summary>The page.</summary>
+    /// <param name="report">What was found.</param>
+    /// <param name="synthetic">The synthetic texts; figures of embeddings are drawn where both sets have them.</param>
+    /// <param name="real">The real texts.</param>
+    public static string ToHtml(EvaluationReport report, EvaluationSet synthetic, EvaluationSet real)
+    {
+        var page = new HtmlPage($"Evaluation: {report.Synthetic}");
+        page.Paragraph(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{report.SyntheticTexts:n0} synthetic texts beside {report.RealTexts:n0} real ones ({report.Real}). Metrics compare {report.Compared:n0} of each, n-grams over {report.Words:n0} words of each. Intervals are of 95%."));
+        foreach (string note in report.Notes)
+            page.Note(note);
+        page.Heading("Metrics");
+        Metrics(page, report);
+        if (report.Downstream is { } downstream)
+            Downstream(page, downstream);
+
+        page.Heading("The texts beside real ones");
+        page.Figures(Figures(synthetic, real));
+        page.Heading("Samples");
+        page.Pairs($"{Math.Min(Samples, synthetic.Texts.Count)} texts", "made", "nearest real", TextFigures.Nearest(synthetic, real, Samples), open: true);
+        return page.ToString();
+    }
+
+    /// <summary>The figures, in the order of the page.</summary>
+    public static IReadOnlyList<Figure> Figures(EvaluationSet synthetic, EvaluationSet real)
+    {
+        EvaluationSet[] sets = [real with { Name = "real" }, synthetic with { Name = "synthetic" }];
+        var figures = new List<Figure> { TextFigures.Lengths(sets, "lengths"), TextFigures.Ranks(sets, order: 2, "ranks-2"), TextFigures.Ranks(sets, order: 4, "ranks-4") };
+        if (TextFigures.Map(sets[0], sets[1], "map") is { } map)
+            figures.Insert(0, map);
+        return figures;
+    }
+
+    private static void Metrics(HtmlPage page, EvaluationReport report)
+    {
+        page.Table(
+            ["metric", "value", "95% interval", "real half", "synthetic half", "better", ""],
+            report.Values.Select(v => (IReadOnlyList<HtmlCell>)
+            [
+                new HtmlCell(v.Title, Kind: "name"), new HtmlCell(Numbers.Short(v.Value), IsNumber: true, Bar: v.Value is >= 0 and <= 1 ? v.Value : null),
+                new HtmlCell(Numbers.Interval(v.Low, v.High), IsNumber: true), new HtmlCell(Numbers.Short(v.Ceiling), IsNumber: true),
+                new HtmlCell(Numbers.Short(v.AtCeiling), IsNumber: true),
+                new HtmlCell(v.Direction switch { Direction.Higher => "high", Direction.Lower => "low", _ => "as real" }), new HtmlCell(v.Note ?? ""),
+            ]));
+        page.Note($"Real half: one half of the real texts against the other, {report.Half} each. Synthetic half: as many synthetic texts against the same half, to be compared with it.");
+    }
+
+    private static void Downstream(HtmlPage page, DownstreamResult downstream)
+    {
+        page.Heading("A classifier trained on the synthetic texts");
+        page.Note(string.Create(
+            CultureInfo.InvariantCulture,
+            $"Trained on {downstream.TrainedOn:n0} texts, tested on {downstream.TestedOn:n0} real ones that it never saw; {downstream.Classes.Count} classes. Always telling the most frequent one: accuracy {Numbers.Short(downstream.Majority.Accuracy)}, macro F1 {Numbers.Short(downstream.Majority.MacroF1)}."));
+        if (downstream.MissingClasses.Count > 0)
+            page.Note($"Classes without a synthetic text: {string.Join(", ", downstream.MissingClasses)}.");
+        if (downstream.Note is { } note)
+            page.Note(note);
+        static HtmlCell Cell(double? value) => new(Numbers.Short(value), IsNumber: true);
+        page.Table(
+            ["features", "accuracy, synthetic", "accuracy, real", "macro F1, synthetic", "macro F1, real"],
+            downstream.Scores.Select(s => (IReadOnlyList<HtmlCell>)
+            [
+                new HtmlCell(s.Features), Cell(s.Synthetic?.Accuracy), Cell(s.Real?.Accuracy), Cell(s.Synthetic?.MacroF1), Cell(s.Real?.MacroF1),
+            ]));
+    }
+}

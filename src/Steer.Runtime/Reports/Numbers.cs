@@ -1,0 +1,33 @@
+using System.Globalization;
+using Steer.Runtime.Evaluation;
+using Steer.Runtime.Sweeps;
+
+namespace Steer.Runtime.Reports;
+
+/// <summary>Figures as they stand in reports: never NaN.</summary>
+internal static class Numbers
+{
+    /// <summary>Three digits that count; a dash for none.</summary>
+    public static string Short(double? value) => value is { } number && double.IsFinite(number)
+        ? number.ToString(Math.Abs(number) switch { >= 1000 => "n0", >= 100 => "0", >= 10 => "0.0", >= 1 => "0.00", _ => "0.000" }, CultureInfo.InvariantCulture)
+        : "-";
+
+    /// <summary>With its sign.</summary>
+    public static string Signed(double value) => (value < 0 ? "-" : "+") + Short(Math.Abs(value));
+
+    /// <summary>All digits, for files that programs read; empty for none.</summary>
+    public static string Exact(double? value) => value is { } number && double.IsFinite(number) ? number.ToString("R", CultureInfo.InvariantCulture) : "";
+
+    /// <summary>low to high; empty where there is none.</summary>
+    public static string Interval(double? low, double? high) => low is null || high is null ? "" : $"{Short(low)} to {Short(high)}";
+
+    /// <summary>A value with its interval.</summary>
+    public static string WithInterval(MetricValue? metric) => metric?.Value is null ? "-"
+        : metric.Low is null ? Short(metric.Value)
+        : $"{Short(metric.Value)} [{Interval(metric.Low, metric.High)}]";
+
+    /// <summary>A difference with its interval.</summary>
+    public static string WithInterval(MetricDifference? difference) => difference is not { } d ? "-"
+        : d.Low is not { } low || d.High is not { } high ? Signed(d.Value)
+        : $"{Signed(d.Value)} [{Signed(low)} to {Signed(high)}]";
+}

@@ -1,0 +1,150 @@
+using System.Globalization;
+using Steer.Runtime.Evaluation;
+using Steer.Runtime.Sweeps;
+
+namespace Steer.Runtime.Reports;
+
+/// <summary>The report of a sweep: one page with everything inside.</summary>
+public static class SweepReport
+{
+    private const int Samples = 3;
+
+    /// <summary>Metrics that the tables of a page show; files have all.</summary>
+    internal static readonly string[] Shown = ["mauve", "diversity", "self_bleu_4", "vendi", "auroc", "coverage", "perplexity_expert", "copied_half", "length"];
+
+    /// <summary>Metrics whose differences from the controls stand in a table.</summary>
+    internal static readonly string[] Compared = ["mauve", "diversity", "perplexity_expert", "auroc"];
+
+    private static readonly (string Metric, string Title, string Format)[] Mapped =
+        [("mauve", "MAUVE", "0.00"), ("diversity", "Diversity", "0.00"), ("perplexity_expert", "Expert perplexity", "0.0"), ("entropy", "Entropy", "0.00")];
+
+    /// <summary>The figures, in the order of the page.</summary>
+    public static IReadOnlyList<Figure> Figures(SweepResult result) => [.. Curves(result), .. SweepFigures.HeatMaps(result, Mapped), .. Texts(result)];
+
+    /// <summary>The page.</summary>
+    public static string ToHtml(SweepResult result)
+    {
+        var page = new HtmlPage($"Sweep: {result.Title}");
+        int asked = result.Rows.Count(r => r.Asked);
+        page.Paragraph(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{asked} cells of {result.PerCell} texts and {result.Rows.Count - asked} controls, measured against {result.Real.Texts.Count} real texts that no model was trained on. n-grams are counted over the same {result.Words:n0} words of every cell."));
+        page.Note("A cell is named by its gamma (g), eta (e), alpha (a), number of negatives (k), temperature (t); mask and plain are the expert alone. Intervals are of 95%.");
+
+        page.Heading("What steering buys at equal entropy");
+        Summary(page, result);
+        page.Figures(Curves(result));
+        foreach (var kind in Enum.GetValues<ControlKind>())
+            Differences(page, result, kind);
+
+        var maps = SweepFigures.HeatMaps(result, Mapped).ToList();
+        if (maps.Count > 0)
+        {
+            page.Heading("Over gamma and eta");
+            page.Figures(maps, small: true);
+        }
+
+        var texts = Texts(result).ToList();
+        if (texts.Count > 0)
+        {
+            page.Heading("The texts beside real ones");
+            page.Figures(texts);
+        }
+
+        page.Heading("All cells");
+        Cells(page, result);
+        page.Heading("Samples");
+        bool open = true;
+        foreach (var row in result.Rows.Where(r => r.Asked))
+        {
+            page.Pairs(row.Cell.Name, "made", "nearest real", TextFigures.Nearest(row.Set, result.Real, Samples), open);
+            open = false;
+        }
+
+        return page.ToString();
+    }
+
+    /// <summary>The cell asked for with the highest MAUVE, the first one asked for where none has a value; null where there is none.</summary>
+    internal static SweepRow? Best(SweepResult result) =>
+        result.Rows.Where(r => r.Asked && !r.Cell.IsPlain && r.Set.Texts.Count > 0).MaxBy(r => r["mauve"]?.Value ?? double.NegativeInfinity);
+
+    private static IEnumerable<Figure> Curves(SweepResult result) => new[]
+    {
+        SweepFigures.TradeOff(result, "diversity", "mauve", "mauve-diversity"),
+        SweepFigures.TradeOff(result, "diversity", "perplexity_expert", "perplexity-diversity"),
+        SweepFigures.AtEntropy(result, "mauve", "mauve-entropy"),
+        SweepFigures.AtEntropy(result, "diversity", "diversity-entropy"),
+    }.OfType<Figure>();
+
+    private static IEnumerable<Figure> Texts(SweepResult result)
+    {
+        if (Best(result) is not { } best)
+            yield break;
+        if (TextFigures.Map(result.Real, best.Set, "map") is { } map)
+            yield return map;
+        var plain = result.Rows.FirstOrDefault(r => r.Cell.IsPlain && r.Cell.Alpha == 0 && r.Cell.Temperature == 1 && r.Set.Texts.Count > 0);
+        EvaluationSet[] sets = plain is null ? [result.Real with { Name = "real" }, best.Set] : [result.Real with { Name = "real" }, best.Set, plain.Set];
+        yield return TextFigures.Lengths(sets, "lengths");
+        yield return TextFigures.Ranks(sets, order: 2, "ranks");
+    }
+
+    /// <summary>For every metric and kind of control, in how many cells steering makes a clear difference.</summary>
+    private static void Summary(HtmlPage page, SweepResult result)
+    {
+        (string Head, ControlKind Kind, bool Masked)[] columns =
+        [
+            ("no mask, against temperature", ControlKind.Temperature, false), ("mask, against temperature", ControlKind.Temperature, true),
+            ("mask, against mask and temperature", ControlKind.MaskedTemperature, true),
+        ];
+        columns = [.. columns.Where(c => Array.Exists(Compared, m => SweepSentences.Count(result, m, c.Kind, c.Masked) is not null))];
+        if (columns.Length == 0)
+            return;
+        page.Paragraph("In how many steered cells a metric lies above or below that of the expert alone at the same entropy, by more than the 95% interval of the difference:");
+        page.Table(
+            ["metric", .. columns.Select(c => c.Head)],
+            Compared.Where(m => result.Rows.Any(r => r[m]?.Value is not null)).Select(metric => (IReadOnlyList<HtmlCell>)
+            [
+                new HtmlCell(SweepSentences.Title(result, metric)),
+                .. columns.Select(c => new HtmlCell(SweepSentences.Count(result, metric, c.Kind, c.Masked) is var (above, below, cells) ? $"{above} above, {below} below, of {cells}" : "-")),
+            ]));
+    }
+
+    private static void Differences(HtmlPage page, SweepResult result, ControlKind kind)
+    {
+        var contrasts = result.Contrasts.Where(c => c.Kind == kind).ToList();
+        if (contrasts.Count == 0)
+            return;
+        string[] metrics = [.. Compared.Where(m => contrasts.Exists(c => c.Difference(m) is not null))];
+        page.Heading($"Each cell minus {SweepSentences.Name(kind)}");
+        page.Table(
+            ["cell", "control", "entropy", "control's entropy", .. metrics.Select(m => SweepSentences.Title(result, m))],
+            contrasts.Select(c => (IReadOnlyList<HtmlCell>)
+            [
+                new HtmlCell(c.Cell.Cell.Name, Kind: "name"), new HtmlCell(c.Control.Cell.Name, Kind: "name"),
+                new HtmlCell(Numbers.Short(c.Cell.Texts.Entropy), IsNumber: true), new HtmlCell($"{Numbers.Short(c.Control.Texts.Entropy)} ({100 * c.EntropyGap:+0.0;-0.0}%)", IsNumber: true),
+                .. metrics.Select(m => new HtmlCell(Numbers.WithInterval(c.Difference(m)), IsNumber: true, SweepSentences.Kind(c.Difference(m), c.Cell[m]?.Direction))),
+            ]));
+    }
+
+    private static void Cells(HtmlPage page, SweepResult result)
+    {
+        string[] metrics = [.. Shown.Where(m => result.Rows.Any(r => r[m]?.Value is not null))];
+        var ceilings = result.Rows.Select(r => r.Report).FirstOrDefault(r => r is not null);
+        IReadOnlyList<HtmlCell> Row(SweepRow row) =>
+        [
+            new HtmlCell(row.Cell.Name, Kind: "name"), new HtmlCell(row.Asked ? "cell" : "control"), new HtmlCell(Numbers.Short(row.Texts.Entropy), IsNumber: true),
+            new HtmlCell(row.Texts.Tokens.ToString("n0", CultureInfo.InvariantCulture), IsNumber: true),
+            .. metrics.Select(m => new HtmlCell(Numbers.WithInterval(row[m]), IsNumber: true)),
+        ];
+        page.Table(["cell", "", "entropy", "tokens", .. metrics.Select(m => SweepSentences.Title(result, m))], result.Rows.Select(Row));
+        if (ceilings is not null)
+        {
+            page.Note(string.Create(
+                CultureInfo.InvariantCulture,
+                $"One half of the real texts against the other ({ceilings.Half} each): {string.Join(", ", metrics.Where(m => ceilings[m]?.Ceiling is not null).Select(m => $"{SweepSentences.Title(result, m)} {Numbers.Short(ceilings[m]!.Ceiling)}"))}."));
+        }
+
+        int empty = result.Rows.Sum(r => r.Empty), unfinished = result.Rows.Sum(r => r.Unfinished), all = result.Rows.Sum(r => r.Texts.Texts.Count);
+        page.Note(string.Create(CultureInfo.InvariantCulture, $"Of all {all:n0} texts, {empty:n0} are empty and stand in no metric, and {unfinished:n0} were cut off by the most tokens asked for."));
+    }
+}
