@@ -49,6 +49,8 @@ internal sealed class SweepCommand : SteerCommand
         var config = Config(parsed, models);
         var sources = Sources(parsed, models, config, options);
         var heldout = Heldout(parsed, models);
+        var evaluation = new EvaluationOptions { Seed = config.Seed, Metrics = SweepEvaluation.Metrics, HalfSamples = _output.HalfSamples(parsed) ?? new EvaluationOptions().HalfSamples };
+        evaluation.Check();
         bool quiet = _output.Quiet(parsed);
         if (_output.DryRun(parsed))
             return await SweepDryRun.RunAsync(Terminal, config, sources, options, quiet, stop).ConfigureAwait(false);
@@ -60,13 +62,14 @@ internal sealed class SweepCommand : SteerCommand
             progress.Loading(path, share);
         });
         await GenerateAsync(job, engine, progress, quiet, stop).ConfigureAwait(false);
-        var evaluation = new EvaluationOptions { Seed = config.Seed, Metrics = SweepEvaluation.Metrics, HalfSamples = _output.HalfSamples(parsed) ?? new EvaluationOptions().HalfSamples };
         var result = await SweepEvaluation.RunAsync(job.Texts, models.Task!.Name, heldout, engine, evaluation, progress.Doing, stop).ConfigureAwait(false);
         progress.Dispose();
 
         string html = SweepReport.ToHtml(result), csv = SweepTables.ToCsv(result);
         job.Write("report.html", Terminal.Utf8.GetBytes(html));
         job.Write("sweep.csv", Terminal.Utf8.GetBytes(csv));
+        foreach (var figure in SweepReport.Figures(result))
+            job.Write($"figures/{figure.Name}.svg", Terminal.Utf8.GetBytes(figure.ToFile()));
         Terminal.WriteOutput(_output.Format(parsed) switch
         {
             ReportFormat.Json => SweepTables.ToJson(result),

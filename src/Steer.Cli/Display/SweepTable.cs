@@ -41,6 +41,6 @@ internal static class SweepTable
     {
         var contrast = result.Contrasts.FirstOrDefault(c => c.Cell == row && c.Kind == ControlKind.Temperature);
         return contrast?.Difference(metric) is not { } difference ? "-"
-            : string.Create(CultureInfo.InvariantCulture, $"{difference.Value:+0.00;-0.00}{(difference.IsClear ? "*" : " ")}");
+            : string.Create(CultureInfo.InvariantCulture, $"{Math.Round(difference.Value, 2) + 0.0:+0.00;-0.00;0.00}{(difference.IsClear ? "*" : " ")}");
     }
 }

@@ -121,6 +121,7 @@ internal sealed class JobFolder : IDisposable
         if (_broken)
             return;
         string temporary = In(name + ".tmp");
+        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(temporary)!);
         using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0))
         {
             stream.Write(content.Span);

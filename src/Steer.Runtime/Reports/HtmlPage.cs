@@ -3,13 +3,13 @@ using System.Text;
 
 namespace Steer.Runtime.Reports;
 
-/// <summary>A page that needs nothing but itself: no script, no font, no address. What it is given is text, never markup.</summary>
+/// <summary>A page that needs nothing but itself: no script, no font, no address. What it is given is text, never markup. It is HTML and well-formed XML at once.</summary>
 internal sealed class HtmlPage
 {
     private const string Style = """
         body{margin:0 auto;padding:1rem;max-width:76rem;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
         h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.25rem;margin-top:2.5rem;border-bottom:1px solid var(--line)}h3{font-size:1rem;margin:.5rem 0}
-        .figures{display:grid;gap:1.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr))}
+        .figures{display:grid;margin-top:1.5rem;gap:1.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr))}
         .small{grid-template-columns:repeat(auto-fit,minmax(min(100%,17rem),1fr))}
         figure{margin:0;min-width:0}figure svg{width:100%;height:auto;display:block}figcaption,.note{color:var(--muted);font-size:.9rem}
         .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
@@ -71,7 +71,7 @@ internal sealed class HtmlPage
     /// <summary>Texts with what is nearest to each, folded away.</summary>
     public void Pairs(string summary, string left, string right, IEnumerable<(string Text, string Nearest, string Distance)> pairs, bool open)
     {
-        _body.Append(open ? "<details open><summary>" : "<details><summary>").Append(Escape(summary)).Append("</summary>\n");
+        _body.Append(open ? "<details open=\"\"><summary>" : "<details><summary>").Append(Escape(summary)).Append("</summary>\n");
         foreach (var (text, nearest, distance) in pairs)
         {
             _body.Append("<div class=\"pair\"><div dir=\"auto\"><span class=\"key\">").Append(Escape(left)).Append("</span>").Append(Escape(text));
@@ -85,9 +85,9 @@ internal sealed class HtmlPage
         <!DOCTYPE html>
         <html lang="en">
         <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+        <meta charset="utf-8"/>
+        <meta name="viewport" content="width=device-width, initial-scale=1"/>
+        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"/>
         <title>{Escape(_title)}</title>
         <style>{Palette.Css()}
         {Style}</style>

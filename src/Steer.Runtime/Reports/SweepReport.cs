@@ -13,7 +13,7 @@ public static class SweepReport
     internal static readonly string[] Shown = ["mauve", "diversity", "self_bleu_4", "vendi", "auroc", "coverage", "perplexity_expert", "copied_half", "length"];
 
     /// <summary>Metrics whose differences from the controls stand in a table.</summary>
-    internal static readonly string[] Compared = ["mauve", "diversity", "perplexity_expert", "auroc"];
+    internal static readonly string[] Compared = ["mauve", "diversity", "vendi", "auroc", "copied_half", "perplexity_expert"];
 
     private static readonly (string Metric, string Title, string Format)[] Mapped =
         [("mauve", "MAUVE", "0.00"), ("diversity", "Diversity", "0.00"), ("perplexity_expert", "Expert perplexity", "0.0"), ("entropy", "Entropy", "0.00")];

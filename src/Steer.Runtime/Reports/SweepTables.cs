@@ -20,7 +20,7 @@ public static class SweepTables
 
         Line([
             "cell", "asked", "preset", "gamma", "eta", "alpha", "temperature", "negatives", "sum_to_one", "texts", "empty", "unfinished", "tokens", "entropy", "expert_perplexity",
-            .. Enum.GetValues<ControlKind>().Select(ControlName), .. metrics.SelectMany(m => new[] { m, $"{m}_low", $"{m}_high" })]);
+            .. Enum.GetValues<ControlKind>().Select(kind => $"control_{ControlName(kind)}"), .. metrics.SelectMany(m => new[] { m, $"{m}_low", $"{m}_high" })]);
         foreach (var row in result.Rows)
         {
             var cell = row.Cell;

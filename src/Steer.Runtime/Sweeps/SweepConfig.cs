@@ -54,6 +54,8 @@ public sealed record SweepConfig
             throw new SteerException("The sweep has no cells: give at least one value of each parameter.");
         if (Cells.Count > MaxCells)
             throw new SteerException($"The sweep has {Cells.Count} cells: at most {MaxCells} are possible. Give fewer values.");
+        if (PerCell < 1)
+            throw new SteerException($"per-cell is {PerCell}: give at least 1.");
         if (!(EntropyTolerance is > 0 and < 1))
             throw new SteerException(FormattableString.Invariant($"entropy-tolerance is {EntropyTolerance}: give a number above 0 and below 1."));
         foreach (var cell in Cells)

@@ -96,6 +96,8 @@ public sealed class SweepJob : IDisposable
     }
 
     /// <summary>Writes a file of the folder as a whole.</summary>
+    /// <param name="name">Its name, or a path within the folder.</param>
+    /// <param name="content">What it holds.</param>
     /// <exception cref="SteerException">It cannot be written.</exception>
     public void Write(string name, ReadOnlyMemory<byte> content) => _folder.Replace(name, content, flush: true);
 

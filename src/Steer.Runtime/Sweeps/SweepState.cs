@@ -87,17 +87,22 @@ internal sealed class SweepState
     {
         if (!_config.MatchEntropy)
             return [];
-        SweepCell[] wanted =
-        [
-            .. from cell in Compared
-               from alpha in SweepControls.MatchedMasks(cell)
-               let next = TemperatureSearch.Next(Measured(alpha), _texts[cell].Entropy, _config.EntropyTolerance)
-               where next is not null
-               select SweepControls.Plain(alpha, next.Value),
-        ];
+        // Temperatures beside a spent bracket come last: by then other searches may have measured one that matches.
+        SweepCell[] wanted = Wanted(TemperatureSearch.Next);
+        if (wanted.Length == 0)
+            wanted = Wanted(TemperatureSearch.NextBeside);
         OpenSearches = wanted.Length;
         return [.. wanted.Distinct()];
     }
+
+    private SweepCell[] Wanted(Func<IReadOnlyDictionary<float, double>, double, double, float?> search) =>
+    [
+        .. from cell in Compared
+           from alpha in SweepControls.MatchedMasks(cell)
+           let next = search(Measured(alpha), _texts[cell].Entropy, _config.EntropyTolerance)
+           where next is not null
+           select SweepControls.Plain(alpha, next.Value),
+    ];
 
     private Dictionary<float, double> Measured(float alpha) => _texts.Values
         .Where(t => t.Cell.Preset == GuidancePreset.Plain && t.Cell.Alpha == alpha && t.Texts.Count == _config.PerCell)

@@ -44,6 +44,22 @@ public sealed class TemperatureSearchTests
     }
 
     [Fact]
+    public void Beside_a_spent_bracket_more_temperatures_are_tried_until_one_matches_or_none_will()
+    {
+        var measured = Search(t => t < 0.7f ? 1 : 3, 1.5);
+        int spent = measured.Count;
+        while (TemperatureSearch.NextBeside(measured, 1.5, tolerance: 0.01) is { } temperature)
+        {
+            Assert.DoesNotContain(temperature, measured.Keys);
+            measured[temperature] = measured.Count == spent + 3 ? 1.501 : 1;
+        }
+
+        Assert.Equal(spent + 4, measured.Count);
+        Assert.Equal(1.501, measured[TemperatureSearch.Nearest(measured, 1.5)!.Value]);
+        Assert.Null(TemperatureSearch.NextBeside(new Dictionary<float, double> { [1] = 1, [2] = 3 }, 1.5, tolerance: 0.01));
+    }
+
+    [Fact]
     public void No_entropy_is_that_of_greedy_decoding() => Assert.Equal([0f, 1f], Search(t => 6 * (1 - Math.Exp(-t)), 0).Keys.Order());
 
     private static Dictionary<float, double> Search(Func<float, double> entropy, double target, Dictionary<float, double>? measured = null)
