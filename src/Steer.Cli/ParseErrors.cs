@@ -65,6 +65,7 @@ internal static class ParseErrors
     {
         OptionResult { Tokens.Count: 0, Option: var option } => $"{option.Name} needs a value.",
         OptionResult { Option: var option } r when r.IdentifierTokenCount > 1 => $"{option.Name} is given {r.IdentifierTokenCount} times: give it once.",
+        ArgumentResult { Tokens.Count: 0, Argument: var argument } => $"{argument.Name} is missing.",
         _ => error.Message,
     };
 }

@@ -69,17 +69,11 @@ public sealed class ToolTests
     [Fact]
     public async Task Kernels_are_written_by_name_and_need_no_GPU()
     {
-        string folder = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
-        try
-        {
-            await Cli.SucceedAsync("kernels", "--emit", "opencl", folder);
-            Assert.Contains("kernel void Kernel_Norm", File.ReadAllText(Path.Combine(folder, "Norm.cl")), StringComparison.Ordinal);
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        using var folder = new TemporaryFolder();
+        await Cli.SucceedAsync("kernels", "--emit", "opencl", folder["out"]);
+        Assert.Contains("kernel void Kernel_Norm", File.ReadAllText(Path.Combine(folder["out"], "Norm.cl")), StringComparison.Ordinal);
 
+        Assert.Contains("DIR is missing", await Cli.RefuseAsync("kernels"), StringComparison.Ordinal);
         Assert.Contains("ptx, opencl", await Cli.RefuseAsync("kernels", "--emit", "spirv", "x"), StringComparison.Ordinal);
         Assert.Contains("sm_90", await Cli.RefuseAsync("kernels", "--arch", "sm_70", "x"), StringComparison.Ordinal);
     }

@@ -10,7 +10,12 @@ namespace Steer.Cli.Commands;
 /// <summary>`steer kernels`: the kernels of GPU devices as text, made on any machine.</summary>
 internal sealed class KernelsCommand : SteerCommand
 {
-    private readonly Argument<string> _folder = new("DIR") { Description = "Where the files go, one for each kernel; made if need be." };
+    private readonly Argument<string> _folder = new("DIR")
+    {
+        Arity = ArgumentArity.ExactlyOne,
+        Description = "Where the files go, one for each kernel; made if need be.",
+    };
+
     private readonly KernelFlags _flags;
 
     public KernelsCommand(Terminal terminal)
@@ -29,7 +34,7 @@ internal sealed class KernelsCommand : SteerCommand
     protected override Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
     {
         string folder = parsed.GetValue(_folder)!;
-        (IReadOnlyDictionary<string, string> texts, string extension) = _flags.OpenCl(parsed)
+        (IReadOnlyDictionary<string, string> texts, string extension) = _flags.Language(parsed) == KernelLanguage.OpenCl
             ? (KernelCompiler.OpenCl(), "cl")
             : (KernelCompiler.Ptx(_flags.Architecture(parsed).Major, _flags.Architecture(parsed).Minor), "ptx");
         try

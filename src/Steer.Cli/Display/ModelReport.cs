@@ -12,11 +12,15 @@ namespace Steer.Cli.Display;
 /// <param name="Path">As it was given.</param>
 /// <param name="Facts">Name as in JSON, and value: a string, a long or a list of strings or whole numbers.</param>
 /// <param name="Memory">Parts and their bytes once loaded.</param>
-/// <param name="Choices">All parts with each choice of --weights; empty for an adapter.</param>
 internal sealed record ModelReport(
-    string Role, string Path, IReadOnlyList<(string Name, object Value)> Facts, IReadOnlyList<(string Part, long Bytes)> Memory,
-    IReadOnlyList<(string Type, long Bytes)> Choices)
+    string Role, string Path, IReadOnlyList<(string Name, object Value)> Facts, IReadOnlyList<(string Part, long Bytes)> Memory)
 {
+    /// <summary>Bytes of all parts with each choice of --weights; empty for an adapter.</summary>
+    public IReadOnlyList<(string Type, long Bytes)> ByWeights { get; init; } = [];
+
+    /// <summary>Bytes of one token's keys and values with each choice of --kv-cache; empty for an adapter.</summary>
+    public IReadOnlyList<(string Type, long Bytes)> KvCacheOfToken { get; init; } = [];
+
     public static ModelReport Of(string role, Checkpoint checkpoint)
     {
         var c = checkpoint.Config;
@@ -37,15 +41,12 @@ internal sealed record ModelReport(
         if (c.NumExperts > 0)
             facts.AddRange([("experts", (long)c.NumExperts), ("experts_per_token", (long)c.ExpertsPerToken)]);
         facts.Add(("eos_token_ids", checkpoint.EosIds.Select(id => (long)id).ToArray()));
-        foreach (var (name, type) in EngineFlags.KvCacheTypes)
+        return new ModelReport(role, checkpoint.Path, facts, Parts(checkpoint.Tensors, checkpoint.StoredType))
         {
-            long bytes = new KvCacheShape(c.NumLayers, 1, c.NumKvHeads, c.HeadDim, type).BytesPerBlock / KvCacheShape.BlockSize;
-            facts.Add(($"kv_bytes_per_token_{name}", bytes));
-        }
-
-        return new ModelReport(
-            role, checkpoint.Path, facts, Parts(checkpoint.Tensors, checkpoint.StoredType),
-            [.. EngineFlags.WeightTypes.Select(w => (w.Name, Parts(checkpoint.Tensors, w.Type).Sum(p => p.Bytes)))]);
+            ByWeights = [.. EngineFlags.WeightTypes.Select(w => (w.Name, Parts(checkpoint.Tensors, w.Type).Sum(p => p.Bytes)))],
+            KvCacheOfToken = [.. EngineFlags.KvCacheTypes.Select(k =>
+                (k.Name, new KvCacheShape(c.NumLayers, 1, c.NumKvHeads, c.HeadDim, k.Type).BytesPerBlock / KvCacheShape.BlockSize))],
+        };
     }
 
     public static ModelReport Of(string role, Adapter adapter)
@@ -61,8 +62,7 @@ internal sealed record ModelReport(
                 ("modules", (long)adapter.Modules.Count),
                 ("targets", targets),
             ],
-            [("low-rank changes", adapter.ParameterCount * sizeof(float))],
-            []);
+            [("low-rank changes", adapter.ParameterCount * sizeof(float))]);
     }
 
     /// <summary>Draws two columns.</summary>
@@ -75,8 +75,12 @@ internal sealed record ModelReport(
         grid.AddRow(new Text("memory"), new Text(ByteSize.Format(Memory.Sum(m => m.Bytes))));
         foreach (var (part, bytes) in Memory)
             grid.AddRow(new Text("  " + part), new Text(ByteSize.Format(bytes)));
-        foreach (var (type, bytes) in Choices)
+        foreach (var (type, bytes) in ByWeights)
             grid.AddRow(new Text("  --weights " + type), new Text(ByteSize.Format(bytes)));
+        if (KvCacheOfToken.Count > 0)
+            grid.AddRow(new Text("KV cache"), new Text("for each token"));
+        foreach (var (type, bytes) in KvCacheOfToken)
+            grid.AddRow(new Text("  --kv-cache " + type), new Text(ByteSize.Format(bytes)));
         console.Write(grid);
         console.WriteLine();
     }
@@ -96,13 +100,18 @@ internal sealed record ModelReport(
         foreach (var (part, bytes) in Memory)
             json.WriteNumber(part.Replace(' ', '_').Replace('-', '_'), bytes);
         json.WriteEndObject();
-        if (Choices.Count > 0)
-        {
-            json.WriteStartObject("memory_bytes_by_weights");
-            foreach (var (type, bytes) in Choices)
-                json.WriteNumber(type, bytes);
-            json.WriteEndObject();
-        }
+        Write(json, "memory_bytes_by_weights", ByWeights);
+        Write(json, "kv_cache_bytes_per_token", KvCacheOfToken);
+        json.WriteEndObject();
+    }
+
+    private static void Write(Utf8JsonWriter json, string name, IReadOnlyList<(string Type, long Bytes)> choices)
+    {
+        if (choices.Count == 0)
+            return;
+        json.WriteStartObject(name);
+        foreach (var (type, bytes) in choices)
+            json.WriteNumber(type, bytes);
         json.WriteEndObject();
     }
 
