@@ -53,6 +53,7 @@ internal static class SteerProgram
             new GenerateCommand(terminal),
             new DatasetCommand(terminal),
             new SweepCommand(terminal),
+            new EvaluateCommand(terminal),
             new ScoreCommand(terminal),
             new TokenizeCommand(terminal),
             new InspectCommand(terminal),

@@ -98,6 +98,7 @@ public sealed class ToolTests
     [Theory]
     [InlineData("generate")]
     [InlineData("score")]
+    [InlineData("evaluate")]
     [InlineData("tokenize")]
     [InlineData("inspect")]
     [InlineData("devices")]

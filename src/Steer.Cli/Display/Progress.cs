@@ -53,7 +53,7 @@ internal sealed class Progress : IDisposable
     public void Doing(string what, double share)
     {
         lock (_lock)
-            _loading = what.Length == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{share:0%}, {what}");
+            _loading = share > 0 && what.Length > 0 ? string.Create(CultureInfo.InvariantCulture, $"{share:0%}, {what}") : what;
     }
 
     /// <summary>Loading is over and <paramref name="total"/> texts begin.</summary>

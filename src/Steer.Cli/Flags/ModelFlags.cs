@@ -37,6 +37,9 @@ internal sealed class ModelFlags : FlagGroup
     /// <summary>A base or an expert was given, so that those of the task do not count.</summary>
     public bool GivesModels(ParseResult parsed) => (parsed.GetValue(_base) ?? parsed.GetValue(_expert)) is not null;
 
+    /// <summary>Whether any of them was given.</summary>
+    public bool AreGiven(ParseResult parsed) => Options.Any(o => parsed.GetResult(o) is { Implicit: false });
+
     /// <summary>Finds the task and the paths of its models.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="folder">A base that was given in another way than by --base; or null.</param>

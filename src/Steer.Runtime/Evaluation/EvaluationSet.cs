@@ -9,6 +9,12 @@ public sealed record EvaluationSet
     /// <summary>Where it comes from, as errors name it.</summary>
     public required string Name { get; init; }
 
+    /// <summary>The file that the texts were read from; null where there is none.</summary>
+    public string? File { get; init; }
+
+    /// <summary>Texts of the set that these were drawn from; null where these are all.</summary>
+    public int? DrawnFrom { get; init; }
+
     /// <summary>The texts, in the order in which they were made.</summary>
     public required IReadOnlyList<string> Texts { get; init; }
 
@@ -20,6 +26,11 @@ public sealed record EvaluationSet
 
     /// <summary>The class of each text.</summary>
     public IReadOnlyList<string>? Labels { get; init; }
+
+    /// <summary>The set, or so many of its texts, drawn at random and in their order.</summary>
+    public EvaluationSet AtMost(int count, ulong seed) => Texts.Count <= count
+        ? this
+        : Select(RandomSubset.Draw(Texts.Count, count, seed, stream: 0)) with { DrawnFrom = DrawnFrom ?? Texts.Count };
 
     /// <summary>The texts at these places, with all that is known of them.</summary>
     public EvaluationSet Select(IReadOnlyList<int> places) => this with

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Steer.Kernels;
 using Steer.Runtime.Engine;
 
@@ -17,7 +18,7 @@ public sealed class Evaluator : IDisposable
     private const double NormalQuantile = 1.959964;
 
     // Streams of random choices.
-    private const uint SyntheticCut = 0, RealCut = 1, HalvesStream = 2, CeilingCut = 3, SyntheticHalf = 4, RealHalf = 5;
+    private const uint HalvesStream = 1, CeilingCut = 2, SyntheticHalf = 3, RealHalf = 4;
 
     private readonly Device _device = Devices.Open("cpu");
     private readonly EvaluationOptions _options;
@@ -42,8 +43,8 @@ public sealed class Evaluator : IDisposable
         CheckEmbeddings(synthetic, real);
         var words = new WordSequences();
         int compared = Math.Min(_options.MaxTexts, Math.Min(synthetic.Texts.Count, real.Texts.Count));
-        EvaluationSet cutSynthetic = Cut(synthetic, compared, SyntheticCut), cutReal = Cut(real, compared, RealCut);
-        var pair = EvaluationPair.Of(Side(cutSynthetic, words), Side(cutReal, words), _options.Seed, _options.MaxWords ?? int.MaxValue);
+        var pair = EvaluationPair.Of(
+            Side(synthetic.AtMost(compared, _options.Seed), words), Side(real.AtMost(compared, Seeds.Derive(_options.Seed, 1)), words), _options.Seed, _options.MaxWords ?? int.MaxValue);
         var families = MetricList.Create(_device, [.. synthetic.Scores.Concat(real.Scores).Select(s => s.Model).Distinct()])
             .Where(f => _options.Metrics.HasFlag(f.Group)).ToList();
 
@@ -54,8 +55,8 @@ public sealed class Evaluator : IDisposable
         {
             Synthetic = synthetic.Name,
             Real = real.Name,
-            SyntheticTexts = synthetic.Texts.Count,
-            RealTexts = real.Texts.Count,
+            SyntheticTexts = synthetic.DrawnFrom ?? synthetic.Texts.Count,
+            RealTexts = real.DrawnFrom ?? real.Texts.Count,
             Compared = compared,
             Half = ceiling.Real.Words.Length,
             Words = pair.WordBudget,
@@ -64,6 +65,7 @@ public sealed class Evaluator : IDisposable
             Values = [.. rows.SelectMany(r => r.Values)],
             SyntheticLengths = LengthDistribution.Of(pair.Synthetic.Words),
             RealLengths = LengthDistribution.Of(pair.Real.Words),
+            Downstream = DownstreamCheck.Run(synthetic, real, _options.Seed, stop),
             Notes = Notes(synthetic, real, compared),
         };
     }
@@ -82,16 +84,14 @@ public sealed class Evaluator : IDisposable
 
     private static EvaluationPair.Side Side(EvaluationSet set, WordSequences words) => new(words.Add(set.Texts), set.Embeddings, set.Scores);
 
-    private EvaluationSet Cut(EvaluationSet set, int count, uint stream) =>
-        count == set.Texts.Count ? set : set.Select(RandomSubset.Draw(set.Texts.Count, count, _options.Seed, stream));
-
     private List<string> Notes(EvaluationSet synthetic, EvaluationSet real, int compared)
     {
         var notes = new List<string>();
         foreach (var set in new[] { synthetic, real })
         {
-            if (set.Texts.Count > compared)
-                notes.Add($"{set.Name}: {compared} of {set.Texts.Count} texts, drawn at random, so that both sets have one size.");
+            int all = set.DrawnFrom ?? set.Texts.Count;
+            if (all > compared)
+                notes.Add(string.Create(CultureInfo.InvariantCulture, $"{set.Name}: {compared} of {all} texts, drawn at random, so that both sets have one size."));
             int distinct = set.Texts.Distinct(StringComparer.Ordinal).Count();
             if (distinct == 1)
                 notes.Add($"{set.Name}: all texts are the same.");

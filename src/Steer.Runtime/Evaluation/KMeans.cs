@@ -143,13 +143,10 @@ internal sealed class KMeans : IDisposable
                 continue;
             int largest = Array.IndexOf(counts, counts.Max());
             Span<float> parted = Centre(centres, largest), added = Centre(centres, c);
-            for (int d = 0; d < _dimensions; d++)
-            {
-                float shift = d % 2 == 0 ? nudge : -nudge;
-                added[d] = parted[d] * (1 + shift);
-                parted[d] *= 1 - shift;
-            }
 
+            // The other centre stays where it is, so that points which are all the same stay with it and the rounds end.
+            for (int d = 0; d < _dimensions; d++)
+                added[d] = parted[d] * (d % 2 == 0 ? 1 + nudge : 1 - nudge);
             counts[c] = counts[largest] / 2;
             counts[largest] -= counts[c];
         }

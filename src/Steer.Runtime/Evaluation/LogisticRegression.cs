@@ -24,7 +24,8 @@ internal interface IFeatures
 /// </summary>
 internal sealed class LogisticRegression
 {
-    private const int Parts = 16;
+    private const int MostParts = 16;
+    private const int RowsPerPart = 128;
     private readonly int _dimensions;
     private readonly int _outputs;
     private readonly double[] _weights;
@@ -92,7 +93,9 @@ internal sealed class LogisticRegression
     private sealed class Loss(IFeatures features, int[] classes, int outputs)
     {
         private readonly int _width = features.Dimensions + 1;
-        private readonly double[][] _gradients = [.. Enumerable.Range(0, Parts).Select(_ => new double[outputs * (features.Dimensions + 1)])];
+        private readonly double[][] _gradients =
+            [.. Enumerable.Range(0, Math.Clamp(features.Rows / RowsPerPart, 1, MostParts)).Select(_ => new double[outputs * (features.Dimensions + 1)])];
+
         private double _least = double.PositiveInfinity;
 
         public double[] Best { get; private set; } = new double[outputs * (features.Dimensions + 1)];
@@ -100,8 +103,8 @@ internal sealed class LogisticRegression
         public (double Value, Vector<double> Gradient) At(Vector<double> point)
         {
             double[] weights = point.AsArray() ?? point.ToArray();
-            var losses = new double[Parts];
-            Parallel.For(0, Parts, part => losses[part] = AddPart(part, weights));
+            var losses = new double[_gradients.Length];
+            Parallel.For(0, losses.Length, part => losses[part] = AddPart(part, weights));
             double value = losses.Sum();
             var gradient = new double[weights.Length];
             foreach (double[] part in _gradients)
@@ -125,7 +128,7 @@ internal sealed class LogisticRegression
             Array.Clear(gradient);
             Span<double> logits = stackalloc double[outputs];
             double loss = 0;
-            for (int row = part; row < features.Rows; row += Parts)
+            for (int row = part; row < features.Rows; row += _gradients.Length)
             {
                 Logits(features, row, weights, _width - 1, logits);
                 loss += outputs == 1 ? Binary(logits, classes[row]) : Softmax(logits, classes[row]);

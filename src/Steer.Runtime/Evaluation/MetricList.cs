@@ -51,7 +51,7 @@ internal static class MetricList
         MetricGroups.Copied,
         [
             new MetricInfo("copied", "copied whole", Direction.Lower),
-            new MetricInfo("copied_half", "copied half or more in one run", Direction.Lower),
+            new MetricInfo("copied_half", "copied half or more", Direction.Lower),
             new MetricInfo("copied_run", "longest copied run, words", Direction.Ceiling, 0, double.MaxValue),
         ],
         false,

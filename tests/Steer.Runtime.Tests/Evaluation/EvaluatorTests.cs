@@ -51,12 +51,12 @@ public sealed class EvaluatorTests
             var (synthetic, real) = Sets("near");
             var random = new Random(seed);
             string[] texts = [.. synthetic.Texts.Select((_, i) => random.NextDouble() < 0.5 ? "same" : $"own{i}")];
-            var options = Quick with { Seed = (ulong)seed, HalfSamples = 100, Metrics = MetricGroups.NGrams, Ceiling = false };
+            var options = Quick with { Seed = (ulong)seed, HalfSamples = 60, Metrics = MetricGroups.NGrams, Ceiling = false };
             var value = Evaluate(synthetic with { Texts = texts, Embeddings = null }, real with { Embeddings = null }, options)["unique_1"]!;
             return value.High!.Value - value.Low!.Value;
         })];
 
-        // Twice 1.96 standard errors; the mean of eight widths from 100 halves each is known to about 3%.
+        // Twice 1.96 standard errors; the mean of eight widths from 60 halves each is known to about 3%.
         Assert.InRange(widths.Average(), 0.85 * 3.92 * Math.Sqrt(0.25 / 220), 1.15 * 3.92 * Math.Sqrt(0.25 / 220));
     }
 

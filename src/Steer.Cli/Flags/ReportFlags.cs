@@ -1,0 +1,37 @@
+using System.CommandLine;
+using Steer.Cli.Output;
+
+namespace Steer.Cli.Flags;
+
+/// <summary>In which layout a report is written, and where.</summary>
+internal sealed class ReportFlags : FlagGroup
+{
+    private readonly Option<ReportFormat?> _format;
+    private readonly Option<string?> _out;
+    private readonly Option<bool> _quiet;
+
+    public ReportFlags()
+        : base("Output")
+    {
+        _format = Add(Flag.Choice(
+            "--format", "Layout. Default: by the name of --out, or else a table.",
+            ("table", ReportFormat.Table), ("json", ReportFormat.Json), ("csv", ReportFormat.Csv), ("markdown", ReportFormat.Markdown)));
+        _out = Add(Flag.Text("--out", "FILE", "Writes the report to a file instead of standard output."));
+        _out.Aliases.Add("-o");
+        _quiet = Add(Flag.Switch("--quiet", "No progress."));
+        _quiet.Aliases.Add("-q");
+    }
+
+    /// <summary>The file to write; null for standard output.</summary>
+    public string? File(ParseResult parsed) => parsed.GetValue(_out);
+
+    public bool Quiet(ParseResult parsed) => parsed.GetValue(_quiet);
+
+    public ReportFormat Format(ParseResult parsed) => parsed.GetValue(_format) ?? Path.GetExtension(parsed.GetValue(_out))?.ToLowerInvariant() switch
+    {
+        ".json" => ReportFormat.Json,
+        ".csv" => ReportFormat.Csv,
+        ".md" => ReportFormat.Markdown,
+        _ => ReportFormat.Table,
+    };
+}

@@ -1,0 +1,82 @@
+using Steer.Cli.Display;
+using Steer.Cli.Input;
+using Steer.Runtime.Datasets;
+using Steer.Runtime.Engine;
+using Steer.Runtime.Evaluation;
+using Steer.Runtime.Guidance;
+using Steer.Runtime.Hosting;
+
+namespace Steer.Cli.Runs;
+
+/// <summary>Gives two sets what their metrics need, embeddings and scores, and evaluates them.</summary>
+/// <param name="models">Whose embeddings and perplexity.</param>
+/// <param name="engineOptions">How they run.</param>
+/// <param name="progress">Shows what is being done.</param>
+internal sealed class EvaluationRun(ModelChoice models, EngineOptions engineOptions, Progress progress)
+{
+    private const MetricGroups OfEmbeddings = MetricGroups.Vendi | MetricGroups.Cosine | MetricGroups.Mauve | MetricGroups.Adversarial
+        | MetricGroups.Authenticity | MetricGroups.PrecisionRecall | MetricGroups.Frechet;
+
+    /// <summary>A file of embeddings; null to compute them.</summary>
+    public string? Embeddings { get; init; }
+
+    /// <summary>False where no model is to be loaded: what needs one is left out.</summary>
+    public bool UsesModels { get; init; }
+
+    /// <summary>Keeps embeddings beside the texts.</summary>
+    public bool Cache { get; init; }
+
+    /// <summary>Evaluates the sets. They are cut to the most texts first, so that nothing is computed that no metric looks at.</summary>
+    public async Task<EvaluationReport> EvaluateAsync(EvaluationSet synthetic, EvaluationSet real, EvaluationOptions options, CancellationToken stop)
+    {
+        synthetic.Check();
+        real.Check();
+        if (Embeddings is not null)
+        {
+            var (ofReal, ofSynthetic) = EmbeddingFile.Read(Embeddings);
+            (real, synthetic) = (real with { Embeddings = ofReal }, synthetic with { Embeddings = ofSynthetic });
+        }
+
+        synthetic = synthetic.AtMost(options.MaxTexts, options.Seed);
+        real = real.AtMost(options.MaxTexts, options.Seed);
+        bool embeds = Embeddings is null && (options.Metrics & OfEmbeddings) != 0, scores = UsesModels && options.Metrics.HasFlag(MetricGroups.Perplexity);
+        if (embeds || scores)
+        {
+            using var engine = SteerEngine.Load(engineOptions, (file, share) =>
+            {
+                stop.ThrowIfCancellationRequested();
+                progress.Loading(file, share);
+            });
+            foreach (string warning in engine.Warnings)
+                progress.Note(warning);
+            string model = embeds && Cache ? ContentHash.Of(engineOptions.Base) + engineOptions.Weights : "";
+            synthetic = await Prepare(engine, synthetic, model, embeds, scores, stop).ConfigureAwait(false);
+            real = await Prepare(engine, real, model, embeds, scores, stop).ConfigureAwait(false);
+        }
+
+        using var evaluator = new Evaluator(options, progress.Doing);
+        return await Task.Run(() => evaluator.Evaluate(synthetic, real, stop), stop).ConfigureAwait(false);
+    }
+
+    private async Task<EvaluationSet> Prepare(SteerEngine engine, EvaluationSet set, string model, bool embeds, bool scores, CancellationToken stop)
+    {
+        int count = set.Texts.Count;
+        if (embeds)
+        {
+            using var generator = new EngineEmbeddingGenerator(engine);
+            set = set with
+            {
+                Embeddings = await TextEmbeddings.ComputeAsync(
+                    set.Texts, generator, model, Cache ? set.File : null, done => progress.Doing($"embedding {set.Name}", (double)done / count), stop).ConfigureAwait(false),
+            };
+        }
+
+        Variant[] variants = models.Expert is null ? [Variant.Base] : [Variant.Expert, Variant.Base];
+        return !scores ? set : set with
+        {
+            Scores = await TextScores.ComputeAsync(
+                engine, set.Texts, variants, models.Task?.Prompt, models.Task?.CompletionPrefix ?? "",
+                done => progress.Doing($"scoring {set.Name}", (double)done / count), stop).ConfigureAwait(false),
+        };
+    }
+}

@@ -1,0 +1,86 @@
+using Steer.Runtime.Engine;
+using Steer.Runtime.Guidance;
+
+namespace Steer.Runtime.Evaluation;
+
+/// <summary>Scores texts under single models, for their perplexity.</summary>
+public static class TextScores
+{
+    /// <summary>Log-probabilities of texts with the token that ends them, each after the prompt.</summary>
+    /// <param name="engine">Has a tokenizer.</param>
+    /// <param name="texts">What to score.</param>
+    /// <param name="models">Under which; all loaded.</param>
+    /// <param name="prompt">What each text continues; null for the token that begins a text, or where there is none, for the text's own first token.</param>
+    /// <param name="completionPrefix">Stands between the prompt and a text.</param>
+    /// <param name="progress">Called with how many texts are done.</param>
+    /// <param name="stop">Ends the work.</param>
+    /// <returns>Scores for each model. Of texts longer than the window, the first tokens that fit it.</returns>
+    /// <exception cref="SteerException">The engine has no tokenizer, or the prompt fills the window.</exception>
+    public static async Task<IReadOnlyList<ModelScores>> ComputeAsync(
+        SteerEngine engine, IReadOnlyList<string> texts, IReadOnlyList<Variant> models, string? prompt, string completionPrefix = "",
+        Action<int>? progress = null, CancellationToken stop = default)
+    {
+        var split = new Splitter(engine, prompt, completionPrefix);
+        var requests = texts.Select(split.Split).ToList();
+        var logProbs = models.Select(_ => new double[texts.Count]).ToList();
+        int[] tokens = [.. requests.Select(r => r.Completion.Length)];
+        int done = 0;
+        var asked = requests.Where(r => r.Completion.Length > 0)
+            .SelectMany(r => models.Select(m => new ScoreRequest { PromptIds = r.Context, CompletionIds = r.Completion, Model = m }));
+        await using var results = engine.ScoreAsync(asked, stop).GetAsyncEnumerator(stop);
+        for (int t = 0; t < texts.Count; t++)
+        {
+            for (int m = 0; tokens[t] > 0 && m < models.Count; m++)
+            {
+                await results.MoveNextAsync().ConfigureAwait(false);
+                logProbs[m][t] = results.Current.LogProb;
+            }
+
+            progress?.Invoke(++done);
+        }
+
+        return [.. models.Select((m, i) => new ModelScores(m.ToString().ToLowerInvariant(), logProbs[i], tokens))];
+    }
+
+    private sealed class Splitter
+    {
+        private readonly SteerEngine _engine;
+        private readonly Tokenization.Tokenizer _tokenizer;
+        private readonly string _before;
+        private readonly string _completionPrefix;
+        private readonly int[]? _context;
+        private readonly int[] _end;
+
+        public Splitter(SteerEngine engine, string? prompt, string completionPrefix)
+        {
+            _engine = engine;
+            _tokenizer = engine.Tokenizer ?? throw new SteerException("The base has no tokenizer, so texts cannot be scored: give --tokenizer.");
+            _before = prompt + completionPrefix;
+            _completionPrefix = completionPrefix;
+            _context = prompt is null ? null : _tokenizer.Encode(prompt, addSpecialTokens: true);
+            _end = engine.EosIds.Count > 0 ? [engine.EosIds[0]] : [];
+            if (_context?.Length >= engine.MaxPositions)
+                throw new SteerException($"The prompt has {_context.Length} tokens and the model's window is {engine.MaxPositions}: there is no room for a text.");
+        }
+
+        public (int[] Context, int[] Completion) Split(string text)
+        {
+            if (_context is null)
+            {
+                int[] ids = _tokenizer.Encode(text, addSpecialTokens: true);
+                if (ids.Length == 0)
+                    return ([], []);
+                int? first = ids[0] == _engine.BosId ? null : _engine.BosId;
+                int[] sequence = [.. first is { } bos ? [bos] : Array.Empty<int>(), .. ids, .. _end];
+                return (sequence[..1], Fitting(sequence[1..], 1));
+            }
+
+            // Where the prompt's last token would melt into the text's first, the text begins a token of its own, as it does when it is generated.
+            int[] whole = _tokenizer.Encode(_before + text, addSpecialTokens: true);
+            int[] completion = whole.AsSpan().StartsWith(_context) ? whole[_context.Length..] : _tokenizer.Encode(_completionPrefix + text, addSpecialTokens: false);
+            return (_context, Fitting([.. completion, .. _end], _context.Length));
+        }
+
+        private int[] Fitting(int[] completion, int before) => completion.Length + before <= _engine.MaxPositions ? completion : completion[..(_engine.MaxPositions - before)];
+    }
+}
