@@ -41,10 +41,8 @@ public sealed class Evaluator : IDisposable
         synthetic.Check();
         real.Check();
         CheckEmbeddings(synthetic, real);
-        var words = new WordSequences();
         int compared = Math.Min(_options.MaxTexts, Math.Min(synthetic.Texts.Count, real.Texts.Count));
-        var pair = EvaluationPair.Of(
-            Side(synthetic.AtMost(compared, _options.Seed), words), Side(real.AtMost(compared, Seeds.Derive(_options.Seed, 1)), words), _options.Seed, _options.MaxWords ?? int.MaxValue);
+        var pair = Pair(synthetic.AtMost(compared, _options.Seed), real.AtMost(compared, Seeds.Derive(_options.Seed, 1)), out double kept);
         var families = MetricList.Create(_device, [.. synthetic.Scores.Concat(real.Scores).Select(s => s.Model).Distinct()])
             .Where(f => _options.Metrics.HasFlag(f.Group)).ToList();
 
@@ -66,7 +64,7 @@ public sealed class Evaluator : IDisposable
             SyntheticLengths = LengthDistribution.Of(pair.Synthetic.Words),
             RealLengths = LengthDistribution.Of(pair.Real.Words),
             Downstream = DownstreamCheck.Run(synthetic, real, _options.Seed, stop),
-            Notes = Notes(synthetic, real, compared),
+            Notes = Notes(synthetic, real, compared, kept),
         };
     }
 
@@ -82,9 +80,20 @@ public sealed class Evaluator : IDisposable
         }
     }
 
-    private static EvaluationPair.Side Side(EvaluationSet set, WordSequences words) => new(words.Add(set.Texts), set.Embeddings, set.Scores);
+    /// <summary>What metrics look at; <paramref name="kept"/> is the share of their squares that embeddings keep where they are reduced.</summary>
+    private EvaluationPair Pair(EvaluationSet synthetic, EvaluationSet real, out double kept)
+    {
+        var words = new WordSequences();
+        (EmbeddingMatrix? ofSynthetic, EmbeddingMatrix? ofReal, kept) = synthetic.Embeddings is { } a && real.Embeddings is { } b
+            ? EmbeddingReduction.Reduce(a, b, _options.Seed)
+            : (null, null, 1.0);
+        return EvaluationPair.Of(
+            new EvaluationPair.Side(words.Add(synthetic.Texts), ofSynthetic, synthetic.Scores),
+            new EvaluationPair.Side(words.Add(real.Texts), ofReal, real.Scores),
+            _options.Seed, _options.MaxWords ?? int.MaxValue);
+    }
 
-    private List<string> Notes(EvaluationSet synthetic, EvaluationSet real, int compared)
+    private List<string> Notes(EvaluationSet synthetic, EvaluationSet real, int compared, double kept)
     {
         var notes = new List<string>();
         foreach (var set in new[] { synthetic, real })
@@ -99,6 +108,13 @@ public sealed class Evaluator : IDisposable
                 notes.Add($"{set.Name}: {set.Texts.Count - distinct} of {set.Texts.Count} texts repeat another.");
             if (set.Embeddings is null && _options.Metrics >= MetricGroups.Cosine)
                 notes.Add($"{set.Name}: no embeddings, so metrics of embeddings are left out.");
+        }
+
+        if (real.Embeddings?.Dimensions > EmbeddingReduction.MostDimensions && synthetic.Embeddings is not null)
+        {
+            notes.Add(string.Create(
+                CultureInfo.InvariantCulture,
+                $"Embeddings of {real.Embeddings.Dimensions} dimensions were reduced to {EmbeddingReduction.MostDimensions}, which keep {kept:0.0%} of their squared length."));
         }
 
         return notes;

@@ -95,6 +95,23 @@ public sealed class EvaluatorTests
     }
 
     [Fact]
+    public void Wide_embeddings_keep_their_geometry_on_fewer_dimensions()
+    {
+        // 24 dimensions turned into 600 by orthonormal columns: what is reduced again must be the same up to a rotation.
+        var (synthetic, real) = Sets("far");
+        var random = new Random(4);
+        var turn = MathNet.Numerics.LinearAlgebra.Matrix<double>.Build.Dense(600, 24, (_, _) => random.NextDouble() - 0.5).QR().Q;
+        EmbeddingMatrix Wide(EmbeddingMatrix x) => new(
+            [.. Enumerable.Range(0, x.Rows).SelectMany(i => (turn * MathNet.Numerics.LinearAlgebra.Vector<double>.Build.Dense(x.Row(i).ToArray())).ToArray())], 600);
+        var options = Quick with { HalfSamples = 0, Ceiling = false };
+        var narrow = Evaluate(synthetic, real, options);
+        var wide = Evaluate(synthetic with { Embeddings = Wide(synthetic.Embeddings!) }, real with { Embeddings = Wide(real.Embeddings!) }, options);
+        Assert.Contains(wide.Notes, n => n.Contains("of 600 dimensions were reduced to 256, which keep 100.0%", StringComparison.Ordinal));
+        foreach (string name in new[] { "cosine_real", "cosine_within", "cosine_nearest", "vendi", "frechet", "authenticity", "precision", "coverage", "alpha_precision" })
+            Assert.Equal(narrow[name]!.Value!.Value, wide[name]!.Value!.Value, 1e-6);
+    }
+
+    [Fact]
     public void Sets_without_embeddings_say_so()
     {
         var (synthetic, real) = Sets("near");
