@@ -92,7 +92,7 @@ internal static class EvaluationText
         foreach (var v in report.Values)
         {
             text.Append(v.Value is null
-                ? columns.Row([v.Title, "-", "", "", "", ""]).TrimEnd('\n') + $"  {v.Note}\n"
+                ? columns.Row([v.Title, "-", v.Note ?? "", "", "", ""])
                 : columns.Row([v.Title + (v.Note is null ? "" : "*"), Number(v.Value), Interval(v), Number(v.Ceiling), Number(v.AtCeiling), Bar(v)]));
         }
 
@@ -102,7 +102,7 @@ internal static class EvaluationText
         if (report.Downstream is { } downstream)
         {
             text.Append('\n').Append(Wrap(DownstreamHead(downstream), window));
-            var scores = new Columns(["", "trained on synthetic\naccuracy, macro F1", "trained on real\naccuracy, macro F1"], [12, 24, 24], window);
+            var scores = new Columns(["", "from\nsynthetic", "from\nreal"], [12, 16, 16], window);
             text.Append(downstream.Scores.Count > 0 ? scores.Head() : "");
             foreach (var score in downstream.Scores)
                 text.Append(scores.Row([score.Features, Score(score.Synthetic), Score(score.Real)]));
@@ -129,8 +129,8 @@ internal static class EvaluationText
         string head = result.Scores.Count == 0 ? "No classifier was trained."
             : string.Create(
                 CultureInfo.InvariantCulture,
-                $"A classifier of {result.Classes.Count:n0} classes, trained on {result.TrainedOn:n0} texts and tested on {result.TestedOn:n0} real ones "
-                + $"(the most frequent class alone: {Score(result.Majority)}).");
+                $"Accuracy and macro F1 of a classifier of {result.Classes.Count:n0} classes, trained on {result.TrainedOn:n0} texts and tested on "
+                + $"{result.TestedOn:n0} real ones; always the most frequent class: {Score(result.Majority)}.");
         string missing = result.MissingClasses.Count > 0 ? $" No synthetic text has {string.Join(", ", result.MissingClasses)}." : "";
         return head + missing + (result.Note is { } note ? " " + note : "");
     }

@@ -149,7 +149,7 @@ public sealed class Evaluator : IDisposable
                 Value = Finite(full[i].Value),
                 Ceiling = Finite(best?[i].Value),
                 AtCeiling = Finite(beside?[i].Value),
-                Note = full[i].Note ?? (Finite(full[i].Value) is null ? "not defined for these texts" : null),
+                Note = full[i].Note ?? (Finite(full[i].Value) is null ? "not defined" : null),
             };
             if (full[i].Resample is { } resample && _options.Bootstrap > 0 && values[i].Value is not null)
             {
