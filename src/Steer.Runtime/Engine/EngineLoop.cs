@@ -5,7 +5,7 @@ namespace Steer.Runtime.Engine;
 
 /// <summary>
 /// The engine's thread: schedule, run, hand out, again and again. Everything that touches the device happens here;
-/// other threads only leave sequences and take results.
+/// other threads only leave sequences and take results. Where the device works on its own, texts are handed out while it does.
 /// </summary>
 internal sealed class EngineLoop : IDisposable
 {
@@ -13,7 +13,9 @@ internal sealed class EngineLoop : IDisposable
     private readonly ModelRunner _runner;
     private readonly Scheduler _scheduler;
     private readonly TokenHandOut _handOut;
-    private readonly StepPlan _plan = new();
+    private Round _round;
+    private Round _spare;
+    private Round? _undelivered;
     private readonly Lock _lock = new();
     private readonly Queue<Sequence> _incoming = new();
     private readonly AutoResetEvent _wake = new(false);
@@ -22,8 +24,10 @@ internal sealed class EngineLoop : IDisposable
     private Exception? _failure;
     private EngineStatistics _statistics;
 
-    public EngineLoop(Device device, ModelRunner runner, Scheduler scheduler, TokenHandOut handOut)
+    public EngineLoop(Device device, ModelRunner runner, Scheduler scheduler, TokenHandOut handOut, StepLimits limits)
     {
+        _round = new Round(new StepResults(device, limits));
+        _spare = new Round(new StepResults(device, limits));
         _device = device;
         _runner = runner;
         _scheduler = scheduler;
@@ -69,6 +73,8 @@ internal sealed class EngineLoop : IDisposable
         _wake.Set();
         _thread.Join();
         _wake.Dispose();
+        _round.Results.Dispose();
+        _spare.Results.Dispose();
     }
 
     private void Run()
@@ -81,6 +87,8 @@ internal sealed class EngineLoop : IDisposable
                 DropCancelled();
                 if (_scheduler.HasWork)
                     Step();
+                else if (_undelivered is not null)
+                    Deliver();
                 else
                     _wake.WaitOne();
             }
@@ -99,20 +107,39 @@ internal sealed class EngineLoop : IDisposable
     private void Step()
     {
         long started = Stopwatch.GetTimestamp();
-        _scheduler.Schedule(_plan);
-        foreach (var sequence in _plan.Preempted)
+        (_round, _spare) = (_spare, _round);
+        var (plan, results) = (_round.Plan, _round.Results);
+        _scheduler.Schedule(plan);
+        foreach (var sequence in plan.Preempted)
             _runner.Retire(sequence);
-        if (_plan.Rows.Count == 0)
+        if (plan.Rows.Count == 0)
             throw new InvalidOperationException("The scheduler found work and nothing to do.");
-        _runner.Execute(_plan);
+
+        _runner.Execute(plan, results);
+        Deliver();
+        results.Wait();
+        _handOut.Take(plan, results);
+        _handOut.Ended.ForEach(Remove);
+        _undelivered = _round;
+        _round.Seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        if (!_scheduler.MayRunAhead(plan))
+            Deliver();
+    }
+
+    /// <summary>Hands out the texts of the last round, where that is still to be done.</summary>
+    private void Deliver()
+    {
+        if (_undelivered is not { } round)
+            return;
         // Whoever holds a result finds it counted.
         lock (_lock)
         {
-            _handOut.Run(_plan);
-            foreach (var sequence in _handOut.Ended)
-                Remove(sequence);
-            Count(Stopwatch.GetElapsedTime(started).TotalSeconds);
+            _handOut.Deliver(round.Plan, round.Results);
+            _handOut.Ended.ForEach(Remove);
+            Count(round);
         }
+
+        _undelivered = null;
     }
 
     private void TakeIncoming()
@@ -136,6 +163,7 @@ internal sealed class EngineLoop : IDisposable
         foreach (var sequence in cancelled ?? [])
         {
             Remove(sequence);
+            sequence.Ended = true;
             sequence.Sink.OnFailed(sequence, new OperationCanceledException());
         }
     }
@@ -149,24 +177,34 @@ internal sealed class EngineLoop : IDisposable
     private void FailAll(Exception error)
     {
         TakeIncoming();
-        foreach (var sequence in _scheduler.All.ToList())
+        foreach (var sequence in _scheduler.All.Concat(_undelivered?.Plan.Draws.Select(d => d.Sequence) ?? []).Where(s => !s.Ended).Distinct().ToList())
             sequence.Sink.OnFailed(sequence, error);
     }
 
-    private void Count(double seconds)
+    private void Count(Round round)
     {
-        double prefillShare = (double)_plan.PrefillRows / Math.Max(1, _plan.PrefillRows + _handOut.Rows);
+        double prefillShare = (double)round.Plan.PrefillRows / Math.Max(1, round.Plan.PrefillRows + _handOut.Rows);
         _statistics = _statistics with
         {
-            Steps = _statistics.Steps + _plan.Steps,
+            Steps = _statistics.Steps + round.Plan.Steps,
             Rounds = _statistics.Rounds + 1,
-            PrefillRows = _statistics.PrefillRows + _plan.PrefillRows,
+            PrefillRows = _statistics.PrefillRows + round.Plan.PrefillRows,
             DecodeRows = _statistics.DecodeRows + _handOut.Rows,
             GeneratedTokens = _statistics.GeneratedTokens + _handOut.Tokens,
             FinishedTexts = _statistics.FinishedTexts + _handOut.Finished,
-            PrefillSeconds = _statistics.PrefillSeconds + seconds * prefillShare,
-            DecodeSeconds = _statistics.DecodeSeconds + seconds * (1 - prefillShare),
+            PrefillSeconds = _statistics.PrefillSeconds + round.Seconds * prefillShare,
+            DecodeSeconds = _statistics.DecodeSeconds + round.Seconds * (1 - prefillShare),
             Preemptions = _scheduler.Preemptions,
         };
+    }
+
+    /// <summary>A plan, what it gave, and the time it took.</summary>
+    private sealed class Round(StepResults results)
+    {
+        public StepPlan Plan { get; } = new();
+
+        public StepResults Results { get; } = results;
+
+        public double Seconds { get; set; }
     }
 }

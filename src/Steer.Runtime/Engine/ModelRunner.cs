@@ -35,7 +35,6 @@ internal sealed class ModelRunner : IDisposable
             SamplingParams.MaxLogProbs, [.. models.EosIds]);
         _decode = new DecodeBatch(device, _guide, limits.MaxSteps, limits.MaxSequences * MaxBiases);
         _layout = new SampleLayout(_guide, _decode);
-        Results = new StepResults(device, limits);
         _units = [.. models.Shapes.Select((s, i) => new DecoderUnit(device, s, numBlocks, limits, models.Variants.Where(v => v.Decoder == i)))];
         _batches = [.. _units.Select(u => u.Batch)];
         _penaltySlots = new Stack<int>(Enumerable.Range(0, limits.MaxSequences));
@@ -48,9 +47,6 @@ internal sealed class ModelRunner : IDisposable
 
     /// <summary>Tokens of the widest vocabulary.</summary>
     public int VocabSize { get; }
-
-    /// <summary>What the last plan gave.</summary>
-    public StepResults Results { get; }
 
     public long ScratchBytes => _units.Sum(u => u.Decoder.ScratchBytes);
 
@@ -74,8 +70,8 @@ internal sealed class ModelRunner : IDisposable
         }
     }
 
-    /// <summary>Runs the plan; afterwards <see cref="Results"/> holds what its sequences drew.</summary>
-    public void Execute(StepPlan plan)
+    /// <summary>Queues the steps of a plan, and asks for what its sequences drew.</summary>
+    public void Execute(StepPlan plan, StepResults results)
     {
         Lay(plan);
         if (plan.Steps == 1)
@@ -83,7 +79,7 @@ internal sealed class ModelRunner : IDisposable
         else
             _device.Repeat(Key(), plan.Steps, _decodeStep);
         if (plan.Draws.Count > 0)
-            Results.Read(plan, _guide, _decode);
+            results.Request(plan, _guide, _decode);
     }
 
     /// <summary>Copies the raw logits of one branch at one of the draws of the last step.</summary>
@@ -111,7 +107,6 @@ internal sealed class ModelRunner : IDisposable
     {
         foreach (var unit in _units)
             unit.Dispose();
-        Results.Dispose();
         _decode.Dispose();
         _guide.Dispose();
     }

@@ -123,6 +123,13 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
             Queue(plan);
     }
 
+    /// <summary>
+    /// Whether the next plan may be carried out before the texts of this one are looked at: a text that ends by what it says is then found out one
+    /// plan later. Not where a step costs as much as a look, nor where such a text would keep others waiting.
+    /// </summary>
+    public bool MayRunAhead(StepPlan plan) =>
+        limits.MaxSteps > 1 && plan.Draws.TrueForAll(d => d.Sequence.CanQueue && (_waiting.Count == 0 || !d.Sequence.EndsByText));
+
     /// <summary>Every row is the last token of a context, and every context's next token is drawn.</summary>
     private static bool IsDecode(StepPlan plan) =>
         plan.PrefillRows == 0 && plan.Rows.Count > 0 && plan.Rows.TrueForAll(r => r.Draw >= 0) && plan.Draws.TrueForAll(d => d.Sequence.CanQueue);

@@ -70,6 +70,18 @@ internal sealed class Sequence
     /// <summary>Steps may follow each other with no word from the host: the next token is drawn, and nothing but its result is wanted.</summary>
     public bool CanQueue => Forced is null && !KeepLogits && !KeepHidden;
 
+    /// <summary>What the text says may end it, not its tokens alone.</summary>
+    public bool EndsByText => Sampling.Stop.Count > 0 || StopWhen is not null;
+
+    /// <summary>Tokens of <see cref="Generated"/> that the sink has; the others are looked at next, and dropped where they lie beyond an end.</summary>
+    public int Delivered { get; set; }
+
+    /// <summary>A step gave nothing that can be used.</summary>
+    public bool Failed { get; set; }
+
+    /// <summary>The sink has been told that nothing more comes.</summary>
+    public bool Ended { get; set; }
+
     /// <summary>Token i of the output.</summary>
     public int Output(int i) => Forced is { } forced ? forced[i] : Generated[i];
 

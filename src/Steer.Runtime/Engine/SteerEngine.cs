@@ -41,7 +41,7 @@ public sealed class SteerEngine : IDisposable
         var decoderOf = models.Variants.ToDictionary(v => v.Variant, v => v.Decoder);
         _planner = new RequestPlanner(models, _pools, decoderOf, limits);
         _synchronisations = device.Counters.Synchronisations;
-        _loop = new EngineLoop(device, _runner, new Scheduler(_pools, decoderOf, limits), new TokenHandOut(models, _runner));
+        _loop = new EngineLoop(device, _runner, new Scheduler(_pools, decoderOf, limits), new TokenHandOut(models, _runner), limits);
     }
 
     /// <summary>The tokenizer of the models; null where the base comes without one, and then requests give token ids.</summary>

@@ -20,8 +20,8 @@ internal sealed class StepResults : IDisposable
         _alternatives = device.AllocateReadback<TokenLogProb>(limits.MaxSteps * limits.MaxContexts * SamplingParams.MaxLogProbs);
     }
 
-    /// <summary>Waits for the device, once, and takes what the sequences want to know.</summary>
-    public void Read(StepPlan plan, GuideBatch guide, DecodeBatch decode)
+    /// <summary>Asks for what the sequences of a plan want to know.</summary>
+    public void Request(StepPlan plan, GuideBatch guide, DecodeBatch decode)
     {
         bool logProbs = plan.Draws.Exists(d => d.Sequence.Sampling.LogProbs is not null);
         bool alternatives = logProbs && plan.Draws.Exists(d => d.Sequence.Sampling.LogProbs > 0);
@@ -33,8 +33,10 @@ internal sealed class StepResults : IDisposable
             _branchLogProbs.Request(kept ? decode.BranchLogProbs : guide.BranchLogProbs, plan.Steps * _branches);
         if (alternatives)
             _alternatives.Request(kept ? decode.Alternatives : guide.Alternatives, plan.Steps * _rows * SamplingParams.MaxLogProbs);
-        _device.Synchronize();
     }
+
+    /// <summary>Waits until all that was asked for is here.</summary>
+    public void Wait() => _device.Synchronize();
 
     /// <summary>What one draw gave.</summary>
     public GuideResult Result(int step, int row) => _results.Data[step * _rows + row];

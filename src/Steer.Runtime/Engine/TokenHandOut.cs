@@ -3,28 +3,52 @@ using Steer.Kernels;
 namespace Steer.Runtime.Engine;
 
 /// <summary>
-/// Gives what a plan drew to its sequences, token by token, and ends texts. Where several steps ran with no word from the host, what was drawn
-/// beyond the end of a text is dropped here: the same tokens remain, however many steps there were.
+/// Gives what a plan drew to its sequences, token by token, and ends texts. What was drawn beyond the end of a text, because steps or plans ran
+/// ahead of the host, is dropped here: the same tokens remain, however far that was.
 /// </summary>
 internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
 {
     private readonly float[] _logits = new float[runner.VocabSize];
     private readonly float[] _hidden = new float[models.Shapes.Max(s => s.HiddenSize)];
 
-    /// <summary>Sequences that ended with the last plan.</summary>
+    /// <summary>Sequences that came to their end in the last call.</summary>
     public List<Sequence> Ended { get; } = [];
 
-    /// <summary>Texts that the last plan finished.</summary>
+    /// <summary>Texts that the last delivery finished.</summary>
     public int Finished { get; private set; }
 
-    /// <summary>Tokens that the last plan gave.</summary>
+    /// <summary>Tokens of the last delivery.</summary>
     public int Tokens { get; private set; }
 
     /// <summary>Rows that were computed for them: one for each branch.</summary>
     public int Rows { get; private set; }
 
-    /// <summary>Hands out the tokens of a plan.</summary>
-    public void Run(StepPlan plan)
+    /// <summary>Adds what was drawn to the sequences, up to a token that ends one: enough to plan what comes next.</summary>
+    public void Take(StepPlan plan, StepResults results)
+    {
+        Ended.Clear();
+        int row = 0;
+        foreach (var (sequence, draws) in plan.Draws)
+        {
+            // A text that ended by what it says while this plan was under way draws no more.
+            for (int i = 0; i < plan.Steps * draws && !sequence.Ended; i++)
+            {
+                var result = results.Result(i / draws, row + i % draws);
+                sequence.Failed = result.Invalid != 0;
+                if (!sequence.Failed)
+                    sequence.Generated.Add(result.Token);
+                if (!sequence.Failed && !sequence.Stops.Contains(result.Token) && sequence.TokensLeft > 0)
+                    continue;
+                Ended.Add(sequence);
+                break;
+            }
+
+            row += draws;
+        }
+    }
+
+    /// <summary>Gives the sinks what <see cref="Take"/> added, and ends texts.</summary>
+    public void Deliver(StepPlan plan, StepResults results)
     {
         Ended.Clear();
         Finished = Tokens = Rows = 0;
@@ -32,30 +56,18 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
         foreach (var (sequence, draws) in plan.Draws)
         {
             int branches = sequence.Contexts.Count;
-            bool goesOn = true;
-            for (int step = 0; goesOn && step < plan.Steps; step++)
-            {
-                for (int draw = 0; goesOn && draw < draws; draw++)
-                    goesOn = Give(sequence, draw, step, row + draw, branch + draw * branches);
-            }
-
+            for (int i = 0; i < plan.Steps * draws && !sequence.Ended && sequence.Delivered < sequence.Generated.Count; i++)
+                Deliver(sequence, results, i / draws, i % draws, row, branch);
+            if (sequence.Failed && !sequence.Ended)
+                Fail(sequence);
             row += draws;
             branch += draws * branches;
         }
     }
 
-    /// <summary>Gives one token; false where the sequence ended.</summary>
-    private bool Give(Sequence sequence, int draw, int step, int row, int branch)
+    /// <summary>Gives one token; the first of the sequence's draws is at <paramref name="row"/> and its branches begin at <paramref name="branch"/>.</summary>
+    private void Deliver(Sequence sequence, StepResults results, int step, int draw, int row, int branch)
     {
-        var result = runner.Results.Result(step, row);
-        if (result.Invalid != 0)
-        {
-            Ended.Add(sequence);
-            sequence.Sink.OnFailed(sequence, new SteerException(
-                "The model gave logits that are no numbers, or every token is banned: check the weights and the logit bias."));
-            return false;
-        }
-
         Tokens++;
         Rows += sequence.Contexts.Count;
         if (sequence.KeepLogits)
@@ -65,34 +77,47 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
         if (sequence.Sampling.LogProbs is { } alternatives)
         {
             sequence.LogProbs.Add(LogProbs(
-                result, runner.Results.Alternatives(step, row, alternatives), runner.Results.BranchLogProbs(step, branch, sequence.Contexts.Count)));
+                results.Result(step, row + draw),
+                results.Alternatives(step, row + draw, alternatives),
+                results.BranchLogProbs(step, branch + draw * sequence.Contexts.Count, sequence.Contexts.Count)));
         }
 
-        if (!Accept(sequence, result.Token))
-            return true;
-        Ended.Add(sequence);
-        Finished++;
-        return false;
-    }
-
-    /// <summary>Adds a token to its sequence; true where it ends the text.</summary>
-    private static bool Accept(Sequence sequence, int token)
-    {
-        sequence.Generated.Add(token);
-        FinishReason? reason = null;
-        if (sequence.Stops.Contains(token) || sequence.Text?.Append(token) == true)
-            reason = FinishReason.Stop;
-        else if (sequence.Generated.Count >= sequence.MaxTokens)
-            reason = sequence.Text?.Flush() == true ? FinishReason.Stop : FinishReason.Length;
-        string piece = sequence.Text?.Release(final: reason is not null) ?? "";
-        if (reason is null && sequence.StopWhen?.Invoke(piece) == true)
+        int token = sequence.Generated[sequence.Delivered++];
+        var reason = Reason(sequence, token);
+        string text = sequence.Text?.Release(final: reason is not null) ?? "";
+        if (reason is null && sequence.StopWhen?.Invoke(text) == true)
         {
             reason = FinishReason.Cut;
-            piece += sequence.Text!.Release(final: true);
+            text += sequence.Text!.Release(final: true);
         }
 
-        sequence.Sink.OnToken(sequence, token, piece, reason);
-        return reason is not null;
+        if (reason is not null)
+        {
+            sequence.Generated.RemoveRange(sequence.Delivered, sequence.Generated.Count - sequence.Delivered);
+            sequence.Ended = true;
+            Ended.Add(sequence);
+            Finished++;
+        }
+
+        sequence.Sink.OnToken(sequence, token, text, reason);
+    }
+
+    /// <summary>Why the text ends with this token; null where it goes on.</summary>
+    private static FinishReason? Reason(Sequence sequence, int token)
+    {
+        if (sequence.Stops.Contains(token) || sequence.Text?.Append(token) == true)
+            return FinishReason.Stop;
+        if (sequence.Delivered < sequence.MaxTokens)
+            return null;
+        return sequence.Text?.Flush() == true ? FinishReason.Stop : FinishReason.Length;
+    }
+
+    private void Fail(Sequence sequence)
+    {
+        sequence.Ended = true;
+        Ended.Add(sequence);
+        sequence.Sink.OnFailed(sequence, new SteerException(
+            "The model gave logits that are no numbers, or every token is banned: check the weights and the logit bias."));
     }
 
     private static TokenLogProbs LogProbs(in GuideResult result, ReadOnlySpan<TokenLogProb> alternatives, ReadOnlySpan<float> branches)
