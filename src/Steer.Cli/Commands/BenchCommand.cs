@@ -51,6 +51,8 @@ internal sealed class BenchCommand : SteerCommand
         var options = _engine.Apply(parsed, models.ToOptions());
         options = options with { MaxBatch = Math.Max(options.MaxBatch, batches.Max()) };
         using var engine = SteerEngine.Load(options, (_, _) => stop.ThrowIfCancellationRequested());
+        foreach (string warning in engine.Warnings)
+            Terminal.Error.WriteLine("steer: " + warning);
         var run = new BenchRun(engine, _flags.PromptTokens(parsed), _flags.NegativeTokens(parsed), _flags.MaxTokens(parsed));
         var results = new List<BenchResult>();
         foreach (int batch in batches)

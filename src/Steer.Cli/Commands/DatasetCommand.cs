@@ -78,6 +78,8 @@ internal sealed class DatasetCommand : SteerCommand
             stop.ThrowIfCancellationRequested();
             progress.Loading(path, share);
         });
+        foreach (string warning in engine.Warnings)
+            progress.Note(warning);
         progress.Dispose();
         if (config.Guidance.Eta > 0 && config.EtaSweep.Count == 0 && sources.Real.Count == 0)
             progress.Note("there are no real examples, so the first round has no negatives.");

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Spectre.Console;
 using Steer.Cli.Flags;
 using Steer.Runtime.Engine;
@@ -29,9 +30,15 @@ internal static class ClosingBox
         if (s.Preemptions > 0)
             Row("Waiting", $"{Figures.Count(s.Preemptions)} times a text gave its memory back; raise --memory");
         Row("Device", engine.DeviceDescription);
+        if (s.Synchronisations > 0 && s.GeneratedTokens > 0)
+            Row("Queue", Queue(s));
         Row("Time", Figures.Duration(seconds));
         terminal.Display.Write(new Panel(grid) { Header = new PanelHeader(" steer "), Border = BoxBorder.Rounded, Padding = new Padding(1, 0) });
     }
+
+    private static string Queue(in EngineStatistics s) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{(double)s.Steps / s.Rounds:0.#} steps in a round; the host waited {(double)s.Synchronisations / s.GeneratedTokens:0.###} times a token");
 
     private static string Memory(EngineStatistics s)
     {

@@ -26,7 +26,7 @@ internal sealed class EngineFlags : FlagGroup
         _memory = Add(Flag.Bytes(
             "--memory", "SIZE",
             "Memory for keys and values, such as 512MB or 4GB. Default: what the sequences need, at most a quarter of the "
-            + "machine's."));
+            + "device's. A device with less room gives what it has."));
         _weights = Add(Flag.Choice("--weights", "How weights are held. Default: as they are stored, with exact activations.", WeightTypes));
         _exact = Add(Flag.Choice(
             "--compute",

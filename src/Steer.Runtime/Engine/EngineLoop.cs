@@ -24,10 +24,10 @@ internal sealed class EngineLoop : IDisposable
     private Exception? _failure;
     private EngineStatistics _statistics;
 
-    public EngineLoop(Device device, ModelRunner runner, Scheduler scheduler, TokenHandOut handOut, StepLimits limits)
+    public EngineLoop(Device device, ModelRunner runner, Scheduler scheduler, TokenHandOut handOut)
     {
-        _round = new Round(new StepResults(device, limits));
-        _spare = new Round(new StepResults(device, limits));
+        _round = new Round(runner.CreateResults());
+        _spare = new Round(runner.CreateResults());
         _device = device;
         _runner = runner;
         _scheduler = scheduler;
@@ -73,8 +73,6 @@ internal sealed class EngineLoop : IDisposable
         _wake.Set();
         _thread.Join();
         _wake.Dispose();
-        _round.Results.Dispose();
-        _spare.Results.Dispose();
     }
 
     private void Run()

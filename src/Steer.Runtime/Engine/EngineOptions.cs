@@ -45,7 +45,7 @@ public sealed record EngineOptions
     /// <summary>Most rows (tokens of branches) of one forward pass; longer prompts are computed in chunks.</summary>
     public int MaxBatchedTokens { get; init; } = 512;
 
-    /// <summary>Bytes for keys and values; null for what <see cref="MaxBatch"/> guided sequences need, at most a quarter of memory.</summary>
+    /// <summary>Bytes for keys and values; null for what <see cref="MaxBatch"/> guided sequences need, at most a quarter of the device's memory. A device with less room gives what it has.</summary>
     public long? Memory { get; init; }
 
     /// <summary>How weights are held; null for how the checkpoint stores them, with exact activations.</summary>

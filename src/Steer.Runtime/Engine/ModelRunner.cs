@@ -21,6 +21,7 @@ internal sealed class ModelRunner : IDisposable
     private readonly Stack<int> _penaltySlots;
     private readonly Dictionary<Context, int> _logitRows = [];
     private readonly List<int> _key = [];
+    private readonly List<StepResults> _results = [];
     private readonly Action _decodeStep;
 
     /// <summary>Takes memory for everything but the caches.</summary>
@@ -70,6 +71,14 @@ internal sealed class ModelRunner : IDisposable
         }
     }
 
+    /// <summary>Memory for what plans give; it lives as long as the runner.</summary>
+    public StepResults CreateResults()
+    {
+        var results = new StepResults(_device, _limits);
+        _results.Add(results);
+        return results;
+    }
+
     /// <summary>Queues the steps of a plan, and asks for what its sequences drew.</summary>
     public void Execute(StepPlan plan, StepResults results)
     {
@@ -107,6 +116,7 @@ internal sealed class ModelRunner : IDisposable
     {
         foreach (var unit in _units)
             unit.Dispose();
+        _results.ForEach(r => r.Dispose());
         _decode.Dispose();
         _guide.Dispose();
     }

@@ -41,7 +41,7 @@ public sealed class SteerEngine : IDisposable
         var decoderOf = models.Variants.ToDictionary(v => v.Variant, v => v.Decoder);
         _planner = new RequestPlanner(models, _pools, decoderOf, limits);
         _synchronisations = device.Counters.Synchronisations;
-        _loop = new EngineLoop(device, _runner, new Scheduler(_pools, decoderOf, limits), new TokenHandOut(models, _runner), limits);
+        _loop = new EngineLoop(device, _runner, new Scheduler(_pools, decoderOf, limits), new TokenHandOut(models, _runner));
     }
 
     /// <summary>The tokenizer of the models; null where the base comes without one, and then requests give token ids.</summary>
@@ -105,8 +105,7 @@ public sealed class SteerEngine : IDisposable
         }
         catch (Exception e)
         {
-            models?.Dispose();
-            device.Dispose();
+            Release(device, models);
             if (e is OutOfMemoryException)
                 throw new SteerException("Not enough memory for activations and the cache of keys and values: lower --memory or --max-batch.", e);
             if (device.Explain(e) is { } line)
@@ -273,9 +272,21 @@ public sealed class SteerEngine : IDisposable
             return;
         _disposed = true;
         _loop.Dispose();
-        _runner.Dispose();
-        _models.Dispose();
-        _device.Dispose();
+        Release(_device, _runner, _models);
+    }
+
+    /// <summary>Gives everything back. A device that failed holds nothing any more and says so, which nobody needs to hear after the failure itself.</summary>
+    private static void Release(Device device, params IDisposable?[] parts)
+    {
+        try
+        {
+            foreach (var part in parts)
+                part?.Dispose();
+            device.Dispose();
+        }
+        catch (Exception e) when (device.Explain(e) is not null)
+        {
+        }
     }
 
     private void Submit(GenerationRequest request, int index, ISequenceSink sink, HashSet<Sequence> running, Queue<(int, int)>? due)

@@ -92,16 +92,65 @@ public class SchedulerTests
         Assert.All(plan.Rows, r => Assert.Equal(32, r.Count));
     }
 
+    [Theory]
+    [InlineData(1, 1, 100, 16)] // one text and room for it
+    [InlineData(2, 2, 100, 16)] // two of them
+    [InlineData(2, 1, 100, 4)] // the second waits for its place, which should not stay empty for long
+    [InlineData(1, 1, 2, 2)] // 29 positions are taken of 32, and each step takes one more, as does the one that follows
+    public void Decode_steps_follow_each_other_as_far_as_the_cache_and_others_allow(int texts, int maxSequences, int blocks, int steps)
+    {
+        var (scheduler, plan) = Make(blocks, new StepLimits(maxSequences, 64, 16, MaxSteps: 16));
+        for (int i = 0; i < texts; i++)
+            scheduler.Enqueue(Sequence([28], 0, start: 100 * i));
+        scheduler.Schedule(plan);
+        Assert.Equal(1, plan.Steps);
+        Draw(plan);
+        scheduler.Schedule(plan);
+        Assert.Equal(steps, plan.Steps);
+        Assert.All(plan.Rows, r => Assert.Equal((29, 28, 1), (r.Context.Length, r.Start, r.Count)));
+        Assert.All(plan.Rows, r => Assert.Equal(28 + steps, r.Context.Computed));
+        Assert.All(plan.Rows, r => Assert.True(16 * r.Context.Blocks.Count >= 29 + steps));
+        for (int i = 0; i < steps; i++)
+            Draw(plan);
+        scheduler.Schedule(plan);
+        Assert.All(plan.Rows, r => Assert.Equal((28 + steps, 1), (r.Start, r.Count)));
+    }
+
+    [Fact]
+    public void Steps_do_not_go_beyond_the_most_tokens_and_known_tokens_are_not_queued()
+    {
+        var limits = new StepLimits(4, 64, 16, MaxSteps: 16);
+        var (scheduler, plan) = Make(100, limits);
+        scheduler.Enqueue(Sequence([10], 0, maxTokens: 6));
+        scheduler.Schedule(plan);
+        Draw(plan);
+        scheduler.Schedule(plan);
+        Assert.Equal(5, plan.Steps);
+        Assert.True(scheduler.MayRunAhead(plan));
+
+        (scheduler, plan) = Make(100, limits);
+        scheduler.Enqueue(Sequence([10], forced: 100));
+        scheduler.Schedule(plan);
+        Assert.Equal(1, plan.Steps);
+        Assert.False(scheduler.MayRunAhead(plan));
+    }
+
+    private static void Draw(StepPlan plan)
+    {
+        foreach (var (sequence, _) in plan.Draws)
+            sequence.Generated.Add(7);
+    }
+
     private static (Scheduler Scheduler, StepPlan Plan) Make(int blocks, StepLimits limits) =>
         (new Scheduler([new BlockPool(blocks, share: true)], OneDecoder, limits), new StepPlan());
 
     private static Sequence Sequence(params int[] lengths) => Sequence(lengths, 0);
 
-    private static Sequence Sequence(int[] lengths, int forced, int start = 0)
+    private static Sequence Sequence(int[] lengths, int forced, int start = 0, int maxTokens = 1000)
     {
         var branches = lengths.Select((length, i) => new Branch(
             $"b{i}", i == 0 ? Variant.Expert : Variant.Base, [.. Enumerable.Range(start + 1000 * i, length)], 1));
-        return new Sequence(new GuidancePlan([.. branches], 0, 0, 0, -1e4f, []), new SamplingParams(), 1000, 0, null, new ResultSink())
+        return new Sequence(new GuidancePlan([.. branches], 0, 0, 0, -1e4f, []), new SamplingParams(), maxTokens, 0, null, new ResultSink())
         {
             Forced = forced > 0 ? new int[forced] : null,
         };
