@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Steer.Cli.Output;
+using Steer.Cli.Display;
 using Steer.Runtime.Datasets;
 using Steer.Runtime.Evaluation;
 
@@ -52,6 +52,10 @@ public sealed class EvaluateTests : IDisposable
         string file = _folder["report.md"];
         Assert.Empty((await Cli.SucceedAsync([.. line, "--out", file])).Output);
         Assert.Contains("| self-BLEU-4 | ", await File.ReadAllTextAsync(file), StringComparison.Ordinal);
+        string page = _folder["report.html"];
+        Assert.Empty((await Cli.SucceedAsync([.. line, "--out", page])).Output);
+        Assert.Contains("<td class=\"name\">self-BLEU-4</td>", await File.ReadAllTextAsync(page), StringComparison.Ordinal);
+        Assert.Equal(await File.ReadAllTextAsync(page), (await Cli.SucceedAsync([.. line, "--format", "html"])).Output);
     }
 
     [Fact]
@@ -63,7 +67,7 @@ public sealed class EvaluateTests : IDisposable
         var report = evaluator.Evaluate(Set("a", 0), Set("b", 60));
         foreach (int window in new[] { 40, 60, 80, 120 })
         {
-            string table = EvaluationText.Of(report, ReportFormat.Table, window);
+            string table = EvaluationTable.Draw(report, window);
             Assert.All(CliResult.Lines(table), l => Assert.True(l.Length <= window, $"{window}: {l}"));
             Assert.DoesNotContain("NaN", table, StringComparison.Ordinal);
         }
@@ -75,13 +79,14 @@ public sealed class EvaluateTests : IDisposable
         string real = Lines("real.jsonl", Heldout, 0, 60), few = Lines("few.jsonl", Heldout, 0, 49), plain = Lines("plain.txt", Heldout, 0, 60);
         await Refused("few.jsonl: has 49 texts", few, "--real", real);
         await Refused("give --real FILE", real);
-        await Refused("no field \"answer\"", plain, "--real", real, "--label-field", "answer");
-        await Refused("line 1: has no label in a field \"colour\"", real, "--real", real, "--label-field", "colour");
+        await Refused("plain.txt: no line has a label in a field \"answer\"", plain, "--real", real, "--label-field", "answer");
+        await Refused("real.jsonl: no line has a label in a field \"colour\"", real, "--real", real, "--label-field", "colour");
         await Refused("60 texts and 220 embeddings", real, "--real", real, "--embeddings", Path.Combine(Cli.RuntimeGoldens, "metrics", "embeddings_near.safetensors"));
         await Refused("none.safetensors", real, "--real", real, "--embeddings", _folder["none.safetensors"]);
         await Refused("give two .npy files", real, "--real", real, "--embeddings", _folder["one.npy"]);
         await Refused("--metrics is 'mauv'", real, "--real", real, "--metrics", "mauv");
         await Refused("max-texts is 10", real, "--real", real, "--max-texts", "10");
+        await Refused("max-dimensions is 1", real, "--real", real, "--max-dimensions", "1");
         await Refused("half-samples is 1", real, "--real", real, "--half-samples", "1");
         await Refused("holds no examples.jsonl", _folder["."], "--real", real);
         await Refused("text 2 is empty", _folder.Write("empty.jsonl", "{\"text\": \"a\"}\n" + string.Concat(Enumerable.Repeat("{\"text\": \" \"}\n", 60))), "--real", real);

@@ -5,6 +5,7 @@ using Steer.Cli.Output;
 using Steer.Cli.Runs;
 using Steer.Runtime;
 using Steer.Runtime.Evaluation;
+using Steer.Runtime.Reports;
 
 namespace Steer.Cli.Commands;
 
@@ -37,6 +38,7 @@ internal sealed class EvaluateCommand : SteerCommand
         ("steer evaluate runs/csqa --task commonsense", "Against the task's held-out examples, with perplexity under its expert and base."),
         ("steer evaluate texts.jsonl --real real.jsonl --embeddings e.safetensors --format json", "Embeddings of your own model, one report as JSON."),
         ("steer evaluate runs/csqa --task commonsense --label-field answer --out report.md", "With what a classifier learns from the texts, for a README."),
+        ("steer evaluate runs/csqa --task commonsense --out report.html", "One page with figures, and the nearest real text beside samples."),
     ];
 
     protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
@@ -58,10 +60,16 @@ internal sealed class EvaluateCommand : SteerCommand
         EvaluationSet synthetic = EvaluationFile.Read(parsed.GetRequiredValue(_synthetic), labels), realSet = EvaluationFile.Read(real, labels);
         if (real == models.Task?.Heldout)
             realSet = realSet with { Name = $"{models.Task.Name}, held out" };
-        var report = await run.EvaluateAsync(synthetic, realSet, options, stop).ConfigureAwait(false);
+        var (report, ofSynthetic, ofReal) = await run.EvaluateAsync(synthetic, realSet, options, stop).ConfigureAwait(false);
         progress.Dispose();
-        int window = file is null && Terminal.OutputIsTerminal ? Terminal.Width : 0;
-        stream.Write(Terminal.Utf8.GetBytes(EvaluationText.Of(report, _report.Format(parsed), window)));
+        stream.Write(Terminal.Utf8.GetBytes(_report.Format(parsed) switch
+        {
+            ReportFormat.Json => EvaluationTables.ToJson(report),
+            ReportFormat.Csv => EvaluationTables.ToCsv(report),
+            ReportFormat.Markdown => EvaluationTables.ToMarkdown(report),
+            ReportFormat.Html => EvaluationHtml.ToHtml(report, ofSynthetic, ofReal),
+            _ => EvaluationTable.Draw(report, file is null && Terminal.OutputIsTerminal ? Terminal.Width : 0),
+        }));
         return ExitCode.Ok;
     }
 }

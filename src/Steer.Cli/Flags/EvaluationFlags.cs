@@ -15,6 +15,7 @@ internal sealed class EvaluationFlags : FlagGroup
     private readonly Option<string?> _metrics;
     private readonly Option<int?> _maxTexts;
     private readonly Option<int?> _maxWords;
+    private readonly Option<int?> _maxDimensions;
     private readonly Option<int?> _bootstrap;
     private readonly Option<int?> _halfSamples;
     private readonly Option<bool> _noCeiling;
@@ -36,6 +37,7 @@ internal sealed class EvaluationFlags : FlagGroup
             text => text.Split(',').All(MetricNames.Contains) ? text : null));
         _maxTexts = Add(Flag.Integer("--max-texts", "N", "Most texts of a side, drawn at random. Default: 5000."));
         _maxWords = Add(Flag.Integer("--max-words", "N", "Most words that n-grams are counted over. Default: those of the smaller side."));
+        _maxDimensions = Add(Flag.Integer("--max-dimensions", "N", "Wider embeddings are reduced to the N directions that hold most of their length. Default: 256."));
         _bootstrap = Add(Flag.Integer("--bootstrap", "N", "Resamples for the intervals of means and of the AUROC. Default: 1000."));
         _halfSamples = Add(Flag.Integer("--half-samples", "N", "Pairs of halves for all other intervals; 0 for none. Default: 20."));
         _noCeiling = Add(Flag.Switch("--no-ceiling", "Does not compare the halves of the real texts."));
@@ -63,6 +65,7 @@ internal sealed class EvaluationFlags : FlagGroup
             HalfSamples = parsed.GetValue(_halfSamples) ?? standard.HalfSamples,
             Ceiling = !parsed.GetValue(_noCeiling),
             MaxTexts = parsed.GetValue(_maxTexts) ?? standard.MaxTexts,
+            MaxDimensions = parsed.GetValue(_maxDimensions) ?? standard.MaxDimensions,
             MaxWords = parsed.GetValue(_maxWords),
         };
         options.Check();

@@ -15,7 +15,7 @@ internal sealed class ReportFlags : FlagGroup
     {
         _format = Add(Flag.Choice(
             "--format", "Layout. Default: by the name of --out, or else a table.",
-            ("table", ReportFormat.Table), ("json", ReportFormat.Json), ("csv", ReportFormat.Csv), ("markdown", ReportFormat.Markdown)));
+            ("table", ReportFormat.Table), ("json", ReportFormat.Json), ("csv", ReportFormat.Csv), ("markdown", ReportFormat.Markdown), ("html", ReportFormat.Html)));
         _out = Add(Flag.Text("--out", "FILE", "Writes the report to a file instead of standard output."));
         _out.Aliases.Add("-o");
         _quiet = Add(Flag.Switch("--quiet", "No progress."));
@@ -32,6 +32,7 @@ internal sealed class ReportFlags : FlagGroup
         ".json" => ReportFormat.Json,
         ".csv" => ReportFormat.Csv,
         ".md" => ReportFormat.Markdown,
+        ".html" or ".htm" => ReportFormat.Html,
         _ => ReportFormat.Table,
     };
 }

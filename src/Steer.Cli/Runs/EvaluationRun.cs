@@ -27,7 +27,9 @@ internal sealed class EvaluationRun(ModelChoice models, EngineOptions engineOpti
     public bool Cache { get; init; }
 
     /// <summary>Evaluates the sets. They are cut to the most texts first, so that nothing is computed that no metric looks at.</summary>
-    public async Task<EvaluationReport> EvaluateAsync(EvaluationSet synthetic, EvaluationSet real, EvaluationOptions options, CancellationToken stop)
+    /// <returns>What was found, and the sets with what was computed of each text.</returns>
+    public async Task<(EvaluationReport Report, EvaluationSet Synthetic, EvaluationSet Real)> EvaluateAsync(
+        EvaluationSet synthetic, EvaluationSet real, EvaluationOptions options, CancellationToken stop)
     {
         synthetic.Check();
         real.Check();
@@ -55,7 +57,7 @@ internal sealed class EvaluationRun(ModelChoice models, EngineOptions engineOpti
         }
 
         using var evaluator = new Evaluator(options, progress.Doing);
-        return await Task.Run(() => evaluator.Evaluate(synthetic, real, stop), stop).ConfigureAwait(false);
+        return (await Task.Run(() => evaluator.Evaluate(synthetic, real, stop), stop).ConfigureAwait(false), synthetic, real);
     }
 
     private async Task<EvaluationSet> Prepare(SteerEngine engine, EvaluationSet set, string model, bool embeds, bool scores, CancellationToken stop)

@@ -10,17 +10,29 @@ public static class TextFile
     /// <param name="path">A .jsonl or .ndjson file, or any other as plain text.</param>
     /// <param name="fields">Fields of a JSON line that may hold the text, the first found counts; "text" where none is named.</param>
     /// <exception cref="SteerException">The file cannot be read, or a line is not as it should be; names file and line.</exception>
-    public static IReadOnlyList<string> Read(string path, params string[] fields) => [.. ReadLabelled(path, fields).Select(t => t.Text)];
+    public static IReadOnlyList<string> Read(string path, params string[] fields) => [.. ReadFile(path, fields, "label").Select(t => t.Text)];
 
-    /// <summary>Reads every text with its label: what the field "label" of its JSON line holds, null where there is none.</summary>
-    /// <inheritdoc cref="Read(string, string[])"/>
-    public static IReadOnlyList<LabelledText> ReadLabelled(string path, params string[] fields)
+    /// <summary>Reads every text with its label; null where its line has none.</summary>
+    /// <param name="path">A .jsonl or .ndjson file with the field "text", or any other as plain text.</param>
+    /// <param name="labelField">Field of a JSON line, or of its "fields", that holds the label.</param>
+    /// <exception cref="SteerException">The file cannot be read, or a line is not as it should be; names file and line.</exception>
+    public static IReadOnlyList<LabelledText> ReadLabelled(string path, string labelField = "label") => ReadFile(path, [], labelField);
+
+    /// <summary>Reads every text of a stream of lines.</summary>
+    /// <param name="reader">The lines.</param>
+    /// <param name="name">Named in errors.</param>
+    /// <param name="fields">Fields of a JSON line that may hold the text, the first found counts; none for plain lines.</param>
+    /// <exception cref="SteerException">A line is no JSON object with such a field.</exception>
+    public static IReadOnlyList<string> Read(TextReader reader, string name, IReadOnlyList<string> fields) =>
+        [.. ReadLines(reader, name, fields, "label").Select(t => t.Text)];
+
+    private static List<LabelledText> ReadFile(string path, string[] fields, string labelField)
     {
         try
         {
             using var reader = new StreamReader(path, new UTF8Encoding(false, throwOnInvalidBytes: true));
             bool json = Path.GetExtension(path).ToLowerInvariant() is ".jsonl" or ".ndjson";
-            return ReadLabelled(reader, path, !json ? [] : fields.Length > 0 ? fields : ["text"]);
+            return ReadLines(reader, path, !json ? [] : fields.Length > 0 ? fields : ["text"], labelField);
         }
         catch (DecoderFallbackException e)
         {
@@ -32,15 +44,7 @@ public static class TextFile
         }
     }
 
-    /// <summary>Reads every text of a stream of lines.</summary>
-    /// <param name="reader">The lines.</param>
-    /// <param name="name">Named in errors.</param>
-    /// <param name="fields">Fields of a JSON line that may hold the text, the first found counts; none for plain lines.</param>
-    /// <exception cref="SteerException">A line is no JSON object with such a field.</exception>
-    public static IReadOnlyList<string> Read(TextReader reader, string name, IReadOnlyList<string> fields) =>
-        [.. ReadLabelled(reader, name, fields).Select(t => t.Text)];
-
-    private static List<LabelledText> ReadLabelled(TextReader reader, string name, IReadOnlyList<string> fields)
+    private static List<LabelledText> ReadLines(TextReader reader, string name, IReadOnlyList<string> fields, string labelField)
     {
         var texts = new List<LabelledText>();
         int number = 0;
@@ -49,13 +53,13 @@ public static class TextFile
             number++;
             if (string.IsNullOrWhiteSpace(line))
                 continue;
-            texts.Add(fields.Count == 0 ? new LabelledText(line, null) : Parse(line, name, number, fields));
+            texts.Add(fields.Count == 0 ? new LabelledText(line, null) : Parse(line, name, number, fields, labelField));
         }
 
         return texts;
     }
 
-    private static LabelledText Parse(string line, string name, int number, IReadOnlyList<string> fields)
+    private static LabelledText Parse(string line, string name, int number, IReadOnlyList<string> fields, string labelField)
     {
         try
         {
@@ -64,7 +68,7 @@ public static class TextFile
             {
                 if (document.RootElement.ValueKind == JsonValueKind.Object
                     && document.RootElement.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String)
-                    return new LabelledText(value.GetString()!, Label(document.RootElement));
+                    return new LabelledText(value.GetString()!, Label(document.RootElement, labelField));
             }
 
             string names = string.Join(" or ", fields.Select(f => $"\"{f}\""));
@@ -80,10 +84,19 @@ public static class TextFile
         }
     }
 
-    /// <summary>A text as it is, anything else as it is written: 0 and 1 are labels too.</summary>
-    private static string? Label(JsonElement line) => !line.TryGetProperty("label", out var label) || label.ValueKind == JsonValueKind.Null
-        ? null
-        : label.ValueKind == JsonValueKind.String ? label.GetString() : label.GetRawText();
+    /// <summary>A text as it is, a number or a truth value as it is written: 0 and 1 are labels too.</summary>
+    private static string? Label(JsonElement line, string field)
+    {
+        if (!line.TryGetProperty(field, out var label)
+            && !(line.TryGetProperty("fields", out var fields) && fields.ValueKind == JsonValueKind.Object && fields.TryGetProperty(field, out label)))
+            return null;
+        return label.ValueKind switch
+        {
+            JsonValueKind.String => label.GetString(),
+            JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False => label.GetRawText(),
+            _ => null,
+        };
+    }
 }
 
 /// <summary>A text of a file, and what kind of example it is; null where the file does not say.</summary>

@@ -17,12 +17,16 @@ internal static class DownstreamCheck
     /// <summary>Runs the check; null where either set has no labels.</summary>
     public static DownstreamResult? Run(EvaluationSet synthetic, EvaluationSet real, ulong seed, CancellationToken stop = default)
     {
-        if (synthetic.Labels is not { } syntheticLabels || real.Labels is not { } realLabels)
+        if (synthetic.Labels is null || real.Labels is null)
             return null;
-        string[] classes = [.. realLabels.Distinct().Order(StringComparer.Ordinal)];
-        string[] missing = [.. classes.Except(syntheticLabels)];
-        int[] usable = [.. Enumerable.Range(0, syntheticLabels.Count).Where(i => classes.Contains(syntheticLabels[i]))];
-        string? problem = classes.Length < 2 ? $"Real texts have one class alone, {classes[0]}: there is nothing to tell apart."
+        int given = synthetic.Texts.Count + real.Texts.Count;
+        (synthetic, real) = (Labelled(synthetic), Labelled(real));
+        int unlabelled = given - synthetic.Texts.Count - real.Texts.Count;
+        string[] classes = [.. real.Labels!.Distinct().Order(StringComparer.Ordinal)!];
+        string[] missing = [.. classes.Except(synthetic.Labels!)!];
+        int[] usable = [.. Enumerable.Range(0, synthetic.Texts.Count).Where(i => classes.Contains(synthetic.Labels![i]))];
+        string? problem = classes.Length == 0 ? "No real text has a label."
+            : classes.Length == 1 ? $"Real texts have one class alone, {classes[0]}: there is nothing to tell apart."
             : classes.Length > MostClasses ? $"Real texts have {classes.Length} classes; the check takes at most {MostClasses}."
             : usable.Length == 0 ? "No synthetic text has a class of the real ones." : null;
         if (problem is not null)
@@ -40,14 +44,17 @@ internal static class DownstreamCheck
             MissingClasses = missing,
             Scores = scores,
             Majority = check.Majority(splits),
-            Note = Note(syntheticLabels.Count - usable.Length, scores),
+            Note = Note(unlabelled, synthetic.Texts.Count - usable.Length, scores),
         };
     }
 
-    private static string? Note(int unknown, List<DownstreamScore> scores)
+    private static EvaluationSet Labelled(EvaluationSet set) => set.Select([.. Enumerable.Range(0, set.Texts.Count).Where(i => set.Labels![i] is not null)]);
+
+    private static string? Note(int unlabelled, int unknown, List<DownstreamScore> scores)
     {
         string[] notes =
         [
+            .. unlabelled > 0 ? [$"{unlabelled} texts have no label and were left out."] : Array.Empty<string>(),
             .. unknown > 0 ? [$"{unknown} synthetic texts have classes that no real text has and were left out."] : Array.Empty<string>(),
             .. scores.Any(s => s.Synthetic is null) ? ["Synthetic texts have one class alone, so nothing can be learned from them."] : Array.Empty<string>(),
         ];

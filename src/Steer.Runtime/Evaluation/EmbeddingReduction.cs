@@ -10,25 +10,27 @@ namespace Steer.Runtime.Evaluation;
 /// </summary>
 internal static class EmbeddingReduction
 {
-    /// <summary>Widths above this are reduced to it.</summary>
-    public const int MostDimensions = 256;
     private const int Oversampling = 16;
     private const int Iterations = 3;
 
     /// <summary>Both sets on their common directions, and the share of the sum of squares that these keep; as they are where they are no wider.</summary>
-    public static (EmbeddingMatrix Synthetic, EmbeddingMatrix Real, double Kept) Reduce(EmbeddingMatrix synthetic, EmbeddingMatrix real, ulong seed)
+    /// <param name="synthetic">Synthetic embeddings.</param>
+    /// <param name="real">Real embeddings, as wide.</param>
+    /// <param name="dimensions">How many directions.</param>
+    /// <param name="seed">Of the first directions.</param>
+    public static (EmbeddingMatrix Synthetic, EmbeddingMatrix Real, double Kept) Reduce(EmbeddingMatrix synthetic, EmbeddingMatrix real, int dimensions, ulong seed)
     {
-        if (synthetic.Dimensions <= MostDimensions)
+        if (synthetic.Dimensions <= dimensions)
             return (synthetic, real, 1);
         EmbeddingMatrix both = synthetic.Above(real);
-        int width = Math.Min(MostDimensions + Oversampling, both.Dimensions);
+        int width = Math.Min(dimensions + Oversampling, both.Dimensions);
         EmbeddingMatrix basis = RandomRows(width, both.Dimensions, seed);
         for (int i = 0; i < Iterations; i++)
             basis = Orthonormal(Back(both, Coordinates(both, basis)));
 
         EmbeddingMatrix coordinates = Coordinates(both, basis);
         var eigen = SymmetricProduct.Eigen(SymmetricProduct.OfColumns(coordinates));
-        Matrix<double> directions = eigen.EigenVectors.SubMatrix(0, width, width - MostDimensions, MostDimensions);
+        Matrix<double> directions = eigen.EigenVectors.SubMatrix(0, width, width - dimensions, dimensions);
         EmbeddingMatrix reduced = Coordinates(coordinates, new EmbeddingMatrix(directions.ToColumnMajorArray(), width));
         double kept = TensorPrimitives.SumOfSquares(reduced.Values) / Math.Max(double.Epsilon, TensorPrimitives.SumOfSquares(both.Values));
         int[] rows = [.. Enumerable.Range(0, both.Rows)];

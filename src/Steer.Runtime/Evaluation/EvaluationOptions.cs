@@ -24,6 +24,9 @@ public sealed record EvaluationOptions
     /// <summary>Most words that n-grams are counted over, on each side; null for those of the smaller side.</summary>
     public int? MaxWords { get; init; }
 
+    /// <summary>Wider embeddings are reduced to as many directions: the time of MAUVE, Vendi and Frechet grows with the third power of the width.</summary>
+    public int MaxDimensions { get; init; } = 256;
+
     /// <summary>Throws where a number is outside its range.</summary>
     /// <exception cref="SteerException">One line that names the option.</exception>
     public void Check()
@@ -34,6 +37,8 @@ public sealed record EvaluationOptions
             throw new SteerException($"half-samples is {HalfSamples}: give 0 for no intervals, or a number from 2 to 10000.");
         if (MaxTexts is < EvaluationSet.FewestTexts or > 20_000)
             throw new SteerException($"max-texts is {MaxTexts}: give a number from {EvaluationSet.FewestTexts} to 20000.");
+        if (MaxDimensions is < 2 or > 8192)
+            throw new SteerException($"max-dimensions is {MaxDimensions}: give a number from 2 to 8192.");
         if (MaxWords is < 1)
             throw new SteerException($"max-words is {MaxWords}: give at least 1.");
     }

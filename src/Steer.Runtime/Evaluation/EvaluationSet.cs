@@ -24,8 +24,8 @@ public sealed record EvaluationSet
     /// <summary>What each text scores under expert and base; the models' names in the order of the scores.</summary>
     public IReadOnlyList<ModelScores> Scores { get; init; } = [];
 
-    /// <summary>The class of each text.</summary>
-    public IReadOnlyList<string>? Labels { get; init; }
+    /// <summary>The class of each text; null for one that has none.</summary>
+    public IReadOnlyList<string?>? Labels { get; init; }
 
     /// <summary>The set, or so many of its texts, drawn at random and in their order.</summary>
     public EvaluationSet AtMost(int count, ulong seed) => Texts.Count <= count

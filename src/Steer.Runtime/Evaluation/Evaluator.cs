@@ -85,7 +85,7 @@ public sealed class Evaluator : IDisposable
     {
         var words = new WordSequences();
         (EmbeddingMatrix? ofSynthetic, EmbeddingMatrix? ofReal, kept) = synthetic.Embeddings is { } a && real.Embeddings is { } b
-            ? EmbeddingReduction.Reduce(a, b, _options.Seed)
+            ? EmbeddingReduction.Reduce(a, b, _options.MaxDimensions, _options.Seed)
             : (null, null, 1.0);
         return EvaluationPair.Of(
             new EvaluationPair.Side(words.Add(synthetic.Texts), ofSynthetic, synthetic.Scores),
@@ -110,11 +110,11 @@ public sealed class Evaluator : IDisposable
                 notes.Add($"{set.Name}: no embeddings, so metrics of embeddings are left out.");
         }
 
-        if (real.Embeddings?.Dimensions > EmbeddingReduction.MostDimensions && synthetic.Embeddings is not null)
+        if (real.Embeddings?.Dimensions > _options.MaxDimensions && synthetic.Embeddings is not null)
         {
             notes.Add(string.Create(
                 CultureInfo.InvariantCulture,
-                $"Embeddings of {real.Embeddings.Dimensions} dimensions were reduced to {EmbeddingReduction.MostDimensions}, which keep {kept:0.0%} of their squared length."));
+                $"Embeddings of {real.Embeddings.Dimensions} dimensions were reduced to {_options.MaxDimensions}, which keep {kept:0.0%} of their squared length."));
         }
 
         return notes;

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Steer.Runtime.Evaluation;
 
 namespace Steer.Runtime.Reports;
@@ -15,9 +14,7 @@ public static class EvaluationHtml
     public static string ToHtml(EvaluationReport report, EvaluationSet synthetic, EvaluationSet real)
     {
         var page = new HtmlPage($"Evaluation: {report.Synthetic}");
-        page.Paragraph(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{report.SyntheticTexts:n0} synthetic texts beside {report.RealTexts:n0} real ones ({report.Real}). Metrics compare {report.Compared:n0} of each, n-grams over {report.Words:n0} words of each. Intervals are of 95%."));
+        page.Paragraph(EvaluationSentences.Compared(report));
         foreach (string note in report.Notes)
             page.Note(note);
         page.Heading("Metrics");
@@ -45,27 +42,23 @@ public static class EvaluationHtml
     private static void Metrics(HtmlPage page, EvaluationReport report)
     {
         page.Table(
-            ["metric", "value", "95% interval", "real half", "synthetic half", "better", ""],
+            ["metric", "value", "95% interval", "real half", "beside it", "better", ""],
             report.Values.Select(v => (IReadOnlyList<HtmlCell>)
             [
                 new HtmlCell(v.Title, Kind: "name"), new HtmlCell(Numbers.Short(v.Value), IsNumber: true, Bar: v.Value is >= 0 and <= 1 ? v.Value : null),
                 new HtmlCell(Numbers.Interval(v.Low, v.High), IsNumber: true), new HtmlCell(Numbers.Short(v.Ceiling), IsNumber: true),
                 new HtmlCell(Numbers.Short(v.AtCeiling), IsNumber: true),
-                new HtmlCell(v.Direction switch { Direction.Higher => "high", Direction.Lower => "low", _ => "as real" }), new HtmlCell(v.Note ?? ""),
+                new HtmlCell(EvaluationSentences.Better(v.Direction)), new HtmlCell(v.Note ?? ""),
             ]));
-        page.Note($"Real half: one half of the real texts against the other, {report.Half} each. Synthetic half: as many synthetic texts against the same half, to be compared with it.");
+        page.Note(EvaluationSentences.Ceiling);
     }
 
     private static void Downstream(HtmlPage page, DownstreamResult downstream)
     {
         page.Heading("A classifier trained on the synthetic texts");
-        page.Note(string.Create(
-            CultureInfo.InvariantCulture,
-            $"Trained on {downstream.TrainedOn:n0} texts, tested on {downstream.TestedOn:n0} real ones that it never saw; {downstream.Classes.Count} classes. Always telling the most frequent one: accuracy {Numbers.Short(downstream.Majority.Accuracy)}, macro F1 {Numbers.Short(downstream.Majority.MacroF1)}."));
-        if (downstream.MissingClasses.Count > 0)
-            page.Note($"Classes without a synthetic text: {string.Join(", ", downstream.MissingClasses)}.");
-        if (downstream.Note is { } note)
-            page.Note(note);
+        page.Note(EvaluationSentences.Downstream(downstream));
+        if (downstream.Scores.Count == 0)
+            return;
         static HtmlCell Cell(double? value) => new(Numbers.Short(value), IsNumber: true);
         page.Table(
             ["features", "accuracy, synthetic", "accuracy, real", "macro F1, synthetic", "macro F1, real"],

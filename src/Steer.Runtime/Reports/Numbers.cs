@@ -5,11 +5,11 @@ using Steer.Runtime.Sweeps;
 namespace Steer.Runtime.Reports;
 
 /// <summary>Figures as they stand in reports: never NaN.</summary>
-internal static class Numbers
+public static class Numbers
 {
     /// <summary>Three digits that count; a dash for none.</summary>
     public static string Short(double? value) => value is { } number && double.IsFinite(number)
-        ? number.ToString(Math.Abs(number) switch { >= 1000 => "n0", >= 100 => "0", >= 10 => "0.0", >= 1 => "0.00", _ => "0.000" }, CultureInfo.InvariantCulture)
+        ? number.ToString(Math.Abs(number) switch { >= 1e6 => "0.00e0", >= 1000 => "n0", >= 100 => "0", >= 10 => "0.0", >= 1 => "0.00", _ => "0.000" }, CultureInfo.InvariantCulture)
         : "-";
 
     /// <summary>With its sign.</summary>

@@ -1,7 +1,10 @@
+using Microsoft.Extensions.AI;
 using Steer.Runtime.Checkpoints;
 using Steer.Runtime.Datasets;
 using Steer.Runtime.Engine;
+using Steer.Runtime.Evaluation;
 using Steer.Runtime.Guidance;
+using Steer.Runtime.Hosting;
 
 namespace Steer.Runtime.Tests.Engine;
 
@@ -61,6 +64,18 @@ public sealed class EmbeddingTests
         Assert.Equal(expected, actual);
         Assert.All(actual, e => Assert.All(e, v => Assert.True(float.IsFinite(v))));
         Assert.NotEqual(actual[0], await engine.EmbedAsync([Texts[0]], Variant.Expert).SingleAsync());
+    }
+
+    [Fact]
+    public async Task The_generator_of_a_host_gives_the_engines_embeddings()
+    {
+        using var engine = SteerEngine.Load(Options);
+        using var generator = new EngineEmbeddingGenerator(engine);
+        var expected = await engine.EmbedAsync(Texts[..3]).ToListAsync();
+        Assert.Equal(expected, (await generator.GenerateAsync(Texts[..3])).Select(e => e.Vector.ToArray()));
+        Assert.Same(engine, ((IEmbeddingGenerator)generator).GetService(typeof(SteerEngine)));
+        var matrix = await TextEmbeddings.ComputeAsync(Texts[..3], generator, "base", data: null);
+        Assert.Equal(expected.SelectMany(e => e).Select(v => (double)v), matrix.Values.ToArray());
     }
 
     [Fact]

@@ -42,7 +42,17 @@ public sealed class DownstreamTests
         Assert.Contains("one class alone", one.Note, StringComparison.Ordinal);
         Assert.True(DownstreamCheck.Run(Set("synthetic", 1, i => i % 3), Set("real", 2, _ => 1), seed: 0) is { Scores: [], Note: not null });
         Assert.True(DownstreamCheck.Run(Set("synthetic", 1, _ => 9), Set("real", 2, i => i % 3), seed: 0) is { Scores: [], Note: not null, MissingClasses.Count: 3 });
+        Assert.True(DownstreamCheck.Run(Set("synthetic", 1, i => i % 3), Set("real", 2, _ => 1) with { Labels = new string?[120] }, seed: 0) is { Scores: [], Note: "No real text has a label." });
         Assert.Null(DownstreamCheck.Run(Set("synthetic", 1, i => i % 3) with { Labels = null }, Set("real", 2, i => i % 3), seed: 0));
+    }
+
+    [Fact]
+    public void Texts_without_a_label_are_left_out()
+    {
+        EvaluationSet synthetic = Set("synthetic", 1, i => i % 3), real = Set("real", 2, i => i % 3);
+        var result = DownstreamCheck.Run(synthetic with { Labels = [.. synthetic.Labels!.Select((l, i) => i < 30 ? null : l)] }, real with { Labels = [null, .. real.Labels!.Skip(1)] }, seed: 0)!;
+        Assert.Contains("31 texts have no label", result.Note, StringComparison.Ordinal);
+        Assert.All(result.Scores, s => Assert.True(s is { Synthetic.Accuracy: > 0.9, Real.Accuracy: > 0.9 }, s.ToString()));
     }
 
     [Fact]
