@@ -72,12 +72,13 @@ public static class DatasetExport
             var manifest = DatasetManifest.Read(Path.Combine(job, DatasetFolder.ManifestName));
             var config = DatasetManifest.Config(manifest, job);
             var rows = ExportRow.ReadAll(Path.Combine(job, DatasetFolder.ExamplesName));
+            var columns = new ExportColumns(rows, labelled: config.Labels.Count > 0);
             var parts = rows.ToLookup(r => IsTest(r.Text, options.TestShare));
             Directory.CreateDirectory(options.Folder);
             foreach (bool test in new[] { false, true })
             {
                 if (!test || options.TestShare > 0)
-                    await WriteAsync([.. parts[test]], config, options, test ? "test" : "train", cancellationToken).ConfigureAwait(false);
+                    await WriteAsync([.. parts[test]], columns, config, options, test ? "test" : "train", cancellationToken).ConfigureAwait(false);
             }
 
             File.WriteAllText(Path.Combine(options.Folder, "README.md"), DatasetCard.Write(job, manifest, options, [.. parts[false]], [.. parts[true]]));
@@ -102,23 +103,21 @@ public static class DatasetExport
         XxHash3.HashToUInt64(MemoryMarshal.AsBytes<ulong>(TextWords.Of(text))) * (1.0 / ulong.MaxValue) < share;
 
     private static async Task WriteAsync(
-        IReadOnlyList<ExportRow> rows, DatasetJobConfig config, ExportOptions options, string name, CancellationToken cancellationToken)
+        IReadOnlyList<ExportRow> rows, ExportColumns columns, DatasetJobConfig config, ExportOptions options, string name, CancellationToken cancellationToken)
     {
         string path = Path.Combine(options.Folder, $"{name}.{Extension(options.Format)}");
         if (options.Format == ExportFormat.Parquet)
         {
-            await ParquetExport.WriteAsync(path, rows, cancellationToken).ConfigureAwait(false);
+            await ParquetExport.WriteAsync(path, rows, columns, cancellationToken).ConfigureAwait(false);
             return;
         }
 
         await using var writer = new StreamWriter(path, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { NewLine = "\n" };
         if (options.Format == ExportFormat.Csv)
         {
-            var fields = ExportRow.FieldNames(rows);
-            string[] label = config.Labels.Count > 0 ? ["label"] : [];
-            writer.WriteLine(CsvText.Line(["id", .. label, "text", .. fields, "tokens", "finish_reason", "seed", "gamma", "eta", "perplexity", "copied_run"]));
+            writer.WriteLine(CsvText.Line(columns.Names));
             foreach (var row in rows)
-                writer.WriteLine(CsvText.Line([Number(row.Id), .. label.Select(_ => row.Label ?? ""), row.Text, .. fields.Select(f => row.Fields.GetValueOrDefault(f, "")), .. Figures(row)]));
+                writer.WriteLine(CsvText.Line(Cells(row, columns)));
             return;
         }
 
@@ -135,8 +134,10 @@ public static class DatasetExport
         }
     }
 
-    private static string[] Figures(ExportRow row) =>
+    /// <summary>An empty cell is a field or a figure that the example lacks.</summary>
+    private static string[] Cells(ExportRow row, ExportColumns columns) =>
     [
+        Number(row.Id), .. columns.Labelled ? [row.Label ?? ""] : Array.Empty<string>(), row.Text, .. columns.Fields.Select(f => row.Fields.GetValueOrDefault(f.Field, "")),
         Number(row.Tokens), row.FinishReason, Number(row.Seed), Number(row.Gamma), Number(row.Eta), Number(row.Perplexity), Number(row.CopiedRun),
     ];
 

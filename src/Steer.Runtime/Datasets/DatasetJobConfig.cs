@@ -80,6 +80,8 @@ public sealed record DatasetJobConfig
     /// </summary>
     public DatasetLabel? LabelOf(int id)
     {
+        if (Labels.Count == 0)
+            return null;
         const double goldenRatio = 0.6180339887498949;
         double place = (id + 0.5) * goldenRatio % 1 * Labels.Sum(l => l.Share);
         foreach (var label in Labels)
@@ -89,7 +91,7 @@ public sealed record DatasetJobConfig
                 return label;
         }
 
-        return Labels.LastOrDefault();
+        return Labels[^1];
     }
 
     /// <summary>Throws where a number is outside its range.</summary>

@@ -29,9 +29,6 @@ internal sealed record ExportRow(
         return rows;
     }
 
-    /// <summary>Names of the fields of all rows, in the order in which they first come.</summary>
-    public static IReadOnlyList<string> FieldNames(IEnumerable<ExportRow> rows) => [.. rows.SelectMany(r => r.Fields.Keys).Distinct()];
-
     private static ExportRow Parse(ReadOnlySpan<byte> line)
     {
         string text = Encoding.UTF8.GetString(line);
@@ -45,7 +42,8 @@ internal sealed record ExportRow(
         }
 
         return new ExportRow(
-            text, root.GetProperty("id").GetInt32(), root.TryGetProperty("label", out var label) ? label.GetString() : null, root.GetProperty("text").GetString()!, fields, root.GetProperty("tokens").GetInt32(),
+            text, root.GetProperty("id").GetInt32(), root.TryGetProperty("label", out var label) ? label.GetString() : null,
+            root.GetProperty("text").GetString()!, fields, root.GetProperty("tokens").GetInt32(),
             root.GetProperty("finish_reason").GetString()!, root.GetProperty("seed").GetUInt64(),
             root.TryGetProperty("gamma", out var gamma) ? gamma.GetSingle() : null, root.GetProperty("eta").GetSingle(),
             root.GetProperty("perplexity") is { ValueKind: JsonValueKind.Number } perplexity ? perplexity.GetDouble() : null,

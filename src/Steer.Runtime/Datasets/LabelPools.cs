@@ -25,7 +25,7 @@ internal sealed class LabelPools
             string? label = i < sources.RealLabels.Count && names.Contains(sources.RealLabels[i] ?? "") ? sources.RealLabels[i] : null;
             if (label is not null && !_labelled.ContainsKey(label))
                 _labelled.Add(label, new Pool(_embed is not null));
-            Add(label is null ? _others : _labelled[label], sources.Real[i], $"real:{i}");
+            Add(label is null ? _others : _labelled[label], sources.Real[i], i);
         }
 
         Freeze();
@@ -35,10 +35,10 @@ internal sealed class LabelPools
     public NegativePool Of(int item) => PoolOf(item).Snapshot;
 
     /// <summary>What stands at a place of an item's pool, in a word.</summary>
-    public string NameOf(int item, int index) => PoolOf(item).Names[index];
+    public string NameOf(int item, int index) => Name(PoolOf(item).Origins[index]);
 
     /// <summary>An accepted example joins the pool of its label.</summary>
-    public void Add(int item, string text) => Add(PoolOf(item), text, $"item:{item}");
+    public void Add(int item, string text) => Add(PoolOf(item), text, ~item);
 
     /// <summary>What was added becomes part of the pools.</summary>
     public void Freeze()
@@ -49,15 +49,17 @@ internal sealed class LabelPools
 
     private Pool PoolOf(int item) => _config.LabelOf(item) is { } label ? _labelled.GetValueOrDefault(label.Name, _others) : _others;
 
-    private void Add(Pool pool, string text, string name)
+    private static string Name(int origin) => origin >= 0 ? $"real:{origin}" : $"item:{~origin}";
+
+    private void Add(Pool pool, string text, int origin)
     {
         pool.Texts.Add(text);
-        pool.Names.Add(name);
+        pool.Origins.Add(origin);
         if (_embed is null)
             return;
         float[] vector = NegativePool.Normalise(_embed(text));
         if (pool.Vectors!.Count > 0 && pool.Vectors[0].Length != vector.Length)
-            throw new SteerException($"The embedding of {name} has {vector.Length} numbers and others have {pool.Vectors[0].Length}: give all the same.");
+            throw new SteerException($"The embedding of {Name(origin)} has {vector.Length} numbers and others have {pool.Vectors[0].Length}: give all the same.");
         pool.Vectors.Add(vector);
     }
 
@@ -65,7 +67,8 @@ internal sealed class LabelPools
     {
         public List<string> Texts { get; } = [];
 
-        public List<string> Names { get; } = [];
+        /// <summary>Place among the real examples, or the complement of an item's id.</summary>
+        public List<int> Origins { get; } = [];
 
         public List<float[]>? Vectors { get; } = embedded ? [] : null;
 

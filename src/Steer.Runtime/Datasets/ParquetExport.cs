@@ -8,11 +8,11 @@ internal static class ParquetExport
 {
     private const int GroupRows = 100_000;
 
-    public static async Task WriteAsync(string path, IReadOnlyList<ExportRow> rows, CancellationToken cancellationToken)
+    public static async Task WriteAsync(string path, IReadOnlyList<ExportRow> rows, ExportColumns names, CancellationToken cancellationToken)
     {
         var (id, text) = (new DataField<int>("id"), new DataField<string>("text", nullable: false));
-        DataField<string>? label = rows.Any(r => r.Label is not null) ? new DataField<string>("label", nullable: true) : null;
-        DataField<string>[] fields = [.. ExportRow.FieldNames(rows).Select(f => new DataField<string>(f, nullable: true))];
+        DataField<string>? label = names.Labelled ? new DataField<string>("label", nullable: true) : null;
+        DataField<string>[] fields = [.. names.Fields.Select(f => new DataField<string>(f.Column, nullable: true))];
         var (tokens, finish, seed) = (new DataField<int>("tokens"), new DataField<string>("finish_reason", nullable: false), new DataField<ulong>("seed"));
         var (gamma, eta) = (new DataField<float?>("gamma"), new DataField<float>("eta"));
         var (perplexity, copied) = (new DataField<double?>("perplexity"), new DataField<int>("copied_run"));
@@ -32,8 +32,8 @@ internal static class ParquetExport
             if (label is not null)
                 await Texts(label, r => r.Label).ConfigureAwait(false);
             await Texts(text, r => r.Text).ConfigureAwait(false);
-            foreach (var field in fields)
-                await Texts(field, r => r.Fields.GetValueOrDefault(field.Name)).ConfigureAwait(false);
+            foreach (var (field, (name, _)) in fields.Zip(names.Fields))
+                await Texts(field, r => r.Fields.GetValueOrDefault(name)).ConfigureAwait(false);
             await Numbers(tokens, r => r.Tokens).ConfigureAwait(false);
             await Texts(finish, r => r.FinishReason).ConfigureAwait(false);
             await Numbers(seed, r => r.Seed).ConfigureAwait(false);

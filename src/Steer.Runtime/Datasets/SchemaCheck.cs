@@ -7,6 +7,7 @@ namespace Steer.Runtime.Datasets;
 internal sealed class SchemaCheck
 {
     private readonly JsonSchema _schema;
+    private readonly HashSet<string>? _declared;
 
     /// <exception cref="SteerException">It is no schema. References to documents of others are not fetched.</exception>
     public SchemaCheck(string schema)
@@ -14,6 +15,10 @@ internal sealed class SchemaCheck
         try
         {
             _schema = JsonSchema.FromText(schema, new BuildOptions { SchemaRegistry = new SchemaRegistry(), Dialect = Dialect.Draft202012 });
+
+            using var document = JsonDocument.Parse(schema);
+            if (document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("properties", out var properties))
+                _declared = [.. properties.EnumerateObject().Select(p => p.Name)];
 
             // A keyword that is wrong, or a reference that leads nowhere, may show only when it is used.
             using var anything = JsonDocument.Parse("{}");
@@ -27,7 +32,9 @@ internal sealed class SchemaCheck
 
     /// <summary>Whether a text is JSON that the schema allows.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="members">Members of the object, where it is one: texts as they are, anything else as JSON.</param>
+    /// <param name="members">
+    /// Members of the object, where it is one: those that the schema declares, or all where it declares none; texts as they are, anything else as JSON.
+    /// </param>
     public bool Matches(string text, out IReadOnlyList<KeyValuePair<string, string>> members)
     {
         members = [];
@@ -40,7 +47,7 @@ internal sealed class SchemaCheck
             {
                 members =
                 [
-                    .. json.RootElement.EnumerateObject()
+                    .. json.RootElement.EnumerateObject().Where(m => _declared is null || _declared.Contains(m.Name))
                         .Select(m => KeyValuePair.Create(m.Name, m.Value.ValueKind == JsonValueKind.String ? m.Value.GetString()! : m.Value.GetRawText()))
                         .DistinctBy(m => m.Key),
                 ];

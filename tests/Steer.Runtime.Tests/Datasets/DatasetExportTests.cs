@@ -57,6 +57,31 @@ public sealed class DatasetExportTests : IDisposable
         Assert.Contains("\n1,\"Text 1, with \"\"quotes\"\"\nand lines\",,2,stop,9007199254740990,0.1,", csv, StringComparison.Ordinal);
     }
 
+    /// <summary>Fields may have the names of columns, and the few rows of a test file may lack one: columns are told apart, and are the same in both files.</summary>
+    [Theory]
+    [InlineData(ExportFormat.Csv)]
+    [InlineData(ExportFormat.Parquet)]
+    public async Task Fields_with_names_of_columns_get_columns_of_their_own(ExportFormat format)
+    {
+        var lines = new ArrayBufferWriter<byte>();
+        for (int i = 0; i < 40; i++)
+            DatasetLine.Write(Example(i) with { Fields = i == 0 ? [new("text", "t"), new("rare", "r")] : [new("text", "t"), new("field_text", "f"), new("seed", "s")] }, tokenIds: false, lines);
+        File.WriteAllBytes(Path.Combine(_job, "examples.jsonl"), lines.WrittenSpan);
+        await ExportAsync(format, 0.3);
+        string[] names = ["id", "text", "field_field_text", "rare", "field_text", "field_seed", "tokens", "finish_reason", "seed", "gamma", "eta", "perplexity", "copied_run"];
+        foreach (string part in new[] { "train", "test" })
+        {
+            if (format == ExportFormat.Csv)
+            {
+                Assert.Equal(names, File.ReadLines(Out($"{part}.csv")).First().Split(','));
+                continue;
+            }
+
+            using var reader = await Parquet.ParquetReader.CreateAsync(Out($"{part}.parquet"));
+            Assert.Equal(names, reader.Schema.Fields.Select(f => f.Name));
+        }
+    }
+
     /// <summary>400 texts at a share of 0.25: 100 are expected, with a deviation of 8.7.</summary>
     [Fact]
     public async Task The_split_is_by_the_words_and_each_example_is_on_one_side()

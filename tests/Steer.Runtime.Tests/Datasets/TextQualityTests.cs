@@ -142,6 +142,10 @@ public class TextQualityTests
         var good = Judge("""{"question": "What is \"it\"?", "answer": "B", "tags": ["x", 1]}""");
         Assert.Null(good.Rejection);
         Assert.Equal([new("question", "What is \"it\"?"), new("answer", "B"), new("tags", """["x", 1]""")], good.Fields);
+
+        // Members that are not declared make no fields: a model may call them what it likes.
+        var open = new TextJudge(new QualityRules { Schema = """{"properties": {"a": {"type": "number"}}}""" }, [], filter: null);
+        Assert.Equal([new("a", "1.5")], open.Judge(Example(2, """{"a": 1.5, "anything": 2}""")).Fields);
         foreach (string bad in (string[])
             [
                 """{"question": "What is it?", "answer": "C"}""", """{"question": "What", "answer": "A"}""", """{"question": "What is it?"}""", "plain text here",
