@@ -77,7 +77,7 @@ public sealed class DatasetExportTests : IDisposable
                 continue;
             }
 
-            using var reader = await Parquet.ParquetReader.CreateAsync(Out($"{part}.parquet"));
+            await using var reader = await Parquet.ParquetReader.CreateAsync(Out($"{part}.parquet"));
             Assert.Equal(names, reader.Schema.Fields.Select(f => f.Name));
         }
     }
