@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Attributes;
 using BenchmarkDotNet.Configs;
 using Steer.Kernels.Host;
+using Steer.Kernels.Profiling;
 
 namespace Steer.Benchmarks;
 
@@ -8,6 +9,8 @@ namespace Steer.Benchmarks;
 [Config(typeof(Configuration))]
 public class KernelBenchmarks
 {
+    private static readonly MachineLimits Limits = new();
+
     private HostDevice? _device;
 
     /// <summary>What is measured.</summary>
@@ -20,7 +23,7 @@ public class KernelBenchmarks
     [GlobalSetup]
     public void Setup()
     {
-        Limits.OfThisMachine.Refine();
+        Limits.Refine();
         _device = new HostDevice();
         Workload!.Setup(_device);
     }
@@ -38,6 +41,6 @@ public class KernelBenchmarks
     private sealed class Configuration : ManualConfig
     {
         public Configuration() =>
-            Add(RateColumn.Configure((_, work) => Limits.OfThisMachine.Seconds(work.Flops, work.Bytes, work.Format)));
+            Add(RateColumn.Configure((_, work) => Limits.Seconds(work.Flops, work.Bytes, work.Format)));
     }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Steer.Kernels.Host;
+using Steer.Kernels.Profiling;
 
 namespace Steer.Benchmarks;
 
@@ -16,10 +17,10 @@ internal static class QuickTable
     public static void Print(IEnumerable<Workload> workloads, InstructionSet instructionSet)
     {
         using var device = new HostDevice(new HostDeviceOptions { InstructionSet = instructionSet });
-        var limits = Limits.OfThisMachine;
+        using var limits = new MachineLimits();
         Console.WriteLine(device.Description);
         Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"limits: {limits.Gflops:F0} GFLOP/s in registers ({limits.BF16Gflops:F0} in bf16, {limits.Int8Gflops:F0} in 8 bits), {limits.GigabytesPerSecond:F1} GB/s from memory"));
+            CultureInfo.InvariantCulture, $"limits: {1e-9 * limits.Float32:F0} GFLOP/s in registers ({1e-9 * limits.BF16:F0} in bf16, {1e-9 * limits.Int8:F0} in 8 bits), {1e-9 * limits.Memory:F1} GB/s from memory"));
         Console.WriteLine();
         Console.WriteLine($"{"",-58} {"median",11} {"best",11} {"GFLOP/s",8} {"GB/s",6} {"of limit",9}");
         foreach (var workload in workloads)

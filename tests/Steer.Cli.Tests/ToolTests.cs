@@ -88,6 +88,41 @@ public sealed class ToolTests
     }
 
     [Fact]
+    public async Task Bench_shows_what_each_kernel_took_and_how_far_it_is_from_its_limit()
+    {
+        string[] line = ["bench", "--task", "astronomy", "--batch", "2", "--prompt-tokens", "20", "--max-tokens", "4", "--profile"];
+        var plain = (await Cli.SucceedAsync([.. line, "--json"])).Json[0];
+        foreach (string phase in new[] { "prefill", "decode" })
+        {
+            var profile = plain.GetProperty(phase);
+            var kernels = profile.GetProperty("kernels").EnumerateArray().ToList();
+            // The embedded pair: five products, four of them in each of its six layers, and the head once.
+            Assert.Equal(
+                ["1408x256 6", "256x256 6", "256x704 6", "4096x256 1", "512x256 6"],
+                kernels.Where(k => k.GetProperty("kernel").GetString() == "MatMul")
+                    .Select(k => $"{k.GetProperty("n")}x{k.GetProperty("k")} {k.GetProperty("calls").GetInt64() / profile.GetProperty("steps").GetInt64()}")
+                    .Order(StringComparer.Ordinal));
+            double shares = kernels.Sum(k => k.GetProperty("share").GetDouble()) + profile.GetProperty("outside_kernels_share").GetDouble();
+            Assert.Equal(1, shares, 1e-9);
+            Assert.All(kernels, k => Assert.True(k.GetProperty("seconds").GetDouble() > 0));
+            var attention = kernels.Single(k => k.GetProperty("kernel").GetString() == "Attention");
+            Assert.Contains(attention.GetProperty("limit").GetString(), new[] { "arithmetic", "memory", "cache" });
+        }
+
+        // Both prompts and all but the last token of each text; the second prompt may be a step late, beside the first one's token.
+        Assert.Equal(2 * (20 + 3), new[] { "prefill", "decode" }.Sum(phase => plain.GetProperty(phase).GetProperty("rows").GetInt64()));
+
+        foreach (int width in new[] { 40, 80 })
+        {
+            var table = await Cli.RunAsync(new CliInput { Width = width }, line);
+            Assert.Contains("a ", table.Output, StringComparison.Ordinal);
+            Assert.Contains("GFLOP/s", table.Output, StringComparison.Ordinal);
+            Assert.Contains("Attention", table.Output, StringComparison.Ordinal);
+            Assert.All(CliResult.Lines(table.Output), l => Assert.True(l.Length <= width, l));
+        }
+    }
+
+    [Fact]
     public async Task Bench_synth_asks_for_a_size_that_it_knows_and_for_a_folder()
     {
         Assert.Contains("--params", await Cli.RefuseAsync("bench", "synth", "--out", "x"), StringComparison.Ordinal);

@@ -6,6 +6,7 @@ using Steer.Cli.Flags;
 using Steer.Cli.Input;
 using Steer.Cli.Output;
 using Steer.Cli.Runs;
+using Steer.Kernels.Profiling;
 using Steer.Runtime.Engine;
 using Steer.Runtime.Guidance;
 
@@ -38,6 +39,7 @@ internal sealed class BenchCommand : SteerCommand
         ("steer bench --task astronomy --batch 1,8 --gamma 0.3 --eta 0.2", "The small pair with a base, an expert and a negative branch."),
         ("steer bench --base DIR --expert DIR --batch 1,4,16", "Your own models."),
         ("steer bench --shape 134M --weights f32 --batch 1", "A random model of 134M parameters with a random adapter."),
+        ("steer bench --base DIR --weights bf16 --batch 8 --profile", "Where the time goes, kernel by kernel."),
     ];
 
     protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
@@ -49,7 +51,7 @@ internal sealed class BenchCommand : SteerCommand
             guidance = guidance with { Gamma = DefaultGamma };
         int[] batches = _flags.Batches(parsed);
         var options = _engine.Apply(parsed, models.ToOptions());
-        options = options with { MaxBatch = Math.Max(options.MaxBatch, batches.Max()) };
+        options = options with { MaxBatch = Math.Max(options.MaxBatch, batches.Max()), Profile = _flags.Profile(parsed) };
         using var engine = SteerEngine.Load(options, (_, _) => stop.ThrowIfCancellationRequested());
         foreach (string warning in engine.Warnings)
             Terminal.Error.WriteLine("steer: " + warning);
@@ -62,16 +64,15 @@ internal sealed class BenchCommand : SteerCommand
                 results.Add(await run.MeasureAsync("guided", guidance, batch, stop).ConfigureAwait(false));
         }
 
-        int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
-        double? bandwidth = options.Device == "cpu" ? MemoryBandwidth.Measure(threads) : null;
+        using var limits = options.Device == "cpu" ? new MachineLimits(options.Threads) : null;
         if (_output.Json(parsed))
-            WriteJson(results, bandwidth);
+            WriteJson(results, limits);
         else
-            WriteTable(engine, results, bandwidth);
+            WriteTable(engine, results, limits);
         return ExitCode.Ok;
     }
 
-    private void WriteJson(List<BenchResult> results, double? bandwidth)
+    private void WriteJson(List<BenchResult> results, MachineLimits? limits)
     {
         using var lines = new JsonLines(ResultStream.ToStandardOutput(Terminal));
         foreach (var result in results)
@@ -84,13 +85,15 @@ internal sealed class BenchCommand : SteerCommand
                 json.WriteFinite("prefill_tokens_per_second", result.PrefillRate);
                 json.WriteFinite("decode_tokens_per_second", result.DecodeRate);
                 json.WriteFinite("weight_bytes_per_second", result.WeightRate);
-                if (bandwidth is { } limit)
-                    json.WriteFinite("memory_bytes_per_second", limit);
+                if (limits is not null)
+                    json.WriteFinite("memory_bytes_per_second", limits.Memory);
+                foreach (var profile in result.Profiles)
+                    ProfileReport.Write(json, new Roofline(profile, limits));
             });
         }
     }
 
-    private void WriteTable(SteerEngine engine, List<BenchResult> results, double? bandwidth)
+    private void WriteTable(SteerEngine engine, List<BenchResult> results, MachineLimits? limits)
     {
         var columns = new Columns(
             ["run", "batch", "branches", "prefill\ntokens/s", "decode\ntokens/s", "of plain\ndecode", "weights\nread GB/s", "of memory\nbandwidth"],
@@ -104,13 +107,20 @@ internal sealed class BenchCommand : SteerCommand
             [
                 r.Mode, Text($"{r.Batch}"), Text($"{r.Branches}"), Text($"{r.PrefillRate:n0}"), Text($"{r.DecodeRate:n0}"),
                 ReferenceEquals(plain, r) ? "" : Text($"{r.DecodeRate / plain.DecodeRate:0%}"), Text($"{r.WeightRate / 1e9:0.0}"),
-                bandwidth is null ? "" : Text($"{r.WeightRate / bandwidth:0%}"),
+                limits is null ? "" : Text($"{r.WeightRate / limits.Memory:0%}"),
             ]));
         }
 
-        page.Append('\n').Append(engine.DeviceDescription).Append('\n');
-        if (bandwidth is { } measured)
-            page.Append(Text($"memory: {measured / 1e9:0.0} GB/s, measured in this run\n"));
+        foreach (var r in results)
+        {
+            foreach (var profile in r.Profiles)
+                page.Append(ProfileReport.Text(Text($"{r.Mode}, batch {r.Batch}, {(profile.IsPrefill ? "prefill" : "decode")}"), new Roofline(profile, limits), Terminal.Width));
+        }
+
+        string device = engine.DeviceDescription;
+        page.Append('\n').Append(device.Length <= Terminal.Width ? device : device.Replace(", ", ",\n", StringComparison.Ordinal)).Append('\n');
+        if (limits is not null)
+            page.Append(Text($"memory: {1e-9 * limits.Memory:0.0} GB/s, measured in this run\n"));
         Terminal.WriteOutput(page.ToString());
     }
 

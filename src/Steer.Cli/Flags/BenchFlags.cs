@@ -12,6 +12,7 @@ internal sealed class BenchFlags : FlagGroup
     private readonly Option<int?> _promptTokens;
     private readonly Option<int?> _negativeTokens;
     private readonly Option<int?> _maxTokens;
+    private readonly Option<bool> _profile;
 
     public BenchFlags()
         : base("Measurement")
@@ -22,6 +23,8 @@ internal sealed class BenchFlags : FlagGroup
         _promptTokens = Add(Flag.Integer("--prompt-tokens", "N", "Tokens of each prompt. Default: 128."));
         _negativeTokens = Add(Flag.Integer("--negative-tokens", "N", "Tokens of each negative context, where --eta is above 0. Default: 128."));
         _maxTokens = Add(Flag.Integer("--max-tokens", "N", "Tokens generated for each sequence. Default: 128."));
+        _profile = Add(Flag.Switch(
+            "--profile", "Shows where the time of the steps goes: each kernel's share, and how far it is from what this machine can do at most."));
     }
 
     /// <summary>Sizes of a random model; null for models from files.</summary>
@@ -36,6 +39,9 @@ internal sealed class BenchFlags : FlagGroup
     public int NegativeTokens(ParseResult parsed) => AtLeastOne("--negative-tokens", parsed.GetValue(_negativeTokens) ?? 128);
 
     public int MaxTokens(ParseResult parsed) => AtLeastOne("--max-tokens", parsed.GetValue(_maxTokens) ?? 128);
+
+    /// <summary>Kernels are timed one by one.</summary>
+    public bool Profile(ParseResult parsed) => parsed.GetValue(_profile);
 
     private static int AtLeastOne(string name, int value) => value >= 1 ? value : throw new SteerException($"{name} is {value}: give at least 1.");
 }

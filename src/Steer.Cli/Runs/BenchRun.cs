@@ -11,7 +11,9 @@ namespace Steer.Cli.Runs;
 /// <param name="PrefillRate">Rows of prompts and negatives per second, over all branches.</param>
 /// <param name="DecodeRate">Generated tokens per second, over all sequences.</param>
 /// <param name="WeightRate">Bytes of weights read per second while decoding: all of them once for each step.</param>
-internal sealed record BenchResult(string Mode, int Batch, int Branches, double PrefillRate, double DecodeRate, double WeightRate);
+/// <param name="Profiles">What its kernels took, where they were timed.</param>
+internal sealed record BenchResult(
+    string Mode, int Batch, int Branches, double PrefillRate, double DecodeRate, double WeightRate, IReadOnlyList<StepProfile> Profiles);
 
 /// <summary>Measures whole runs on an engine: random prompts that share nothing, ends ignored, so that all sequences have the same length.</summary>
 internal sealed class BenchRun(SteerEngine engine, int promptTokens, int negativeTokens, int maxTokens)
@@ -23,6 +25,7 @@ internal sealed class BenchRun(SteerEngine engine, int promptTokens, int negativ
     {
         await RunAsync(guidance, batch, stop).ConfigureAwait(false);
         var before = engine.Statistics;
+        engine.TakeProfile();
         int branches = await RunAsync(guidance, batch, stop).ConfigureAwait(false);
         var after = engine.Statistics;
         double prefillSeconds = after.PrefillSeconds - before.PrefillSeconds, decodeSeconds = after.DecodeSeconds - before.DecodeSeconds;
@@ -33,7 +36,8 @@ internal sealed class BenchRun(SteerEngine engine, int promptTokens, int negativ
             branches,
             (after.PrefillRows - before.PrefillRows) / prefillSeconds,
             generated / decodeSeconds,
-            (double)generated / batch * (after.WeightBytes + after.AdapterBytes) / decodeSeconds);
+            (double)generated / batch * (after.WeightBytes + after.AdapterBytes) / decodeSeconds,
+            engine.TakeProfile());
     }
 
     private async Task<int> RunAsync(GuidanceParams guidance, int batch, CancellationToken stop)

@@ -13,6 +13,7 @@ internal sealed class EngineLoop : IDisposable
     private readonly ModelRunner _runner;
     private readonly Scheduler _scheduler;
     private readonly TokenHandOut _handOut;
+    private readonly EngineProfiler? _profiler;
     private Round _round;
     private Round _spare;
     private Round? _undelivered;
@@ -24,7 +25,7 @@ internal sealed class EngineLoop : IDisposable
     private Exception? _failure;
     private EngineStatistics _statistics;
 
-    public EngineLoop(Device device, ModelRunner runner, Scheduler scheduler, TokenHandOut handOut)
+    public EngineLoop(Device device, ModelRunner runner, Scheduler scheduler, TokenHandOut handOut, EngineProfiler? profiler = null)
     {
         _round = new Round(runner.CreateResults());
         _spare = new Round(runner.CreateResults());
@@ -32,6 +33,7 @@ internal sealed class EngineLoop : IDisposable
         _runner = runner;
         _scheduler = scheduler;
         _handOut = handOut;
+        _profiler = profiler;
         _thread = new Thread(Run) { IsBackground = true, Name = "steer engine" };
         _thread.Start();
     }
@@ -112,7 +114,7 @@ internal sealed class EngineLoop : IDisposable
             _runner.Retire(sequence);
         if (plan.Rows.Count == 0)
             throw new InvalidOperationException("The scheduler found work and nothing to do.");
-
+        _profiler?.Begin(plan);
         _runner.Execute(plan, results);
         Deliver();
         results.Wait();
@@ -135,6 +137,7 @@ internal sealed class EngineLoop : IDisposable
             _handOut.Deliver(round.Plan, round.Results);
             _handOut.Ended.ForEach(Remove);
             Count(round);
+            _profiler?.End(round.Plan, round.Seconds);
         }
 
         _undelivered = null;

@@ -60,6 +60,9 @@ public sealed record EngineOptions
     /// <summary>Contexts that begin alike share their cache.</summary>
     public bool SharePrefixes { get; init; } = true;
 
+    /// <summary>Times every kernel, see <see cref="SteerEngine.TakeProfile"/>; the device then waits for each, and steps are a little slower.</summary>
+    public bool Profile { get; init; }
+
     /// <summary>How the weights of a checkpoint are held.</summary>
     internal WeightFormat WeightFormat(DType stored) => new(Weights ?? stored, RoundActivations: Weights is not null && !ExactActivations);
 

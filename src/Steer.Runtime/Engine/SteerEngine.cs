@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Steer.Kernels;
+using Steer.Kernels.Profiling;
 using Steer.Runtime.Checkpoints;
 using Steer.Runtime.Guidance;
 using Steer.Runtime.Tokenization;
@@ -19,6 +20,7 @@ public sealed class SteerEngine : IDisposable
     private readonly ModelRunner _runner;
     private readonly BlockPool[] _pools;
     private readonly EngineLoop _loop;
+    private readonly EngineProfiler? _profiler;
     private readonly RequestPlanner _planner;
     private readonly int _maxBatch;
     private readonly CacheBudget _budget;
@@ -41,7 +43,8 @@ public sealed class SteerEngine : IDisposable
         var decoderOf = models.Variants.ToDictionary(v => v.Variant, v => v.Decoder);
         _planner = new RequestPlanner(models, _pools, decoderOf, limits);
         _synchronisations = device.Counters.Synchronisations;
-        _loop = new EngineLoop(device, _runner, new Scheduler(_pools, decoderOf, limits), new TokenHandOut(models, _runner));
+        _profiler = device is ProfiledDevice profiled ? new EngineProfiler(profiled) : null;
+        _loop = new EngineLoop(device, _runner, new Scheduler(_pools, decoderOf, limits), new TokenHandOut(models, _runner), _profiler);
     }
 
     /// <summary>The tokenizer of the models; null where the base comes without one, and then requests give token ids.</summary>
@@ -86,7 +89,8 @@ public sealed class SteerEngine : IDisposable
         options.Check();
         try
         {
-            return Load(options, Devices.Open(options.Device, options.Threads, options.InstructionSet), progress);
+            var device = Devices.Open(options.Device, options.Threads, options.InstructionSet);
+            return Load(options, options.Profile ? new ProfiledDevice(device) : device, progress);
         }
         catch (ArgumentException e)
         {
@@ -113,6 +117,12 @@ public sealed class SteerEngine : IDisposable
             throw;
         }
     }
+
+    /// <summary>
+    /// What the kernels of all steps since the last call took: of steps that computed prompts, and of those that only drew tokens. Nothing unless
+    /// <see cref="EngineOptions.Profile"/> asked for it.
+    /// </summary>
+    public IReadOnlyList<StepProfile> TakeProfile() => _profiler?.Take() ?? [];
 
     /// <summary>Throws what generating the request would throw, without generating.</summary>
     /// <exception cref="SteerException">The request cannot be served; one line says why.</exception>

@@ -1,11 +1,10 @@
 using Iced.Intel;
-using Steer.Kernels.Host.CodeGen;
 using static Iced.Intel.AssemblerRegisters;
 
-namespace Steer.Benchmarks;
+namespace Steer.Kernels.Host.CodeGen;
 
 /// <summary>Loops of nothing but the instructions that C# does not have: what the processor can do with them at most.</summary>
-internal static unsafe class MachineLoop
+internal static unsafe class ArithmeticLoop
 {
     /// <summary>Independent sums, more than an instruction's latency asks for.</summary>
     public const int Chains = 12;
@@ -13,7 +12,7 @@ internal static unsafe class MachineLoop
     // Registers that a function may change on every system.
     private static readonly AssemblerRegisterZMM[] Sums = [zmm16, zmm17, zmm18, zmm19, zmm20, zmm21, zmm22, zmm23, zmm24, zmm25, zmm26, zmm27];
 
-    /// <summary>Runs as many turns of one vdpbf16ps in each chain as its argument says.</summary>
+    /// <summary>Runs as many turns of one vdpbf16ps in each chain as its argument says; null where the system lets no memory become executable.</summary>
     public static delegate* unmanaged<long, void> BF16 => Make((code, sum) => code.vdpbf16ps(sum, zmm30, zmm31));
 
     /// <summary>The same with vpdpbusd.</summary>
@@ -35,9 +34,6 @@ internal static unsafe class MachineLoop
         code.ret();
         using var bytes = new MemoryStream();
         code.Assemble(new StreamCodeWriter(bytes), 0);
-        byte* memory = ExecutableMemory.Place(bytes.ToArray());
-        if (memory is null)
-            throw new InvalidOperationException("This system lets no memory become executable: the limits of BF16 and VNNI cannot be measured.");
-        return (delegate* unmanaged<long, void>)memory;
+        return (delegate* unmanaged<long, void>)ExecutableMemory.Place(bytes.ToArray());
     }
 }
