@@ -32,8 +32,6 @@ public sealed record ModelShape(string Name, int Hidden, int Qkv, int Intermedia
 /// <summary>All projections of a model's layers on some rows, the last of which may go through a LoRA expert as well.</summary>
 public sealed class Projections : Workload
 {
-    private const long LargestCache = 64 << 20;
-
     private readonly ModelShape _shape;
     private readonly int _rows;
     private readonly int _expertRows;

@@ -5,6 +5,9 @@ namespace Steer.Benchmarks;
 /// <summary>Something to measure: kernels on given shapes, and how much arithmetic and memory they cannot do without.</summary>
 public abstract class Workload(string name, double flops = 0) : IDisposable
 {
+    /// <summary>No processor's caches hold more.</summary>
+    protected const long LargestCache = 64 << 20;
+
     private readonly List<IDisposable> _owned = [];
 
     /// <summary>Kernel, shapes and rows, as tables show them.</summary>

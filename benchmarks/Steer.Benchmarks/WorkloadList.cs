@@ -33,6 +33,12 @@ internal static class WorkloadList
         yield return new AttentionWorkload(4, 2, 64, 24, 1, 128);
         yield return new AttentionWorkload(9, 3, 64, 8, 1, 512);
         yield return new AttentionWorkload(32, 4, 64, 8, 1, 512);
+        foreach (var type in new[] { DType.F32, DType.BF16, DType.Int8 })
+        {
+            yield return new AttentionWorkload(4, 2, 64, 96, 1, 288, type, layers: 12);
+            yield return new AttentionWorkload(9, 3, 64, 8, 1, 512, type, layers: 60);
+        }
+        yield return new AttentionWorkload(9, 3, 64, 1, 512, 512);
         yield return new AttentionWorkload(32, 4, 64, 1, 512, 512);
         yield return new AttentionWorkload(71, 1, 64, 1, 128, 512);
         yield return new NormWorkload(24, 256);
@@ -42,6 +48,8 @@ internal static class WorkloadList
         yield return new EmbedWorkload(128, 32000, 2048);
         yield return new RopeWorkload(128, 32, 4, 64);
         yield return new GuideWorkload(sequences: 8, branches: 3, vocabSize: 32000);
+        yield return new GuideWorkload(sequences: 32, branches: 1, vocabSize: 128_000);
+        yield return new GuideWorkload(sequences: 32, branches: 3, vocabSize: 128_000);
     }
 
     /// <summary>What a GPU is measured with: larger shapes and batches.</summary>

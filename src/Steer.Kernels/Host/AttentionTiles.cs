@@ -11,6 +11,9 @@ internal unsafe struct AttentionTileArgs
     /// <summary>The numbers of each block of the chunk: keys [head dim][16], or a plane of values [16][32].</summary>
     public byte** Blocks;
 
+    /// <summary>What to fetch meanwhile, in the order of <see cref="Blocks"/>: the records of the chunk that comes next, or the same again for nothing.</summary>
+    public byte** Next;
+
     /// <summary>Scores: blocks. Values: positions.</summary>
     public int Count;
 
@@ -43,8 +46,9 @@ internal static unsafe class ScoreTile<TVector, TRows, TNumbers>
         for (int block = 0; block < args->Count; block += 2)
         {
             // A last block without a partner goes with itself: its scores are written twice, the second time where nobody reads them.
-            byte* first = args->Blocks[block] + args->Offset;
-            byte* second = args->Blocks[Math.Min(block + 1, args->Count - 1)] + args->Offset;
+            int partner = Math.Min(block + 1, args->Count - 1);
+            byte* first = args->Blocks[block] + args->Offset, second = args->Blocks[partner] + args->Offset;
+            nint nextFirst = (nint)(args->Next[block] - args->Blocks[block]), nextSecond = (nint)(args->Next[partner] - args->Blocks[partner]);
             for (int position = 0; position < BlockSize; position += TVector.Count)
             {
                 TRows sums = default;
@@ -52,6 +56,8 @@ internal static unsafe class ScoreTile<TVector, TRows, TNumbers>
                 byte* a = first + (position * TNumbers.Size), b = second + (position * TNumbers.Size);
                 for (int left = args->Extent; left > 0; left--)
                 {
+                    Prefetch.Read(a + nextFirst);
+                    Prefetch.Read(b + nextSecond);
                     sums.MultiplyAdd(x, TNumbers.Load<TVector>(a), TNumbers.Load<TVector>(b));
                     a += BlockSize * TNumbers.Size;
                     b += BlockSize * TNumbers.Size;
@@ -83,16 +89,19 @@ internal static unsafe class ValueTile<TVector, TRows, TNumbers>
             if (args->Carry)
                 sums.Load(args->Y, first, first + Half);
             float* x = args->X;
-            byte** block = args->Blocks + (args->Extent / BlockSize);
+            byte** block = args->Blocks + (args->Extent / BlockSize), next = args->Next + (args->Extent / BlockSize);
             int offset = args->Extent % BlockSize;
-            for (int left = args->Count; left > 0; block++)
+            for (int left = args->Count; left > 0; block++, next++)
             {
+                nint ahead = (nint)(*next - *block);
                 byte* value = *block + args->Offset + (((offset * HostKvCache.PlaneWidth) + column) * TNumbers.Size);
                 int count = Math.Min(BlockSize - offset, left);
                 left -= count;
                 offset = 0;
                 for (; count > 0; count--)
                 {
+                    Prefetch.Read(value + ahead);
+                    Prefetch.Read(value + ahead + (Half * TNumbers.Size));
                     sums.MultiplyAddColumn(x, TNumbers.Load<TVector>(value), TNumbers.Load<TVector>(value + (Half * TNumbers.Size)));
                     value += HostKvCache.PlaneWidth * TNumbers.Size;
                     x++;

@@ -172,7 +172,12 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
     {
         int headDim = args.Cache.Shape.HeadDim, width = Width(headDim), share = args.HeadsPerKvHead;
         byte** blocks = stackalloc byte*[BlocksInChunk];
-        int blockCount = FindBlocks(args, item.FirstRow, kvHead, chunk, args.Positions[item.FirstRow + item.Rows - 1], blocks);
+        byte** next = stackalloc byte*[BlocksInChunk];
+        int last = args.Positions[item.FirstRow + item.Rows - 1];
+        int blockCount = FindBlocks(args, item.FirstRow, kvHead, chunk, last, blocks);
+        new Span<nint>(blocks, BlocksInChunk).CopyTo(new Span<nint>(next, BlocksInChunk));
+        if (first == 0 && chunk + 1 < item.EndChunk)
+            FindBlocks(args, item.FirstRow, kvHead, chunk + 1, last, next);
         float** scoreRows = stackalloc float*[count];
         float** valueRows = stackalloc float*[count];
         for (int i = 0; i < count; i++)
@@ -181,7 +186,7 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
             valueRows[i] = memory.Values + (i * width);
         }
 
-        var tile = new AttentionTileArgs { X = _queries.Data + (first * headDim), Blocks = blocks, Count = blockCount, Extent = headDim, Y = scoreRows };
+        var tile = new AttentionTileArgs { X = _queries.Data + (first * headDim), Blocks = blocks, Next = next, Count = blockCount, Extent = headDim, Y = scoreRows };
         tiles.Scores(args.Cache.Shape.Type, count)(&tile);
 
         memory.Clear();
@@ -197,7 +202,7 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
                 memory.Sums[i] = AttentionSoftmax.Weigh(args, scoreRows[i], blocks, chunk * Chunk, begins[i], ends[i], slope, out memory.Maxima[i]);
         }
 
-        SumValues(args, blocks, memory, valueRows, begins, ends, count);
+        SumValues(args, blocks, next, memory, valueRows, begins, ends, count);
     }
 
     private static int FindBlocks(in AttentionArgs args, int row, int kvHead, int chunk, int last, byte** blocks)
@@ -216,30 +221,39 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
 
     // Positions that every query sees are summed for all at once; those at either end that only some see, query by query: a value past a row's
     // position is never touched, as nothing that it holds, not even NaN times 0, may reach that row.
-    private void SumValues(in AttentionArgs args, byte** blocks, TileMemory memory, float** sums, int* begins, int* ends, int count)
+    private void SumValues(in AttentionArgs args, byte** blocks, byte** next, TileMemory memory, float** sums, int* begins, int* ends, int count)
     {
         int start = begins[count - 1], end = Math.Max(ends[0], start);
         if (begins[0] == start && ends[count - 1] == end)
         {
-            Sum(args, blocks, start, end, memory.Scores, sums, count, carry: false);
+            Sum(args, blocks, next, start, end, memory.Scores, sums, count, carry: false);
             return;
         }
 
         int width = Width(args.Cache.Shape.HeadDim);
         new Span<float>(memory.Values, count * width).Clear();
         for (int i = 0; i < count; i++)
-            Sum(args, blocks, begins[i], Math.Min(start, ends[i]), memory.Scores + (i * Chunk), sums + i, 1, carry: true);
-        Sum(args, blocks, start, end, memory.Scores, sums, count, carry: true);
+            Sum(args, blocks, blocks, begins[i], Math.Min(start, ends[i]), memory.Scores + (i * Chunk), sums + i, 1, carry: true);
+        Sum(args, blocks, next, start, end, memory.Scores, sums, count, carry: true);
         for (int i = 0; i < count; i++)
-            Sum(args, blocks, end, ends[i], memory.Scores + (i * Chunk), sums + i, 1, carry: true);
+            Sum(args, blocks, blocks, end, ends[i], memory.Scores + (i * Chunk), sums + i, 1, carry: true);
     }
 
     // sums[q] (+)= sum over positions [start, end) of the chunk of weights[q][position] * value, 32 columns at a time.
-    private void Sum(in AttentionArgs args, byte** blocks, int start, int end, float* weights, float** sums, int queries, bool carry)
+    private void Sum(in AttentionArgs args, byte** blocks, byte** next, int start, int end, float* weights, float** sums, int queries, bool carry)
     {
         if (end <= start)
             return;
-        var tile = new AttentionTileArgs { X = weights + start, Blocks = blocks, Count = end - start, Extent = start, Y = sums, Carry = carry };
+        var tile = new AttentionTileArgs
+        {
+            X = weights + start,
+            Blocks = blocks,
+            Next = next,
+            Count = end - start,
+            Extent = start,
+            Y = sums,
+            Carry = carry,
+        };
         var sum = tiles.Values(args.Cache.Shape.Type, queries);
         for (int column = 0; column < args.Cache.Shape.HeadDim; column += HostKvCache.PlaneWidth)
         {

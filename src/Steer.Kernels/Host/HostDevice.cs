@@ -180,7 +180,7 @@ public sealed unsafe class HostDevice : Device
             Layer = layer,
         };
         // Each number of a key goes to a cache line of its own.
-        _ropeAndCache.Launch(kernel, q.Rows, (q.Columns / 8) + (4 * k.Columns));
+        _ropeAndCache.Launch(kernel, q.Rows, (q.Columns / 8) + (8 * k.Columns));
     }
 
     /// <inheritdoc/>

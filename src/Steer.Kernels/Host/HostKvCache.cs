@@ -56,6 +56,24 @@ internal sealed unsafe class HostKvCache : KvCache
     public byte* Record(int layer, int head, int block) =>
         _records.Data + (((((long)layer * Shape.NumKvHeads) + head) * Shape.NumBlocks) + block) * RecordBytes;
 
+    /// <summary>
+    /// Has the lines fetched that <see cref="Write(int, int, int, float*, float*)"/> will touch: a key lies across many, which would else be waited for one
+    /// after the other.
+    /// </summary>
+    public void Prefetch(int layer, int head, int slot)
+    {
+        byte* record = Record(layer, head, slot / BlockSize);
+        int position = slot % BlockSize;
+        int keyStride = Math.Max(CacheLine, BlockSize * NumberSize), keys = Shape.HeadDim * BlockSize * NumberSize;
+        for (int offset = position * NumberSize; offset < keys; offset += keyStride)
+            Host.Prefetch.Read(record + offset);
+        for (int offset = ValuesOffset + (position * PlaneWidth * NumberSize); offset < ScalesOffset; offset += PlaneBytes)
+        {
+            Host.Prefetch.Read(record + offset);
+            Host.Prefetch.Read(record + offset + (PlaneWidth * NumberSize) - 1);
+        }
+    }
+
     /// <summary>Writes a head's key and value [head dim] at slot block * 16 + position.</summary>
     public void Write(int layer, int head, int slot, float* key, float* value)
     {
@@ -84,14 +102,11 @@ internal sealed unsafe class HostKvCache : KvCache
 
     private void Narrow(byte* keys, byte* values, float* key, float* value)
     {
-        int count = Shape.HeadDim;
-        ushort* narrow = stackalloc ushort[2 * count];
-        for (int i = 0; i < count; i++)
-        {
-            narrow[i] = DTypeExtensions.NarrowBF16(key[i]);
-            narrow[count + i] = DTypeExtensions.NarrowBF16(value[i]);
-        }
-        Write((ushort*)keys, (ushort*)values, narrow, narrow + count);
+        int words = RowCodes.Words(RowCode.Pairs, Shape.HeadDim, 1);
+        uint* narrow = stackalloc uint[2 * words];
+        RowCodes.Encode(RowCode.Pairs, key, Shape.HeadDim, narrow);
+        RowCodes.Encode(RowCode.Pairs, value, Shape.HeadDim, narrow + words);
+        Write((ushort*)keys, (ushort*)values, (ushort*)narrow, (ushort*)(narrow + words));
     }
 
     private void Quantise(sbyte* keys, sbyte* values, float* key, float* value, float* scales)

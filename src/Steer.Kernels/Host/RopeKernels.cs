@@ -43,6 +43,14 @@ internal unsafe struct RopeAndCacheKernel : IRowKernel
     public readonly void Run(int row)
     {
         int headDim = Cache.Shape.HeadDim;
+        if ((uint)Slots[row] >= (uint)Cache.Shape.NumBlocks * KvCacheShape.BlockSize)
+            throw new ArgumentException($"RopeAndCache: slot {Slots[row]} of a cache of {Cache.Shape.NumBlocks} blocks.");
+        // Neighbouring rows of a prompt share the lines of a block.
+        if (row == 0 || Slots[row] / KvCacheShape.BlockSize != Slots[row - 1] / KvCacheShape.BlockSize)
+        {
+            for (int head = 0; head < Cache.Shape.NumKvHeads; head++)
+                Cache.Prefetch(Layer, head, Slots[row]);
+        }
         if (Angles.Data is not null)
         {
             for (int start = 0; start < Q.Columns; start += headDim)
@@ -50,8 +58,6 @@ internal unsafe struct RopeAndCacheKernel : IRowKernel
             for (int start = 0; start < K.Columns; start += headDim)
                 Rotate(K.Row(row) + start, Angles.Row(row), Angles.Columns / 2);
         }
-        if ((uint)Slots[row] >= (uint)Cache.Shape.NumBlocks * KvCacheShape.BlockSize)
-            throw new ArgumentException($"RopeAndCache: slot {Slots[row]} of a cache of {Cache.Shape.NumBlocks} blocks.");
         for (int head = 0; head < Cache.Shape.NumKvHeads; head++)
             Cache.Write(Layer, head, Slots[row], K.Row(row) + (head * headDim), V.Row(row) + (head * headDim));
     }
