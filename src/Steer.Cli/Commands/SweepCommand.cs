@@ -61,6 +61,8 @@ internal sealed class SweepCommand : SteerCommand
             stop.ThrowIfCancellationRequested();
             progress.Loading(path, share);
         });
+        if (config.Cells.Any(c => c is { Eta: >= 1, SumToOne: false }))
+            progress.Note("some cells have an eta of 1 or more: there the weights no longer favour what the expert likes, and the sum-to-one form among the controls is the one to read.");
         await GenerateAsync(job, engine, progress, quiet, stop).ConfigureAwait(false);
         var result = await SweepEvaluation.RunAsync(job.Texts, models.Task!.Name, heldout, engine, evaluation, progress.Doing, stop).ConfigureAwait(false);
         progress.Dispose();

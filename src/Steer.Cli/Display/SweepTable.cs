@@ -1,4 +1,5 @@
 using System.Globalization;
+using Steer.Runtime.Reports;
 using Steer.Runtime.Sweeps;
 
 namespace Steer.Cli.Display;
@@ -23,7 +24,7 @@ internal static class SweepTable
             Number(r["diversity"]?.Value), Difference(result, r, "diversity"), Number(r.Texts.Perplexity),
         ]));
         string note = "vs temp.: difference from the expert alone at the temperature of the same entropy; * where its 95% interval holds no 0\n";
-        return columns.Head() + string.Concat(lines) + "\n" + note;
+        return $"{columns.Head()}{string.Concat(lines)}\n{note}{(SweepSentences.WithoutMetrics(result) is { } without ? without + "\n" : "")}";
     }
 
     private static string Number(double? value) => value is { } number ? Figures.Number(number) : "-";

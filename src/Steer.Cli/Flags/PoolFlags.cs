@@ -62,7 +62,7 @@ internal sealed class PoolFlags : FlagGroup
     };
 
     private static Option<float[]?> Sweep(string name, string description) =>
-        Flag.Parsed(name, "LIST|RANGE", description, "numbers such as 0,0.3,0.6, or a range such as 0:0.6:0.2", NumberList.Parse);
+        Flag.Parsed(name, "LIST|RANGE", description, "numbers such as 0,0.3,0.6, or a range (from:to:step) such as 0:0.6:0.2, of at most 1000 values", NumberList.Parse);
 
     private static DatasetShard? ParseShard(string text) =>
         text.Split('/') is [var index, var count] && Flag.TryInt(index, out int i) && Flag.TryInt(count, out int n) ? new DatasetShard(i, n) : null;

@@ -86,7 +86,7 @@ internal sealed class SweepFlags : FlagGroup
     }
 
     private static Option<float[]?> List(string name, string description) =>
-        Flag.Parsed(name, "LIST|RANGE", description, "numbers such as 0,0.3,0.6, or a range such as 0:0.6:0.2", NumberList.Parse);
+        Flag.Parsed(name, "LIST|RANGE", description, "numbers such as 0,0.3,0.6, or a range (from:to:step) such as 0:0.6:0.2, of at most 1000 values", NumberList.Parse);
 
     private static GuidancePreset[]? ParsePresets(string text)
     {

@@ -11,6 +11,7 @@ namespace Steer.Cli.Runs;
 internal static class SweepDryRun
 {
     private const int Texts = 64;
+    private const int Names = 12;
 
     public static async Task<int> RunAsync(
         Terminal terminal, SweepConfig config, DatasetSources sources, EngineOptions options, bool quiet, CancellationToken stop)
@@ -31,19 +32,23 @@ internal static class SweepDryRun
         }
     }
 
+    /// <summary>How many there are, and the names of the first.</summary>
+    private static string List(IReadOnlyList<SweepComparison> cells) => cells.Count == 0 ? "none"
+        : $"{Figures.Count(cells.Count)}: {string.Join(", ", cells.Take(Names).Select(c => c.Texts.Cell.Name))}{(cells.Count > Names ? ", ..." : "")}";
+
     private static string Describe(SweepConfig config, SweepJob job, EngineStatistics s, long bytes)
     {
         var p = job.Progress;
         var cells = job.Texts.Comparisons;
-        int texts = cells.Count * config.PerCell;
+        long texts = (long)cells.Count * config.PerCell;
         double scale = (double)texts / p.Texts;
         long memory = s.WeightBytes + s.AdapterBytes + s.KvCacheBytes + s.ScratchBytes;
         string searches = config.MatchEntropy ? ", and then one to three texts more for each, of the expert alone, to match entropies" : "";
         return string.Create(
             CultureInfo.InvariantCulture,
             $"""
-            Cells      {string.Join(", ", cells.Where(c => c.Asked).Select(c => c.Texts.Cell.Name))}
-            Controls   {string.Join(", ", cells.Where(c => !c.Asked).Select(c => c.Texts.Cell.Name).DefaultIfEmpty("none"))}
+            Cells      {List([.. cells.Where(c => c.Asked)])}
+            Controls   {List([.. cells.Where(c => !c.Asked)])}
             Measured   {p.Texts:n0} texts in {Figures.Duration(p.Seconds)}
             Time       about {Figures.Duration(p.Seconds * scale)} for {texts:n0} texts{searches}
             Tokens     about {p.Tokens * scale:n0}, {p.TokensPerSecond:n0} a second

@@ -35,9 +35,7 @@ internal static class Charts
     private const double LeftMargin = 62;
     private const double BottomMargin = 44;
 
-    // Labels nearer to each other than these shares of the plot would lie on one another.
-    private const double LabelWidth = 0.1;
-    private const double LabelHeight = 0.045;
+    private const double ManyOrders = 20;
 
     /// <summary>Points and lines over two axes.</summary>
     /// <param name="x">Below.</param>
@@ -62,7 +60,7 @@ internal static class Charts
             LegendPadding = 2,
             LegendItemSpacing = LegendGap,
         });
-        var labelled = Apart(series, logX, logY);
+        var labels = ChartLabels.Place(series, logX, logY);
         foreach (var one in series.Where(s => s.Points.Count > 0))
         {
             var colour = Palette.Series(one.Colour);
@@ -79,8 +77,8 @@ internal static class Charts
             foreach (var point in one.Points)
             {
                 line.Points.Add(new DataPoint(point.X, point.Y));
-                if (labelled.Contains(point))
-                    plot.Annotations.Add(Label(point, colour));
+                if (labels.TryGetValue(point, out var side))
+                    plot.Annotations.Add(Label(point, side, colour));
             }
 
             plot.Series.Add(line);
@@ -89,31 +87,36 @@ internal static class Charts
         return plot;
     }
 
-    /// <summary>Values over two lists of numbers, each in its cell, the darker the higher.</summary>
-    public static PlotModel HeatMap(string x, string y, IReadOnlyList<float> columns, IReadOnlyList<float> rows, Func<float, float, double?> value, string format)
+    /// <summary>Values of different orders of magnitude need a logarithmic scale.</summary>
+    public static bool SpansOrders(IReadOnlyCollection<double> values) => values.Count > 0 && values.Min() >= 1 && values.Max() / values.Min() > ManyOrders;
+
+    /// <summary>Values over two lists of numbers, each in its cell, the stronger the colour the higher; in the second colour below 0.</summary>
+    public static PlotModel HeatMap(string x, string y, IReadOnlyList<float> columns, IReadOnlyList<float> rows, Func<float, float, (double Value, string Text)?> value)
     {
         var plot = new PlotModel { PlotMargins = new OxyThickness(LeftMargin, double.NaN, double.NaN, BottomMargin) };
         plot.Axes.Add(Categories(x, AxisPosition.Bottom, columns));
         plot.Axes.Add(Categories(y, AxisPosition.Left, rows));
-        var values = (from column in columns from row in rows select value(column, row)).OfType<double>().DefaultIfEmpty(0).ToArray();
-        double low = values.Min(), range = values.Max() - low;
+        double[] values = [.. from column in columns from row in rows let cell = value(column, row) where cell is not null select cell.Value.Value];
+        bool logarithmic = SpansOrders(values), signed = values.Any(v => v < 0);
+        Func<double, double> scale = logarithmic ? Math.Log : v => v;
+        double low = signed ? 0 : scale(values.DefaultIfEmpty(0).Min()), range = values.Select(v => Math.Abs(scale(v) - low)).DefaultIfEmpty(0).Max();
         for (int i = 0; i < columns.Count; i++)
         {
             for (int j = 0; j < rows.Count; j++)
             {
-                if (value(columns[i], rows[j]) is not { } one)
+                if (value(columns[i], rows[j]) is not var (one, text))
                     continue;
-                double share = range > 0 ? (one - low) / range : 0;
+                double share = range > 0 ? Math.Abs(scale(one) - low) / range : 0;
                 plot.Annotations.Add(new RectangleAnnotation
                 {
                     MinimumX = i - 0.5,
                     MaximumX = i + 0.5,
                     MinimumY = j - 0.5,
                     MaximumY = j + 0.5,
-                    Fill = Faint(Palette.Series(0), 0.04 + (0.56 * share)),
+                    Fill = Faint(Palette.Series(one < 0 ? 1 : 0), 0.04 + (0.56 * share)),
                     Stroke = Palette.Line,
                     StrokeThickness = 1,
-                    Text = one.ToString(format, CultureInfo.InvariantCulture),
+                    Text = text,
                     TextColor = Palette.Ink,
                 });
             }
@@ -122,36 +125,6 @@ internal static class Charts
         // An empty series keeps the plot from taking its size from nothing.
         plot.Series.Add(new LineSeries());
         return plot;
-    }
-
-    /// <summary>The points whose labels find room beside those that were placed before them.</summary>
-    private static HashSet<ChartPoint> Apart(IReadOnlyList<ChartSeries> series, bool logX, bool logY)
-    {
-        var all = series.SelectMany(s => s.Points).ToList();
-        var placed = new List<(double X, double Y)>();
-        var labelled = new HashSet<ChartPoint>(ReferenceEqualityComparer.Instance);
-        if (all.Count == 0)
-            return labelled;
-        Func<double, double> x = Scale(all.Select(p => p.X), logX), y = Scale(all.Select(p => p.Y), logY);
-        foreach (var point in all.Where(p => p.Label is not null))
-        {
-            var place = (X: x(point.X), Y: y(point.Y));
-            if (placed.Exists(p => Math.Abs(p.X - place.X) < LabelWidth && Math.Abs(p.Y - place.Y) < LabelHeight))
-                continue;
-            placed.Add(place);
-            labelled.Add(point);
-        }
-
-        return labelled;
-    }
-
-    /// <summary>From a value to its share of the axis.</summary>
-    private static Func<double, double> Scale(IEnumerable<double> values, bool logarithmic)
-    {
-        Func<double, double> map = logarithmic ? Math.Log : v => v;
-        double[] mapped = [.. values.Select(map)];
-        double low = mapped.Min(), range = Math.Max(mapped.Max() - low, double.Epsilon);
-        return value => (map(value) - low) / range;
     }
 
     private static LinearAxis Categories(string title, AxisPosition position, IReadOnlyList<float> values) => new()
@@ -185,13 +158,13 @@ internal static class Charts
         return axis;
     }
 
-    private static TextAnnotation Label(ChartPoint point, OxyColor colour) => new()
+    private static TextAnnotation Label(ChartPoint point, LabelSide side, OxyColor colour) => new()
     {
         Text = point.Label,
         TextPosition = new DataPoint(point.X, point.Y),
-        TextHorizontalAlignment = HorizontalAlignment.Left,
-        TextVerticalAlignment = VerticalAlignment.Bottom,
-        Offset = new ScreenVector(4, -2),
+        TextHorizontalAlignment = side.Left ? HorizontalAlignment.Right : HorizontalAlignment.Left,
+        TextVerticalAlignment = side.Below ? VerticalAlignment.Top : VerticalAlignment.Bottom,
+        Offset = new ScreenVector(side.Left ? -4 : 4, side.Below ? 2 : -2),
         TextColor = colour,
         FontSize = 11,
         StrokeThickness = 0,

@@ -13,7 +13,7 @@ internal sealed class HtmlPage
         .small{grid-template-columns:repeat(auto-fit,minmax(min(100%,17rem),1fr))}
         figure{margin:0;min-width:0}figure svg{width:100%;height:auto;display:block}figcaption,.note{color:var(--muted);font-size:.9rem}
         .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
-        th{font-weight:600;color:var(--muted)}th,td{overflow-wrap:normal}.name{white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+        th{font-weight:600;color:var(--muted)}th,td{overflow-wrap:normal}.name{white-space:nowrap}.name:first-child,th:first-child{position:sticky;left:0;background:var(--page)}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
         .better{color:var(--third);font-weight:600}.worse{color:var(--second);font-weight:600}
         details{margin:.5rem 0}summary{cursor:pointer}.pair{display:grid;gap:.25rem 1.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));padding:.5rem 0;border-bottom:1px solid var(--line)}
         .pair>div{white-space:pre-wrap}.key{color:var(--muted);font-size:.8rem;display:block}
@@ -46,6 +46,14 @@ internal sealed class HtmlPage
         foreach (var figure in figures)
             _body.Append(figure.ToHtml()).Append('\n');
         _body.Append("</div>\n");
+    }
+
+    /// <summary>A long table, folded away.</summary>
+    public void Table(string summary, IReadOnlyList<string> head, IEnumerable<IReadOnlyList<HtmlCell>> rows)
+    {
+        _body.Append("<details><summary>").Append(Escape(summary)).Append("</summary>\n");
+        Table(head, rows);
+        _body.Append("</details>\n");
     }
 
     /// <summary>A table, which scrolls by itself where the window is narrow.</summary>

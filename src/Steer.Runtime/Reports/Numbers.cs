@@ -12,6 +12,17 @@ public static class Numbers
         ? number.ToString(Math.Abs(number) switch { >= 1e6 => "0.00e0", >= 1000 => "n0", >= 100 => "0", >= 10 => "0.0", >= 1 => "0.00", _ => "0.000" }, CultureInfo.InvariantCulture)
         : "-";
 
+    /// <summary>At most four characters that count, such as 0.12, 34.5, 1.2k and 15k.</summary>
+    public static string Compact(double value) => Math.Abs(value) switch
+    {
+        >= 1e6 => value.ToString("0e0", CultureInfo.InvariantCulture),
+        >= 1e4 => (value / 1000).ToString("0k", CultureInfo.InvariantCulture),
+        >= 1000 => (value / 1000).ToString("0.0k", CultureInfo.InvariantCulture),
+        >= 100 => value.ToString("0", CultureInfo.InvariantCulture),
+        >= 10 => value.ToString("0.0", CultureInfo.InvariantCulture),
+        _ => value.ToString("0.00", CultureInfo.InvariantCulture),
+    };
+
     /// <summary>With its sign.</summary>
     public static string Signed(double value) => (value < 0 ? "-" : "+") + Short(Math.Abs(value));
 

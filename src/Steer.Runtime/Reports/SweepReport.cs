@@ -15,8 +15,7 @@ public static class SweepReport
     /// <summary>Metrics whose differences from the controls stand in a table.</summary>
     internal static readonly string[] Compared = ["mauve", "diversity", "vendi", "auroc", "copied_half", "perplexity_expert"];
 
-    private static readonly (string Metric, string Title, string Format)[] Mapped =
-        [("mauve", "MAUVE", "0.00"), ("diversity", "Diversity", "0.00"), ("perplexity_expert", "Expert perplexity", "0.0"), ("entropy", "Entropy", "0.00")];
+    private static readonly (string Metric, string Title)[] Mapped = [("mauve", "MAUVE"), ("diversity", "Diversity"), ("perplexity_expert", "Expert perplexity"), ("entropy", "Entropy")];
 
     /// <summary>The figures, in the order of the page.</summary>
     public static IReadOnlyList<Figure> Figures(SweepResult result) => [.. Curves(result), .. SweepFigures.HeatMaps(result, Mapped), .. Texts(result)];
@@ -34,9 +33,6 @@ public static class SweepReport
         page.Heading("What steering buys at equal entropy");
         Summary(page, result);
         page.Figures(Curves(result));
-        foreach (var kind in Enum.GetValues<ControlKind>())
-            Differences(page, result, kind);
-
         var maps = SweepFigures.HeatMaps(result, Mapped).ToList();
         if (maps.Count > 0)
         {
@@ -51,7 +47,9 @@ public static class SweepReport
             page.Figures(texts);
         }
 
-        page.Heading("All cells");
+        page.Heading("Cell by cell");
+        foreach (var kind in Enum.GetValues<ControlKind>())
+            Differences(page, result, kind);
         Cells(page, result);
         page.Heading("Samples");
         bool open = true;
@@ -88,25 +86,12 @@ public static class SweepReport
         yield return TextFigures.Ranks(sets, order: 2, "ranks");
     }
 
-    /// <summary>For every metric and kind of control, in how many cells steering makes a clear difference.</summary>
     private static void Summary(HtmlPage page, SweepResult result)
     {
-        (string Head, ControlKind Kind, bool Masked)[] columns =
-        [
-            ("no mask, against temperature", ControlKind.Temperature, false), ("mask, against temperature", ControlKind.Temperature, true),
-            ("mask, against mask and temperature", ControlKind.MaskedTemperature, true),
-        ];
-        columns = [.. columns.Where(c => Array.Exists(Compared, m => SweepSentences.Count(result, m, c.Kind, c.Masked) is not null))];
-        if (columns.Length == 0)
+        if (SweepSummary.Of(result) is not { } summary)
             return;
-        page.Paragraph("In how many steered cells a metric lies above or below that of the expert alone at the same entropy, by more than the 95% interval of the difference:");
-        page.Table(
-            ["metric", .. columns.Select(c => c.Head)],
-            Compared.Where(m => result.Rows.Any(r => r[m]?.Value is not null)).Select(metric => (IReadOnlyList<HtmlCell>)
-            [
-                new HtmlCell(SweepSentences.Title(result, metric)),
-                .. columns.Select(c => new HtmlCell(SweepSentences.Count(result, metric, c.Kind, c.Masked) is var (above, below, cells) ? $"{above} above, {below} below, of {cells}" : "-")),
-            ]));
+        page.Paragraph(SweepSummary.Sentence);
+        page.Table(summary[0], summary.Skip(1).Select(line => (IReadOnlyList<HtmlCell>)[.. line.Select(cell => new HtmlCell(cell))]));
     }
 
     private static void Differences(HtmlPage page, SweepResult result, ControlKind kind)
@@ -115,8 +100,8 @@ public static class SweepReport
         if (contrasts.Count == 0)
             return;
         string[] metrics = [.. Compared.Where(m => contrasts.Exists(c => c.Difference(m) is not null))];
-        page.Heading($"Each cell minus {SweepSentences.Name(kind)}");
         page.Table(
+            $"{contrasts.Count} cells minus {SweepSentences.Name(kind)}",
             ["cell", "control", "entropy", "control's entropy", .. metrics.Select(m => SweepSentences.Title(result, m))],
             contrasts.Select(c => (IReadOnlyList<HtmlCell>)
             [
@@ -132,11 +117,17 @@ public static class SweepReport
         var ceilings = result.Rows.Select(r => r.Report).FirstOrDefault(r => r is not null);
         IReadOnlyList<HtmlCell> Row(SweepRow row) =>
         [
-            new HtmlCell(row.Cell.Name, Kind: "name"), new HtmlCell(row.Asked ? "cell" : "control"), new HtmlCell(Numbers.Short(row.Texts.Entropy), IsNumber: true),
+            new HtmlCell(row.Cell.Name, Kind: "name"), new HtmlCell(Numbers.Short(row.Texts.Entropy), IsNumber: true),
             new HtmlCell(row.Texts.Tokens.ToString("n0", CultureInfo.InvariantCulture), IsNumber: true),
             .. metrics.Select(m => new HtmlCell(Numbers.WithInterval(row[m]), IsNumber: true)),
         ];
-        page.Table(["cell", "", "entropy", "tokens", .. metrics.Select(m => SweepSentences.Title(result, m))], result.Rows.Select(Row));
+        foreach (bool asked in new[] { true, false })
+        {
+            var rows = result.Rows.Where(r => r.Asked == asked).ToList();
+            if (rows.Count > 0)
+                page.Table($"{rows.Count} {(asked ? "cells" : "controls")}", ["cell", "entropy", "tokens", .. metrics.Select(m => SweepSentences.Title(result, m))], rows.Select(Row));
+        }
+
         if (ceilings is not null)
         {
             page.Note(string.Create(
@@ -144,6 +135,8 @@ public static class SweepReport
                 $"One half of the real texts against the other ({ceilings.Half} each): {string.Join(", ", metrics.Where(m => ceilings[m]?.Ceiling is not null).Select(m => $"{SweepSentences.Title(result, m)} {Numbers.Short(ceilings[m]!.Ceiling)}"))}."));
         }
 
+        if (SweepSentences.WithoutMetrics(result) is { } without)
+            page.Note(without);
         int empty = result.Rows.Sum(r => r.Empty), unfinished = result.Rows.Sum(r => r.Unfinished), all = result.Rows.Sum(r => r.Texts.Texts.Count);
         page.Note(string.Create(CultureInfo.InvariantCulture, $"Of all {all:n0} texts, {empty:n0} are empty and stand in no metric, and {unfinished:n0} were cut off by the most tokens asked for."));
     }

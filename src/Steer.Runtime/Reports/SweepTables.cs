@@ -60,7 +60,7 @@ public static class SweepTables
         return Encoding.UTF8.GetString(stream.ToArray()) + "\n";
     }
 
-    /// <summary>Two tables: the cells, and how far they lie above temperature alone at the same entropy.</summary>
+    /// <summary>Tables: what steering buys at equal entropy, the cells, and how far each lies above its controls.</summary>
     public static string ToMarkdown(SweepResult result)
     {
         string[] metrics = [.. SweepReport.Shown.Where(m => result.Rows.Any(r => r[m]?.Value is not null))];
@@ -70,6 +70,15 @@ public static class SweepTables
         {
             Line(names);
             Line(names.Select(_ => "---"));
+        }
+
+        if (SweepSummary.Of(result) is { } summary)
+        {
+            text.Append(SweepSummary.Sentence).Append("\n\n");
+            Head([.. summary[0]]);
+            foreach (var line in summary.Skip(1))
+                Line(line);
+            text.Append('\n');
         }
 
         Head(["cell", "entropy", "tokens", .. metrics.Select(m => SweepSentences.Title(result, m))]);

@@ -56,6 +56,8 @@ public sealed record SweepConfig
             throw new SteerException($"The sweep has {Cells.Count} cells: at most {MaxCells} are possible. Give fewer values.");
         if (PerCell < 1)
             throw new SteerException($"per-cell is {PerCell}: give at least 1.");
+        if ((long)Cells.Count * PerCell > MaxTexts)
+            throw new SteerException(FormattableString.Invariant($"The sweep has {Cells.Count} cells of {PerCell} texts: at most {MaxTexts:n0} texts are possible. Give fewer values or a smaller per-cell."));
         if (!(EntropyTolerance is > 0 and < 1))
             throw new SteerException(FormattableString.Invariant($"entropy-tolerance is {EntropyTolerance}: give a number above 0 and below 1."));
         foreach (var cell in Cells)
@@ -68,6 +70,9 @@ public sealed record SweepConfig
 
     /// <summary>Cells that a sweep may have.</summary>
     public const int MaxCells = 4096;
+
+    /// <summary>Texts that the cells of a sweep may have together; its controls come on top.</summary>
+    public const int MaxTexts = 10_000_000;
 
     /// <summary>The dataset job whose items are a cell's texts, with the real examples as its pool.</summary>
     internal DatasetJobConfig JobOf(SweepCell cell) => new()

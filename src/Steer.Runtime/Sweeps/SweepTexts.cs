@@ -13,6 +13,8 @@ public sealed record SweepComparison(
 /// <summary>The texts of a sweep that is done.</summary>
 public sealed class SweepTexts
 {
+    private const float LineStep = 1f / 8;
+
     internal SweepTexts(SweepState state)
     {
         SweepCellTexts? Find(SweepCell? cell) => cell is null ? null : state.TextsOf.GetValueOrDefault(cell);
@@ -29,13 +31,18 @@ public sealed class SweepTexts
                 Find(SweepControls.MaskAlone(cell)),
                 Find(SweepControls.SumToOne(cell)))),
         ];
-        var compared = Comparisons.SelectMany(c => new[] { c.Texts, c.Matched, c.MatchedMask }).OfType<SweepCellTexts>();
-        Measured = [.. compared.Distinct().OrderBy(t => t.Cell.IsPlain).ThenBy(t => t.Cell.Alpha).ThenBy(t => t.Cell.IsPlain ? t.Cell.Temperature : 0)];
+        var compared = Comparisons.SelectMany(c => new[] { c.Texts, c.Matched, c.MatchedMask }).OfType<SweepCellTexts>().ToList();
+        float highest = compared.Where(t => t.Cell.IsPlain).Select(t => t.Cell.Temperature).DefaultIfEmpty(0).Max();
+        var between = state.TextsOf.Values.Where(t => t.Cell.IsPlain && t.Cell.Temperature % LineStep == 0 && t.Cell.Temperature <= highest);
+        Measured = [.. compared.Concat(between).Distinct().OrderBy(t => t.Cell.IsPlain).ThenBy(t => t.Cell.Alpha).ThenBy(t => t.Cell.IsPlain ? t.Cell.Temperature : 0)];
     }
 
     /// <summary>The cells asked for and their fixed controls, each with what it is compared with.</summary>
     public IReadOnlyList<SweepComparison> Comparisons { get; }
 
-    /// <summary>Every cell that stands in a comparison, once: what is worth measuring.</summary>
+    /// <summary>
+    /// Every cell that stands in a comparison, once, and the expert alone at the multiples of 1/8 among the temperatures that were tried, so that a line over
+    /// its temperatures has no long gaps: what is worth measuring.
+    /// </summary>
     public IReadOnlyList<SweepCellTexts> Measured { get; }
 }
