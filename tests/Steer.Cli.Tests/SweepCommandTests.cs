@@ -39,7 +39,7 @@ public sealed class SweepCommandTests : IDisposable
     public async Task A_dry_run_lists_the_cells_and_leaves_nothing()
     {
         var run = await Cli.SucceedAsync("sweep", "--task", "astronomy", "--gamma", "0,0.4", "--eta", "0.2", "--max-tokens", "4", "--dry-run", "--quiet", "--out", In("sweep"));
-        Assert.Contains("g0 e0.2 a0.1 k10, g0.4 e0.2 a0.1 k10", run.Output, StringComparison.Ordinal);
+        Assert.Contains("2: g0 e0.2 a0.1 k10, g0.4 e0.2 a0.1 k10", run.Output, StringComparison.Ordinal);
         Assert.Contains("mask a0.1", run.Output, StringComparison.Ordinal);
         Assert.False(Directory.Exists(In("sweep")));
     }
@@ -52,6 +52,10 @@ public sealed class SweepCommandTests : IDisposable
     [InlineData("alpha is 1", "--task", "astronomy", "--alpha", "1", "--out", "x")]
     [InlineData("--preset is 'stear'", "--task", "astronomy", "--preset", "stear")]
     [InlineData("no contexts", "--task", "astronomy", "--preset", "context-aware", "--out", "x")]
+    [InlineData("at most 1000 values", "--task", "astronomy", "--gamma", "0:1:0.0001")]
+    [InlineData("at most 1000 values", "--task", "astronomy", "--gamma", "1:0:0.1")]
+    [InlineData("10201 cells", "--task", "astronomy", "--gamma", "0:1:0.01", "--eta", "0:1:0.01", "--out", "x")]
+    [InlineData("10,000,000 texts", "--task", "astronomy", "--per-cell", "2000000", "--out", "x")]
     [InlineData("per-cell is 0", "--task", "astronomy", "--per-cell", "0", "--out", "x")]
     [InlineData("no-such.json: cannot be read", "--task", "astronomy", "--cells", "no-such.json", "--out", "x")]
     [InlineData("give one or the other", "--task", "astronomy", "--cells", "no-such.json", "--gamma", "1", "--out", "x")]

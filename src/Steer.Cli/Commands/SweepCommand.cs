@@ -8,6 +8,7 @@ using Steer.Runtime;
 using Steer.Runtime.Datasets;
 using Steer.Runtime.Engine;
 using Steer.Runtime.Evaluation;
+using Steer.Runtime.Hosting;
 using Steer.Runtime.Reports;
 using Steer.Runtime.Sweeps;
 
@@ -64,7 +65,9 @@ internal sealed class SweepCommand : SteerCommand
         if (config.Cells.Any(c => c is { Eta: >= 1, SumToOne: false }))
             progress.Note("some cells have an eta of 1 or more: there the weights no longer favour what the expert likes, and the sum-to-one form among the controls is the one to read.");
         await GenerateAsync(job, engine, progress, quiet, stop).ConfigureAwait(false);
-        var result = await SweepEvaluation.RunAsync(job.Texts, models.Task!.Name, heldout, engine, evaluation, progress.Doing, stop).ConfigureAwait(false);
+        using var generator = new EngineEmbeddingGenerator(engine);
+        var result = await SweepEvaluation.RunAsync(
+            job.Texts, models.Task!.Name, heldout, generator, sources.Hashes["base"] + options.Weights, job.TextsPath, evaluation, progress.Doing, stop).ConfigureAwait(false);
         progress.Dispose();
 
         string html = SweepReport.ToHtml(result), csv = SweepTables.ToCsv(result);

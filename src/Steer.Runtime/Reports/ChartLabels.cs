@@ -8,11 +8,10 @@ internal readonly record struct LabelSide(bool Left, bool Below);
 /// <summary>Finds room for the labels of a plot. Lengths are shares of the range that the points span.</summary>
 internal static class ChartLabels
 {
-    // A letter of a label, a line of text, a point and the way from it to its label, in a plot of 440 by 310 units whose axes reach a little beyond the points.
+    // A letter of a label, a line of text and a point, in a plot of 440 by 310 units whose axes reach a little beyond the points.
     private const double LetterWidth = 0.0165;
     private const double LineHeight = 0.045;
     private const double PointRadius = 0.012;
-    private const double Gap = 0.01;
 
     // Labels may stand in the margin within the axes.
     private const double Margin = 0.055;
@@ -80,7 +79,7 @@ internal static class ChartLabels
 
         public static Box Beside(double x, double y, int letters, LabelSide side)
         {
-            double left = side.Left ? x - Gap - (letters * LetterWidth) : x + Gap, bottom = side.Below ? y - LineHeight : y;
+            double left = side.Left ? x - PointRadius - (letters * LetterWidth) : x + PointRadius, bottom = side.Below ? y - LineHeight : y;
             return new Box(left, left + (letters * LetterWidth), bottom, bottom + LineHeight);
         }
 

@@ -1,6 +1,5 @@
-using Steer.Runtime.Engine;
+using Microsoft.Extensions.AI;
 using Steer.Runtime.Evaluation;
-using Steer.Runtime.Guidance;
 
 namespace Steer.Runtime.Sweeps;
 
@@ -8,35 +7,41 @@ namespace Steer.Runtime.Sweeps;
 public static class SweepEvaluation
 {
     /// <summary>
-    /// Metrics that a sweep computes: all but the Frechet distance, whose covariance takes more texts than a cell has, and the Vendi score of n-grams' time.
+    /// Metrics that a sweep computes: all but the Frechet distance, whose covariance takes more texts than a cell has.
     /// </summary>
     public const MetricGroups Metrics = MetricGroups.All & ~MetricGroups.Frechet;
 
-    /// <summary>Embeds all texts by the base and computes the metrics of every cell.</summary>
+    /// <summary>Embeds all texts and computes the metrics of every cell.</summary>
     /// <param name="texts">The texts of a sweep that is done.</param>
     /// <param name="title">What was swept.</param>
     /// <param name="real">Real texts that no model was trained on.</param>
-    /// <param name="engine">Embeds.</param>
+    /// <param name="generator">Embeds.</param>
+    /// <param name="model">Name or content hash of the model that embeds.</param>
+    /// <param name="data">The file of the sweep's texts, beside which embeddings are kept; null to keep none.</param>
     /// <param name="options">How to evaluate; its word budget is set to that of the cell with the fewest words.</param>
-    /// <param name="progress">Called with what is being done and the share of all work that is done.</param>
+    /// <param name="progress">Called with what is being done and the share of it that is done.</param>
     /// <param name="stop">Ends the work.</param>
     /// <exception cref="SteerException">The real texts are too few, or one is empty.</exception>
     public static async Task<SweepResult> RunAsync(
-        SweepTexts texts, string title, EvaluationSet real, SteerEngine engine, EvaluationOptions options, Action<string, double>? progress = null, CancellationToken stop = default)
+        SweepTexts texts, string title, EvaluationSet real, IEmbeddingGenerator<string, Embedding<float>> generator, string model, string? data, EvaluationOptions options,
+        Action<string, double>? progress = null, CancellationToken stop = default)
     {
         real.Check();
-        var asked = texts.Comparisons.Where(c => c.Asked).Select(c => c.Texts).ToHashSet();
-        real = real with { Embeddings = await EmbedAsync(engine, real.Texts, real.Name, stop).ConfigureAwait(false) };
-        var sets = new List<(SweepCellTexts Texts, EvaluationSet Set)>();
-        foreach (var cell in texts.Measured)
+        var spoken = texts.Measured.Select(cell => cell.Texts.Where(t => !string.IsNullOrWhiteSpace(t.Text)).ToList()).ToList();
+        string[] all = [.. real.Texts, .. spoken.SelectMany(s => s).Select(t => t.Text)];
+        var embeddings = await TextEmbeddings.ComputeAsync(all, generator, model, data, done => progress?.Invoke("embeddings", (double)done / all.Length), stop).ConfigureAwait(false);
+        int taken = 0;
+        EmbeddingMatrix Next(int count) => embeddings.Select([.. Enumerable.Range((taken += count) - count, count)]);
+        real = real with { Embeddings = Next(real.Texts.Count) };
+        var sets = texts.Measured.Zip(spoken, (cell, own) => (cell, new EvaluationSet
         {
-            progress?.Invoke("embeddings", (double)sets.Count / texts.Measured.Count);
-            var spoken = cell.Texts.Where(t => !string.IsNullOrWhiteSpace(t.Text)).ToList();
-            string[] written = [.. spoken.Select(t => t.Text)];
-            var set = new EvaluationSet { Name = cell.Cell.Name, Texts = written, Scores = Scores(spoken) };
-            sets.Add((cell, written.Length == 0 ? set : set with { Embeddings = await EmbedAsync(engine, written, set.Name, stop).ConfigureAwait(false) }));
-        }
+            Name = cell.Cell.Name,
+            Texts = [.. own.Select(t => t.Text)],
+            Scores = Scores(own),
+            Embeddings = own.Count == 0 ? null : Next(own.Count),
+        })).ToList();
 
+        var asked = texts.Comparisons.Where(c => c.Asked).Select(c => c.Texts).ToHashSet();
         var rows = await Task.Run(() => Measure(sets, asked, real, options, progress, stop), stop).ConfigureAwait(false);
         var rowOf = rows.ToDictionary(r => r.Texts);
         return new SweepResult
@@ -94,17 +99,4 @@ public static class SweepEvaluation
     private static IReadOnlyList<ModelScores> Scores(IReadOnlyList<SweepText> texts) => texts.All(t => t.Perplexity is not null)
         ? [new ModelScores("expert", [.. texts.Select(t => -Math.Log(t.Perplexity!.Value) * t.Tokens)], [.. texts.Select(t => t.Tokens)])]
         : [];
-
-    private static async Task<EmbeddingMatrix> EmbedAsync(SteerEngine engine, IReadOnlyList<string> texts, string name, CancellationToken stop)
-    {
-        var values = new List<float>();
-        int width = 0;
-        await foreach (float[] embedding in engine.EmbedAsync(texts, Variant.Base, stop).ConfigureAwait(false))
-        {
-            width = embedding.Length;
-            values.AddRange(embedding);
-        }
-
-        return new EmbeddingMatrix(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(values), width, name);
-    }
 }

@@ -38,6 +38,9 @@ public sealed class SweepJob : IDisposable
     /// <summary>How far the sweep is; a new record with each group of lines. May be read from any thread.</summary>
     public SweepProgress Progress { get; private set; }
 
+    /// <summary>The file of texts.</summary>
+    public string TextsPath => _folder.In(TextsName);
+
     /// <summary>The texts, once the sweep is done.</summary>
     /// <exception cref="InvalidOperationException">It is not.</exception>
     public SweepTexts Texts => _state.Done ? new SweepTexts(_state) : throw new InvalidOperationException("The sweep is not done.");

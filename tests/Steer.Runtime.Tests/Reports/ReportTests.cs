@@ -35,9 +35,10 @@ public sealed class ReportTests
         var result = Result();
         string html = SweepReport.ToHtml(result);
         AssertPage(html, figures: SweepReport.Figures(result).Count);
-        foreach (string name in new[] { "mauve-diversity", "perplexity-diversity", "mauve-entropy", "heat-mauve-1", "heat-entropy-1", "map", "lengths", "ranks" })
+        foreach (string name in new[] { "mauve-diversity", "perplexity-diversity", "mauve-entropy", "heat-mauve-1", "heat-entropy-1", "heat-gain-1", "map", "lengths", "ranks" })
             Assert.Contains(SweepReport.Figures(result), f => f.Name == name);
         Assert.Contains("From 0.50 at gamma 0, eta 0 to 0.53 at gamma 0.2, eta 0.4.", html, StringComparison.Ordinal);
+        Assert.Contains("Against temperature alone at the same entropy, mauve is clearly different in none of 3 steered cells without the mask.", html, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -60,6 +61,7 @@ public sealed class ReportTests
         int mauve = Array.IndexOf(csv[0], "mauve"), control = Array.IndexOf(csv[0], "control_temperature");
         Assert.Equal(("0.53", "0.43", "0.63", "plain"), (csv[4][mauve], csv[4][mauve + 1], csv[4][mauve + 2], csv[4][control]));
         Assert.Contains("| g0.2 e0.4 a0 k10 | plain |", SweepTables.ToMarkdown(result), StringComparison.Ordinal);
+        Assert.Contains("| mauve | 0 above, 0 below of 3; +0.020 |", SweepTables.ToMarkdown(result), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -86,6 +88,16 @@ public sealed class ReportTests
         Assert.False(MetricDifference.Between(Metric(0.5, null, null), Metric(0.3, 0.1, 0.4))!.Value.IsClear);
         Assert.Null(MetricDifference.Between(Metric(null, null, null), Metric(0.3, 0.1, 0.4)));
     }
+
+    [Theory]
+    [InlineData(0.004, "0.00")]
+    [InlineData(-0.25, "-0.25")]
+    [InlineData(12.34, "12.3")]
+    [InlineData(345.6, "346")]
+    [InlineData(1234, "1.2k")]
+    [InlineData(14934.4, "15k")]
+    [InlineData(2.5e7, "3e7")]
+    public void A_number_in_a_map_is_short(double value, string text) => Assert.Equal(text, Numbers.Compact(value));
 
     private static void AssertPage(string html, int figures)
     {
