@@ -26,7 +26,7 @@ public sealed class SweepCommandTests : IDisposable
 
         string[][] lines = [.. CliResult.Lines(csv).Select(l => l.Split(','))];
         Assert.All(lines, l => Assert.Equal(lines[0].Length, l.Length));
-        Assert.DoesNotContain("NaN", csv + html, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain("NaN", csv + html, StringComparison.Ordinal);
         XDocument.Parse(html);
         string[] cells = [.. lines.Skip(1).Select(l => l[0])];
         Assert.Equal(["g0.4 e0 a0.1", "mask a0.1"], cells[..2]);
