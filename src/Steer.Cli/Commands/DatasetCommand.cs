@@ -56,7 +56,7 @@ internal sealed class DatasetCommand : SteerCommand
     {
         if (parsed.GetValue(_file) is { } file)
             parsed = JobFile.AddTo(parsed, file);
-        var models = WithExpertsOfLabels(parsed, _models.Resolve(parsed));
+        var models = _models.WithExpertsOfLabels(parsed, _models.Resolve(parsed));
         var options = _engine.Apply(parsed, models.ToOptions());
         options.Check();
         var config = Config(parsed, models);
@@ -119,7 +119,7 @@ internal sealed class DatasetCommand : SteerCommand
         {
             Prompt = task.Prompt,
             CompletionPrefix = task.CompletionPrefix,
-            Labels = [.. task.Labels.Select(l => new DatasetLabel(l.Name, l.Prompt, l.Share, ExpertOf(l, models)))],
+            Labels = [.. task.Labels.Select(l => new DatasetLabel(l.Name, l.Prompt, l.Share, models.ExpertOf(l)))],
             Count = 1,
             Seed = _sampling.Seed(parsed),
             Guidance = _guidance.Apply(parsed, models, hasContext: false),
@@ -141,11 +141,4 @@ internal sealed class DatasetCommand : SteerCommand
             options);
         return sources with { RealLabels = real.Any(t => t.Label is not null) ? [.. real.Select(t => t.Label)] : [] };
     }
-
-    /// <summary>The experts that labels bring, unless a base or an expert was given: they are meant for the task's.</summary>
-    private ModelChoice WithExpertsOfLabels(ParseResult parsed, ModelChoice models) => _models.GivesModels(parsed)
-        ? models
-        : models with { MoreExperts = [.. (models.Task?.Labels ?? []).Select(l => l.Expert).OfType<string>().Where(e => e != models.Expert).Distinct()] };
-
-    private static int ExpertOf(TaskLabel label, ModelChoice models) => label.Expert is { } path ? 1 + models.MoreExperts.ToList().IndexOf(path) : 0;
 }

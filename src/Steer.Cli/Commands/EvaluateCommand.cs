@@ -45,7 +45,7 @@ internal sealed class EvaluateCommand : SteerCommand
     {
         using var progress = new Progress(Terminal, _report.Quiet(parsed));
         var options = _evaluation.Read(parsed);
-        var models = _models.Resolve(parsed);
+        var models = _models.WithExpertsOfLabels(parsed, _models.Resolve(parsed));
         string real = _evaluation.Real(parsed) ?? models.Task?.Heldout ?? throw new SteerException("There are no real texts to compare with: give --real FILE, or a --task.");
         string? file = _report.File(parsed), embeddings = _evaluation.Embeddings(parsed);
         using var stream = file is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(file);

@@ -35,6 +35,9 @@ internal sealed record ModelChoice
         .. MoreExperts.Select((path, i) => ($"expert_{i + 1}", (string?)path)),
     ];
 
+    /// <summary>Place of a label's expert: 0 for <see cref="Expert"/>, i for the i-th of <see cref="MoreExperts"/> (from 1).</summary>
+    public int ExpertOf(TaskLabel label) => label.Expert is { } path ? 1 + MoreExperts.ToList().IndexOf(path) : 0;
+
     /// <summary>Options of an engine with these models.</summary>
     public EngineOptions ToOptions() => new()
     {

@@ -73,12 +73,22 @@ internal sealed class EvaluationRun(ModelChoice models, EngineOptions engineOpti
             };
         }
 
-        Variant[] variants = models.Expert is null ? [Variant.Base] : [Variant.Expert, Variant.Base];
         return !scores ? set : set with
         {
             Scores = await TextScores.ComputeAsync(
-                engine, set.Texts, variants, models.Task?.Prompt, models.Task?.CompletionPrefix ?? "",
+                engine, set.Texts, [.. Enumerable.Range(0, count).Select(i => Origin(set.Labels?[i]))],
                 done => progress.Doing($"scoring {set.Name}", (double)done / count), stop).ConfigureAwait(false),
+        };
+    }
+
+    /// <summary>The prompt and the expert of a text's label, or those of the task.</summary>
+    private TextOrigin Origin(string? label)
+    {
+        var own = models.Task?.Labels.FirstOrDefault(l => l.Name == label);
+        int expert = own is null ? 0 : models.ExpertOf(own);
+        return new TextOrigin(own?.Prompt ?? models.Task?.Prompt, models.Task?.CompletionPrefix ?? "")
+        {
+            Expert = expert > 0 ? Variant.MoreExperts + (expert - 1) : models.Expert is null ? null : Variant.Expert,
         };
     }
 }

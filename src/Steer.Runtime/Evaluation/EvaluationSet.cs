@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>A set of texts with what is known of each; lists beside the texts are null where they are not known.</summary>
@@ -5,6 +7,9 @@ public sealed record EvaluationSet
 {
     /// <summary>Fewer texts than this tell nothing: intervals would be wider than any difference.</summary>
     public const int FewestTexts = 50;
+
+    /// <summary>Covariances of larger numbers, and products of these, come near the end of what float64 holds.</summary>
+    private const double LargestEmbedding = 1e30;
 
     /// <summary>Where it comes from, as errors name it.</summary>
     public required string Name { get; init; }
@@ -55,6 +60,8 @@ public sealed record EvaluationSet
 
         if (Embeddings is { } embeddings && embeddings.Rows != Texts.Count)
             throw new SteerException($"{Name}: has {Texts.Count} texts and {embeddings.Rows} embeddings. Give one embedding for each text, in the same order.");
+        if (Embeddings is not null && TensorPrimitives.MaxMagnitude(Embeddings.Values) is var largest && Math.Abs(largest) > LargestEmbedding)
+            throw new SteerException(FormattableString.Invariant($"{Name}: its embeddings hold {largest:0.0e+0}; squares of such numbers overflow. Scale them down."));
         if (Labels is { } labels && labels.Count != Texts.Count)
             throw new SteerException($"{Name}: has {Texts.Count} texts and {labels.Count} labels. Give each text a label.");
         foreach (var scores in Scores)

@@ -47,7 +47,14 @@ public sealed class Evaluator : IDisposable
             .Where(f => _options.Metrics.HasFlag(f.Group)).ToList();
 
         var (ceiling, atCeiling) = Halves(pair);
-        var rows = families.Select(f => Values(f, pair, _options.Ceiling ? ceiling : null, atCeiling, stop)).ToList();
+        var rows = new List<Row>();
+        foreach (var family in families)
+        {
+            stop.ThrowIfCancellationRequested();
+            _progress?.Invoke("metrics", (double)rows.Count / families.Count);
+            rows.Add(Values(family, pair, _options.Ceiling ? ceiling : null, atCeiling));
+        }
+
         AddHalfSampleIntervals(families, rows, pair, stop);
         return new EvaluationReport
         {
@@ -132,10 +139,8 @@ public sealed class Evaluator : IDisposable
         return (pair.RealAgainstReal(one, other, _options.Seed, budget), pair.Select(drawn, other, _options.Seed, budget));
     }
 
-    private Row Values(MetricFamily family, EvaluationPair pair, EvaluationPair? ceiling, EvaluationPair atCeiling, CancellationToken stop)
+    private Row Values(MetricFamily family, EvaluationPair pair, EvaluationPair? ceiling, EvaluationPair atCeiling)
     {
-        stop.ThrowIfCancellationRequested();
-        _progress?.Invoke(family.Metrics[0].Title, 0);
         bool missing = family.NeedsEmbeddings && (pair.Synthetic.Embeddings is null || pair.Real.Embeddings is null);
         if (missing)
             return new Row([.. family.Metrics.Select(m => Describe(family, m) with { Note = "no embeddings" })], NeedsHalves: false);

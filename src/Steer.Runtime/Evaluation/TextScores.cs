@@ -3,34 +3,45 @@ using Steer.Runtime.Guidance;
 
 namespace Steer.Runtime.Evaluation;
 
-/// <summary>Scores texts under single models, for their perplexity.</summary>
+/// <summary>What a text continues, and which expert knows texts of its kind.</summary>
+/// <param name="Prompt">Null for the token that begins a text, or where there is none, for the text's own first token.</param>
+/// <param name="CompletionPrefix">Stands between the prompt and the text.</param>
+public sealed record TextOrigin(string? Prompt, string CompletionPrefix = "")
+{
+    /// <summary>Null where there is none.</summary>
+    public Variant? Expert { get; init; }
+}
+
+/// <summary>Scores texts under their expert and under the base, for their perplexity.</summary>
 public static class TextScores
 {
-    /// <summary>Log-probabilities of texts with the token that ends them, each after the prompt.</summary>
-    /// <param name="engine">Has a tokenizer.</param>
+    /// <summary>Log-probabilities of texts with the token that ends them, each after its prompt.</summary>
+    /// <param name="engine">Has a tokenizer, and every expert loaded.</param>
     /// <param name="texts">What to score.</param>
-    /// <param name="models">Under which; all loaded.</param>
-    /// <param name="prompt">What each text continues; null for the token that begins a text, or where there is none, for the text's own first token.</param>
-    /// <param name="completionPrefix">Stands between the prompt and a text.</param>
+    /// <param name="origins">One for each text.</param>
     /// <param name="progress">Called with how many texts are done.</param>
     /// <param name="stop">Ends the work.</param>
-    /// <returns>Scores for each model. Of texts longer than the window, the first tokens that fit it.</returns>
-    /// <exception cref="SteerException">The engine has no tokenizer, or the prompt fills the window.</exception>
+    /// <returns>Scores under the expert, where every text has one, and under the base. Of texts longer than the window, the first tokens that fit it.</returns>
+    /// <exception cref="SteerException">The engine has no tokenizer, or a prompt fills the window.</exception>
     public static async Task<IReadOnlyList<ModelScores>> ComputeAsync(
-        SteerEngine engine, IReadOnlyList<string> texts, IReadOnlyList<Variant> models, string? prompt, string completionPrefix = "",
-        Action<int>? progress = null, CancellationToken stop = default)
+        SteerEngine engine, IReadOnlyList<string> texts, IReadOnlyList<TextOrigin> origins, Action<int>? progress = null, CancellationToken stop = default)
     {
-        var split = new Splitter(engine, prompt, completionPrefix);
-        var requests = texts.Select(split.Split).ToList();
+        var splitters = origins.Distinct().ToDictionary(o => o, o => new Splitter(engine, o.Prompt, o.CompletionPrefix));
+        var requests = texts.Zip(origins, (text, origin) => splitters[origin].Split(text)).ToList();
+        string[] models = origins.All(o => o.Expert is not null) ? ["expert", "base"] : ["base"];
         var logProbs = models.Select(_ => new double[texts.Count]).ToList();
         int[] tokens = [.. requests.Select(r => r.Completion.Length)];
         int done = 0;
-        var asked = requests.Where(r => r.Completion.Length > 0)
-            .SelectMany(r => models.Select(m => new ScoreRequest { PromptIds = r.Context, CompletionIds = r.Completion, Model = m }));
+        var asked = Enumerable.Range(0, texts.Count).Where(t => tokens[t] > 0).SelectMany(t => models.Select(m => new ScoreRequest
+        {
+            PromptIds = requests[t].Context,
+            CompletionIds = requests[t].Completion,
+            Model = m == "base" ? Variant.Base : origins[t].Expert,
+        }));
         await using var results = engine.ScoreAsync(asked, stop).GetAsyncEnumerator(stop);
         for (int t = 0; t < texts.Count; t++)
         {
-            for (int m = 0; tokens[t] > 0 && m < models.Count; m++)
+            for (int m = 0; tokens[t] > 0 && m < models.Length; m++)
             {
                 await results.MoveNextAsync().ConfigureAwait(false);
                 logProbs[m][t] = results.Current.LogProb;
@@ -39,7 +50,7 @@ public static class TextScores
             progress?.Invoke(++done);
         }
 
-        return [.. models.Select((m, i) => new ModelScores(m.ToString().ToLowerInvariant(), logProbs[i], tokens))];
+        return [.. models.Zip(logProbs, (model, scores) => new ModelScores(model, scores, tokens))];
     }
 
     private sealed class Splitter

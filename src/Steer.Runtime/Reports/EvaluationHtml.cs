@@ -42,10 +42,11 @@ public static class EvaluationHtml
     private static void Metrics(HtmlPage page, EvaluationReport report)
     {
         page.Table(
-            ["metric", "value", "95% interval", "real half", "beside it", "better", ""],
+            ["metric", "value", "", "95% interval", "real half", "beside it", "better", ""],
             report.Values.Select(v => (IReadOnlyList<HtmlCell>)
             [
-                new HtmlCell(v.Title, Kind: "name"), new HtmlCell(Numbers.Short(v.Value), IsNumber: true, Bar: v.Value is >= 0 and <= 1 ? v.Value : null),
+                new HtmlCell(v.Title, Kind: "name"), new HtmlCell(Numbers.Short(v.Value), IsNumber: true),
+                new HtmlCell("", Bar: v.Value is >= 0 and <= 1 ? v.Value : null),
                 new HtmlCell(Numbers.Interval(v.Low, v.High), IsNumber: true), new HtmlCell(Numbers.Short(v.Ceiling), IsNumber: true),
                 new HtmlCell(Numbers.Short(v.AtCeiling), IsNumber: true),
                 new HtmlCell(EvaluationSentences.Better(v.Direction)), new HtmlCell(v.Note ?? ""),

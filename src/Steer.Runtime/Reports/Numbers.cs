@@ -9,7 +9,7 @@ public static class Numbers
 {
     /// <summary>Three digits that count; a dash for none.</summary>
     public static string Short(double? value) => value is { } number && double.IsFinite(number)
-        ? number.ToString(Math.Abs(number) switch { >= 1e6 => "0.00e0", >= 1000 => "n0", >= 100 => "0", >= 10 => "0.0", >= 1 => "0.00", _ => "0.000" }, CultureInfo.InvariantCulture)
+        ? number.ToString(Math.Abs(number) switch { >= 1e6 => "0.00e0", >= 999.5 => "n0", >= 99.95 => "0", >= 9.995 => "0.0", >= 0.9995 => "0.00", _ => "0.000" }, CultureInfo.InvariantCulture)
         : "-";
 
     /// <summary>At most four characters that count, such as 0.12, 34.5, 1.2k and 15k.</summary>

@@ -129,6 +129,8 @@ public sealed class EvaluatorTests
         Refused("220 texts and 219 embeddings", synthetic with { Embeddings = synthetic.Embeddings!.Select([.. Enumerable.Range(0, 219)]) }, real);
         Refused("of 24 dimensions and real of 12", synthetic, real with { Embeddings = new EmbeddingMatrix(new double[220 * 12], 12) });
         double[] values = synthetic.Embeddings!.Values.ToArray();
+        values[24 * 6 + 1] = -1e31;
+        Refused("synthetic: its embeddings hold -1.0e+31", synthetic with { Embeddings = new EmbeddingMatrix(values, 24) }, real);
         values[24 * 6 + 1] = double.NaN;
         Assert.Contains("text 7", Assert.Throws<SteerException>(() => new EmbeddingMatrix(values, 24)).Message, StringComparison.Ordinal);
         Assert.Throws<SteerException>(() => new Evaluator(Quick with { HalfSamples = 1 }));
