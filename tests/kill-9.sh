@@ -11,7 +11,7 @@ steer=${STEER:-$root/src/Steer.Cli/bin/Release/net10.0/steer}
 
 # Replaces the shell that calls it, so that a kill of that shell's number is one of the program itself.
 job() {
-    exec "$steer" dataset --task astronomy --count 120 --round 24 --max-tokens 16 --max-chars 80 --allow-unfinished --seed 5 --quiet --out "$1"
+    exec "$steer" dataset --task astronomy --count 120 --round 24 --negatives 2 --max-tokens 12 --max-chars 60 --allow-unfinished --seed 5 --quiet --out "$1"
 }
 
 # The same bytes, or the end of the script.
@@ -21,7 +21,8 @@ compare() {
     done
 }
 
-# Kills come at moments from before the folder is made to near the end: parts of the time that a whole run takes, on a busy machine as on an idle one.
+# Kills come at moments from before the folder is made to past the middle of a run that began anew, which is past the end of one that goes on: parts of
+# the time that a whole run takes, on a busy machine as on an idle one.
 began=$(date +%s%N)
 (job "$work/undisturbed")
 whole=$(($(date +%s%N) - began))
@@ -30,7 +31,7 @@ jobs=0
 while [ "$done" -lt "$kills" ]; do
     job "$work/killed" &
     process=$!
-    sleep "$(awk -v seed="$((done + jobs * 7919))" -v whole="$whole" 'BEGIN { srand(seed); printf "%.3f", whole / 1e9 * (0.1 + 0.9 * rand()) }')"
+    sleep "$(awk -v seed="$((done + jobs * 7919))" -v whole="$whole" 'BEGIN { srand(seed); printf "%.3f", whole / 1e9 * (0.05 + 0.6 * rand()) }')"
     kill -9 "$process" 2> /dev/null || true
     status=0
     wait "$process" 2> /dev/null || status=$?
@@ -40,6 +41,7 @@ while [ "$done" -lt "$kills" ]; do
             compare
             jobs=$((jobs + 1))
             rm -r "$work/killed"
+            echo "$done kills, $jobs jobs: the same bytes so far"
             ;;
         *)
             echo "kill-9.sh: the job ended by itself with $status after $done kills; its files are in $work" >&2

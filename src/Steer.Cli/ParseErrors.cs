@@ -16,6 +16,8 @@ internal static class ParseErrors
         string hint = $"See {CommandLine(result.CommandResult.Command)} --help.";
         if (UnknownOptions(result).FirstOrDefault() is { } option)
             return $"{option}: no such option.{Nearest(option, result)} {hint}";
+        if (MistypedCommand(result) is { } mistyped)
+            return $"{mistyped} {hint}";
         if (result.UnmatchedTokens.FirstOrDefault() is { } token)
             return $"{(token.Length > 0 ? token : "''")}: {Unexpected(token, result)} {hint}";
         return result.Errors.Count == 0 ? null : $"{Plain(result.Errors[0])} {hint}";
@@ -44,6 +46,15 @@ internal static class ParseErrors
         string name = option.Split('=')[0];
         var known = result.CommandResult.Command.Options.Where(o => !o.Hidden).SelectMany(o => o.Aliases.Append(o.Name)).Append("--help");
         return Spelling.Nearest(name, known.Where(k => k.StartsWith("--", StringComparison.Ordinal))) is { } near ? $" Did you mean {near}?" : "";
+    }
+
+    /// <summary>A word that was taken for the file of a command that has commands of its own, and is no file but nearly the name of one of them.</summary>
+    private static string? MistypedCommand(ParseResult result)
+    {
+        var command = result.CommandResult.Command;
+        if (command is RootCommand || command.Arguments.Select(result.GetResult).FirstOrDefault()?.Tokens is not [var word] || File.Exists(word.Value))
+            return null;
+        return Spelling.Nearest(word.Value, command.Subcommands.Select(c => c.Name)) is { } near ? $"{word.Value}: no such file or command. Did you mean {near}?" : null;
     }
 
     private static string Unexpected(string token, ParseResult result)

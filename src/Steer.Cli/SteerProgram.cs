@@ -76,7 +76,8 @@ internal static class SteerProgram
 
     private static int Fail(Terminal terminal, string message, int code, Exception? cause = null)
     {
-        terminal.Error.WriteLine("steer: " + message.ReplaceLineEndings(" "));
+        // Names of files and tasks may hold characters that would act on the terminal.
+        terminal.Error.WriteLine("steer: " + string.Concat(message.ReplaceLineEndings(" ").Select(c => char.IsControl(c) ? '?' : c)));
         if (cause is not null && Environment.GetEnvironmentVariable("STEER_DEBUG") == "1")
             terminal.Error.WriteLine(cause);
         return code;

@@ -20,5 +20,12 @@ public sealed class SteerException : Exception
 
     /// <summary>A file cannot be read: names it and the cause, and says what to give instead.</summary>
     public static SteerException Unreadable(string path, Exception cause, string advice) =>
-        new($"{path}: cannot be read ({cause.Message.ReplaceLineEndings(" ")}). {advice}", cause);
+        new($"{path}: cannot be read ({Reason(path, cause)}). {advice}", cause);
+
+    private static string Reason(string path, Exception cause) => cause switch
+    {
+        FileNotFoundException or DirectoryNotFoundException => "there is no such file",
+        UnauthorizedAccessException when Directory.Exists(path) => "it is a folder",
+        _ => cause.Message.ReplaceLineEndings(" ").TrimEnd('.'),
+    };
 }

@@ -49,7 +49,7 @@ public sealed class DatasetCommandTests : IDisposable
     public async Task The_card_has_the_command_that_makes_the_examples_again()
     {
         await Cli.SucceedAsync(["dataset", .. Small, "--pattern", "^[^']+ .*$", "--quiet", "--out", In("job")]);
-        await Cli.SucceedAsync("dataset", "export", In("job"), "--test-share", "0.1", "--out", In("hub"));
+        await Cli.SucceedAsync("dataset", "export", In("job"), "--test-share", "0.1", "--license", "cc-by-4.0", "--out", In("hub"));
         string card = File.ReadAllText(In("hub", "README.md"));
         string command = card.Split("```sh\n")[1].Split('\n')[0];
         Assert.Equal(
@@ -58,7 +58,7 @@ public sealed class DatasetCommandTests : IDisposable
         await Cli.SucceedAsync([.. words, In("again"), "--quiet"]);
         foreach (string name in new[] { "manifest.json", "examples.jsonl", "rejected.jsonl" })
             Assert.Equal(File.ReadAllText(In("job", name)), File.ReadAllText(In("again", name)));
-        Assert.Contains("steer dataset export job --format jsonl --test-share 0.1 --out DIR", card, StringComparison.Ordinal);
+        Assert.Contains("steer dataset export job --format jsonl --test-share 0.1 --license cc-by-4.0 --out DIR", card, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -136,7 +136,9 @@ public sealed class DatasetCommandTests : IDisposable
     [InlineData("does not see", "dataset", "--task", "astronomy", "--count", "5", "--out", "x", "--shard", "0/2", "--pool", "growing")]
     [InlineData("--shard is '3'", "dataset", "--task", "astronomy", "--count", "5", "--out", "x", "--shard", "3")]
     [InlineData("shows no progress", "dataset", "watch", "no-such-folder")]
-    [InlineData("no-such.json: cannot be read", "dataset", "no-such.json")]
+    [InlineData("no-such.json: cannot be read (there is no such file)", "dataset", "no-such.json")]
+    [InlineData("wach: no such file or command. Did you mean watch?", "dataset", "wach", "runs/job")]
+    [InlineData("exprot: no such file or command. Did you mean export?", "dataset", "exprot")]
     public async Task What_cannot_be_done_is_said_in_a_line(string part, params string[] args) =>
         Assert.Contains(part, await Cli.RefuseAsync(args), StringComparison.Ordinal);
 
@@ -145,6 +147,32 @@ public sealed class DatasetCommandTests : IDisposable
     {
         File.WriteAllText(In("job.json"), """{"coun": 6}""");
         Assert.EndsWith("\"coun\" is no flag. Did you mean \"count\"? See steer dataset --help.", await Cli.RefuseAsync("dataset", In("job.json")), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("no JSON (line 1, byte 1)", "")]
+    [InlineData("no JSON (line 2, byte 10)", "{\n\"count\": \u001b[31m}")]
+    [InlineData("no JSON object", "[1]")]
+    [InlineData("\"task\" is neither a text", "{\"task\": {\"a\": 1}}")]
+    [InlineData("\"quiet\" is neither true nor false", "{\"quiet\": \"yes\"}")]
+    [InlineData("--count is '1e400'", "{\"count\": 1e400}")]
+    [InlineData("--count is given 2 times", "{\"count\": 1, \"count\": 2}")]
+    [InlineData("is no Unicode", "{\"task\": \"\\ud800\"}")]
+    [InlineData("is no Unicode", "{\"\\ud800\": 1}")]
+    [InlineData("a?b: no such task", "{\"task\": \"a\\u0007b\"}")]
+    public async Task A_job_file_that_is_not_as_it_should_be_is_refused_in_a_line(string part, string content)
+    {
+        File.WriteAllText(In("job.json"), content);
+        string message = await Cli.RefuseAsync("dataset", In("job.json"));
+        Assert.Contains(part, message, StringComparison.Ordinal);
+        Assert.DoesNotContain(message, char.IsControl);
+    }
+
+    [Fact]
+    public async Task A_job_file_of_any_depth_is_refused_in_a_line()
+    {
+        File.WriteAllText(In("job.json"), $"{{\"task\": {new string('[', 100_000)}");
+        Assert.Contains("job.json: is no JSON (line 1, byte ", await Cli.RefuseAsync("dataset", In("job.json")), StringComparison.Ordinal);
     }
 
     private string In(params string[] names) => Path.Combine([_folder, .. names]);

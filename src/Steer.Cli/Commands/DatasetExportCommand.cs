@@ -56,7 +56,7 @@ internal sealed class DatasetExportCommand : SteerCommand
             Folder = parsed.GetValue(_out) ?? throw new SteerException("There is no folder to write to: give --out DIR."),
             Format = parsed.GetValue(_format) ?? ExportFormat.Jsonl,
             TestShare = Math.Round(parsed.GetValue(_testShare) ?? 0, 6),
-            License = parsed.GetValue(_license) ?? "unknown",
+            License = parsed.GetValue(_license) ?? ExportOptions.UnknownLicense,
         };
     }
 }

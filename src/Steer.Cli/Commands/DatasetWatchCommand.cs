@@ -21,6 +21,7 @@ internal sealed class DatasetWatchCommand : SteerCommand
     {
         string folder = parsed.GetRequiredValue(_folder);
         var progress = DatasetProgress.Read(folder);
+        TimeSpan Silence() => DateTime.UtcNow - DatasetProgress.WrittenAt(folder);
         async Task ReadAsync()
         {
             while (!progress.Done)
@@ -30,7 +31,7 @@ internal sealed class DatasetWatchCommand : SteerCommand
             }
         }
 
-        await DatasetDisplay.WatchAsync(Terminal, quiet: false, () => progress, ReadAsync()).ConfigureAwait(false);
+        await DatasetDisplay.WatchAsync(Terminal, quiet: false, () => progress, ReadAsync(), Silence).ConfigureAwait(false);
         Terminal.WriteOutput($"{folder}: done, {DatasetDisplay.Totals(progress)}\n");
         return ExitCode.Ok;
     }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Spectre.Console;
-using Spectre.Console.Rendering;
 using Steer.Runtime.Datasets;
 
 namespace Steer.Cli.Display;
@@ -8,9 +7,20 @@ namespace Steer.Cli.Display;
 /// <summary>A dataset job while it runs: a live table in a terminal, a plain line now and then elsewhere.</summary>
 internal static class DatasetDisplay
 {
+    private static readonly TimeSpan LongSilence = TimeSpan.FromSeconds(30);
+
     /// <summary>Shows the progress until the work ends, and throws what the work throws.</summary>
-    public static Task WatchAsync(Terminal terminal, bool quiet, Func<DatasetProgress> progress, Task work) =>
-        LiveDisplay.WatchAsync(terminal, quiet, () => Table(progress()), () => Line(progress()), work);
+    /// <param name="terminal">Where it is shown.</param>
+    /// <param name="quiet">It is not shown.</param>
+    /// <param name="progress">How far the job is.</param>
+    /// <param name="work">What is waited for.</param>
+    /// <param name="silence">Time since another process told of its progress; null for a job of this process.</param>
+    public static Task WatchAsync(Terminal terminal, bool quiet, Func<DatasetProgress> progress, Task work, Func<TimeSpan>? silence = null)
+    {
+        string? News() => silence?.Invoke() is { } time && time > LongSilence ? $"none for {Figures.Duration(time.TotalSeconds)}; the job may have ended" : null;
+        return LiveDisplay.WatchAsync(
+            terminal, quiet, () => Table(progress(), News(), terminal.Width), () => Line(progress()) + (News() is { } news ? $", news: {news}" : ""), work);
+    }
 
     /// <summary>One line.</summary>
     public static string Line(DatasetProgress p)
@@ -27,9 +37,10 @@ internal static class DatasetDisplay
         return $"{Figures.Count(p.Accepted)} accepted{refused}{givenUp}";
     }
 
-    /// <summary>The table.</summary>
-    public static IRenderable Table(DatasetProgress p)
+    private static Panel Table(DatasetProgress p, string? news, int width)
     {
+        // Two lines of each text, so that the table fits a small window: it has 15 columns beside the texts.
+        int mostOfText = Math.Clamp((width - 15) * 2, 40, 200);
         var grid = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(2)).AddColumn(new GridColumn().PadRight(0));
         void Row(string name, string value) => grid.AddRow(new Text(name, new Style(decoration: Decoration.Dim)), new Text(value));
 
@@ -39,6 +50,8 @@ internal static class DatasetDisplay
             Row("Given up", Figures.Count(p.GivenUp));
         Row("Speed", string.Create(CultureInfo.InvariantCulture, $"{p.TokensPerSecond:n0} tokens/s, {p.Tokens:n0} tokens"));
         Row("Time left", p.SecondsLeft is { } seconds ? Figures.Duration(seconds) : "-");
+        if (news is not null)
+            Row("News", news);
         if (p.Diversity is { } diversity)
         {
             string real = p.RealDiversity is { } value ? string.Create(CultureInfo.InvariantCulture, $", {value:0.000} of real ones") : "";
@@ -46,7 +59,7 @@ internal static class DatasetDisplay
         }
 
         foreach (string text in p.LastTexts)
-            Row("Text", LiveDisplay.OneLine(text));
+            Row("Text", LiveDisplay.OneLine(text, mostOfText));
         return new Panel(grid) { Header = new PanelHeader(" steer dataset "), Border = BoxBorder.Rounded, Padding = new Padding(1, 0) };
     }
 

@@ -6,7 +6,6 @@ namespace Steer.Cli.Display;
 /// <summary>Shows work while it runs: a table that is drawn over and over in a terminal, a plain line now and then elsewhere.</summary>
 internal static class LiveDisplay
 {
-    private const int LongestText = 200;
     private static readonly TimeSpan RedrawEvery = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan PlainLineEvery = TimeSpan.FromSeconds(10);
 
@@ -21,10 +20,12 @@ internal static class LiveDisplay
     }
 
     /// <summary>A text of a model on one line: its control characters must not reach the terminal.</summary>
-    public static string OneLine(string text)
+    /// <param name="text">The text.</param>
+    /// <param name="most">Characters from which it is cut.</param>
+    public static string OneLine(string text, int most = 200)
     {
-        string line = string.Concat(text.Take(LongestText).Select(c => char.IsControl(c) ? ' ' : c));
-        return text.Length > LongestText ? line + "..." : line;
+        string line = string.Concat(text.Take(most).Select(c => char.IsControl(c) ? ' ' : c));
+        return text.Length > most ? line + "..." : line;
     }
 
     private static async Task PollAsync(TimeSpan every, Action show, Task work)

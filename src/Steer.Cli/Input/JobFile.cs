@@ -23,7 +23,7 @@ internal static class JobFile
                 ?? throw new SteerException($"{path}: \"{name[2..]}\" is no flag.{Near(name, parsed.CommandResult.Command)} See {ParseErrors.CommandLine(parsed.CommandResult.Command)} --help.");
             if (parsed.GetResult(option) is { Implicit: false })
                 continue;
-            arguments.AddRange(Words(path, name, value));
+            arguments.AddRange(Words(path, option, value));
         }
 
         var all = parsed.RootCommandResult.Command.Parse(arguments, parsed.Configuration);
@@ -42,7 +42,11 @@ internal static class JobFile
         }
         catch (JsonException e)
         {
-            throw new SteerException($"{path}: is no JSON ({e.Message.ReplaceLineEndings(" ")}). Mend it.", e);
+            throw new SteerException($"{path}: is no JSON ({JsonFault.Describe(e)}). Mend it.", e);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw NoUnicode(path, e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -51,18 +55,38 @@ internal static class JobFile
     }
 
     /// <summary>"--name=value" for a text or a number, "--name" for true, nothing for false and null; lists of numbers get commas, lists of texts a flag each.</summary>
-    private static IEnumerable<string> Words(string path, string name, JsonElement value) => value.ValueKind switch
+    private static IEnumerable<string> Words(string path, Option option, JsonElement value)
     {
-        JsonValueKind.True => [name],
-        JsonValueKind.False or JsonValueKind.Null => [],
-        JsonValueKind.String => [$"{name}={value.GetString()}"],
-        JsonValueKind.Number => [$"{name}={value.GetRawText()}"],
-        JsonValueKind.Array when value.EnumerateArray().All(v => v.ValueKind == JsonValueKind.Number) =>
-            [$"{name}={string.Join(',', value.EnumerateArray().Select(v => v.GetRawText()))}"],
-        JsonValueKind.Array when value.EnumerateArray().All(v => v.ValueKind == JsonValueKind.String) =>
-            value.EnumerateArray().Select(v => $"{name}={v.GetString()}"),
-        _ => throw new SteerException($"{path}: \"{name[2..]}\" is neither a text, a number, true, false, nor a list of texts or of numbers."),
-    };
+        string name = option.Name;
+        if (option.ValueType == typeof(bool) && value.ValueKind is not (JsonValueKind.True or JsonValueKind.False or JsonValueKind.Null))
+            throw new SteerException($"{path}: \"{name[2..]}\" is neither true nor false.");
+        return value.ValueKind switch
+        {
+            JsonValueKind.True => [name],
+            JsonValueKind.False or JsonValueKind.Null => [],
+            JsonValueKind.String => [$"{name}={Text(path, value)}"],
+            JsonValueKind.Number => [$"{name}={value.GetRawText()}"],
+            JsonValueKind.Array when value.EnumerateArray().All(v => v.ValueKind == JsonValueKind.Number) =>
+                [$"{name}={string.Join(',', value.EnumerateArray().Select(v => v.GetRawText()))}"],
+            JsonValueKind.Array when value.EnumerateArray().All(v => v.ValueKind == JsonValueKind.String) =>
+                value.EnumerateArray().Select(v => $"{name}={Text(path, v)}"),
+            _ => throw new SteerException($"{path}: \"{name[2..]}\" is neither a text, a number, true, false, nor a list of texts or of numbers."),
+        };
+    }
+
+    private static string Text(string path, JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw NoUnicode(path, e);
+        }
+    }
+
+    private static SteerException NoUnicode(string path, Exception cause) => new($"{path}: holds text that is no Unicode. Mend it first.", cause);
 
     private static string Near(string name, Command command) =>
         Spelling.Nearest(name, command.Options.Select(o => o.Name)) is { } near ? $" Did you mean \"{near[2..]}\"?" : "";

@@ -1,60 +1,130 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Steer.Runtime.Datasets;
 
-/// <summary>README.md of an exported data set: the front matter that dataset hubs read, and how the examples were made.</summary>
-internal static class DatasetCard
+/// <summary>README.md of an exported data set: the front matter that dataset hubs read, how the examples were made, and the commands that make them again.</summary>
+internal sealed class DatasetCard
 {
-    public static string Write(string job, JsonObject manifest, ExportOptions options, IReadOnlyList<ExportRow> trainRows, IReadOnlyList<ExportRow> testRows)
-    {
-        var (train, test) = (trainRows.Count, testRows.Count);
-        var config = DatasetManifest.Config(manifest, job);
-        var progress = DatasetProgress.Read(job);
-        string extension = DatasetExport.Extension(options.Format);
-        var card = new StringBuilder();
-        void Line(FormattableString line) => card.Append(FormattableString.Invariant(line)).Append('\n');
+    private readonly JsonObject _manifest;
+    private readonly DatasetJobConfig _config;
+    private readonly DatasetProgress _progress;
+    private readonly ExportOptions _options;
+    private readonly IReadOnlyList<ExportRow> _train;
+    private readonly IReadOnlyList<ExportRow> _test;
+    private readonly StringBuilder _text = new();
 
+    private DatasetCard(string job, JsonObject manifest, ExportOptions options, IReadOnlyList<ExportRow> train, IReadOnlyList<ExportRow> test)
+    {
+        (_manifest, _options, _train, _test) = (manifest, options, train, test);
+        (_config, _progress) = (DatasetManifest.Config(manifest, job), DatasetProgress.Read(job));
+    }
+
+    /// <summary>Writes the card.</summary>
+    public static string Write(string job, JsonObject manifest, ExportOptions options, IReadOnlyList<ExportRow> train, IReadOnlyList<ExportRow> test)
+    {
+        var card = new DatasetCard(job, manifest, options, train, test);
+        card.FrontMatter();
+        card.Method();
+        card.Table();
+        card.Prompts();
+        card.Commands();
+        return card._text.ToString();
+    }
+
+    private IEnumerable<(string Name, string Hash)> Hashes =>
+        (_manifest["hashes"] as JsonObject ?? []).Select(h => (h.Key, h.Value?.ToString() ?? ""));
+
+    private void Line(FormattableString line) => _text.Append(FormattableString.Invariant(line)).Append('\n');
+
+    private void FrontMatter()
+    {
+        string extension = DatasetExport.Extension(_options.Format);
         Line($"---");
-        Line($"license: {options.License}");
-        Line($"size_categories:\n- {SizeCategory(train + test)}");
+        Line($"license: {_options.License}");
+        Line($"size_categories:\n- {SizeCategory(_train.Count + _test.Count)}");
         Line($"tags:\n- synthetic\n- steer");
         Line($"configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: train.{extension}");
-        if (options.TestShare > 0)
+        if (_options.TestShare > 0)
             Line($"  - split: test\n    path: test.{extension}");
+        Line($"steer:\n  version: {Quoted($"{_manifest["steer"]}")}\n  method: arXiv 2308.07645\n  preset: {Preset()}");
+        Line($"  gamma: {Yaml(_config.GammaSweep, _config.Guidance.Gamma)}\n  eta: {Yaml(_config.EtaSweep, _config.Guidance.Eta)}");
+        Line($"  negatives: {_config.Negatives}\n  seed: {_config.Seed}\n  train: {_train.Count}\n  test: {_test.Count}\n  hashes:");
+        foreach (var (name, hash) in Hashes)
+            Line($"    {Quoted(name)}: {Quoted(hash)}");
         Line($"---\n");
+    }
+
+    private void Method()
+    {
         Line($"# Synthetic examples made with Steer\n");
-        Line($"{train + test:n0} texts of a fine-tuned language model, steered while they were made: away from the model that it was fine-tuned from (contrastive expert guidance)");
-        Line($"and away from examples that existed already (negative prompting), as in arXiv 2308.07645.\n");
+        Line($"{_train.Count + _test.Count:n0} texts of a language model, steered while they were made: towards a fine-tuned expert and away from the model that it was fine-tuned");
+        Line($"from (contrastive expert guidance, gamma), and away from examples that existed already (negative prompting, eta), as in arXiv 2308.07645.\n");
+    }
+
+    private void Table()
+    {
         Line($"| figure | value |\n|---|---|");
-        Line($"| train, test | {train:n0}, {test:n0} |");
-        foreach (var label in config.Labels)
-            Line($"| label {label.Name}: train, test | {trainRows.Count(r => r.Label == label.Name):n0}, {testRows.Count(r => r.Label == label.Name):n0} |");
-        Line($"| preset, gamma, eta | {config.Guidance.Preset.ToString().ToLowerInvariant()}, {Sweep(config.GammaSweep, config.Guidance.Gamma)}, {Sweep(config.EtaSweep, config.Guidance.Eta)} |");
-        Line($"| negatives per example | {config.Negatives}{(config.NegativeChoice == NegativeChoice.Similar ? " most similar ones" : "")}, {(config.GrowPool ? "of real and accepted examples" : "of real examples")} |");
-        Line($"| seed, items of a round | {config.Seed}, {config.RoundSize} |");
-        Line($"| refused | {(progress.Rejected.Count == 0 ? "none" : string.Join(", ", progress.Rejected.Select(r => $"{r.Key} {r.Value}")))} |");
-        Line($"| generated tokens | {progress.Tokens:n0} |");
-        foreach (var (name, hash) in manifest["hashes"] as JsonObject ?? [])
-            Line($"| {name} (XxHash128) | {hash} |");
-        foreach (var (name, prompt) in config.Labels.Count == 0 ? [("", config.Prompt)] : config.Labels.Select(l => ($" of {l.Name}", l.Prompt)))
-            Line($"\nThe prompt{name}:\n\n```text\n{prompt}\n```");
-        if (manifest[DatasetManifest.CommandName]?.GetValue<string>() is not { } command)
-            return card.ToString();
-        Line($"\nMade by Steer {manifest["steer"]} with\n\n```sh");
+        Line($"| train, test | {_train.Count:n0}, {_test.Count:n0} |");
+        foreach (var label in _config.Labels)
+            Row($"label {label.Name}: train, test", $"{_train.Count(r => r.Label == label.Name):n0}, {_test.Count(r => r.Label == label.Name):n0}");
+        Row("preset, gamma, eta", $"{Preset()}, {Plain(_config.GammaSweep, _config.Guidance.Gamma)}, {Plain(_config.EtaSweep, _config.Guidance.Eta)}");
+        Row("negatives per example", $"{_config.Negatives}{(_config.NegativeChoice == NegativeChoice.Similar ? " most similar ones" : "")}, {(_config.GrowPool ? "of real and accepted examples" : "of real examples")}");
+        Row("seed, items of a round", $"{_config.Seed}, {_config.RoundSize}");
+        Row("refused", $"{(_progress.Rejected.Count == 0 ? "none" : string.Join(", ", _progress.Rejected.Select(r => $"{r.Key} {r.Value}")))}");
+        Row("given up", $"{_progress.GivenUp:n0}");
+        Row("generated tokens", $"{_progress.Tokens:n0}");
+        if (_progress is { Diversity: { } diversity, RealDiversity: { } real })
+            Row("diversity of the last 500, of as many real examples", $"{diversity:0.000}, {real:0.000}");
+        int[] copied = [.. _train.Concat(_test).Select(r => r.CopiedRun).Order()];
+        if (copied.Length > 0)
+            Row("longest run of words that a real example has too: median, most", $"{copied[copied.Length / 2]}, {copied[^1]}");
+        Row("device, weights", $"{_manifest["device"]}, {_manifest["weights"]?.ToString() ?? "as they are stored"}");
+        foreach (var (name, hash) in Hashes)
+            Row($"{name} (XxHash128)", $"{hash}");
+    }
+
+    private void Prompts()
+    {
+        foreach (var (name, prompt) in _config.Labels.Count == 0 ? [("", _config.Prompt)] : _config.Labels.Select(l => ($" of {l.Name}", l.Prompt)))
+        {
+            // Longer than any row of backticks in the prompt, so that nothing in it ends the block.
+            string fence = new('`', 3);
+            while (prompt.Contains(fence, StringComparison.Ordinal))
+                fence += '`';
+            Line($"\nThe prompt{name}:\n\n{fence}text\n{prompt}\n{fence}");
+        }
+    }
+
+    private void Commands()
+    {
+        if (_manifest[DatasetManifest.CommandName] is not JsonValue given || !given.TryGetValue(out string? command))
+            return;
+        Line($"\nMade by Steer {_manifest["steer"]} with\n\n```sh");
         string[] commands = command.Split('\n');
         for (int i = 0; i < commands.Length; i++)
             Line($"{commands[i]} --out {(commands.Length == 1 ? "job" : $"part{i}")}");
         if (commands.Length > 1)
             Line($"steer dataset merge {string.Join(' ', commands.Select((_, i) => $"part{i}"))} --out job");
-        Line($"steer dataset export job {options.Flags()} --out DIR\n```");
-        return card.ToString();
+        Line($"steer dataset export job {_options.Flags()} --out DIR\n```");
     }
 
-    private static string Sweep(IReadOnlyList<float> sweep, float? constant) => sweep.Count == 0
+    private void Row(string name, FormattableString value) => Line($"| {Cell(name)} | {Cell(FormattableString.Invariant(value))} |");
+
+    private string Preset() => _config.Guidance.Preset.ToString().ToLowerInvariant();
+
+    private static string Cell(string text) => text.ReplaceLineEndings(" ").Replace("|", "\\|", StringComparison.Ordinal);
+
+    /// <summary>A JSON text, which YAML reads as the same.</summary>
+    private static string Quoted(string text) => JsonSerializer.Serialize(text);
+
+    private static string Yaml(IReadOnlyList<float> sweep, float? constant) => sweep.Count == 0
         ? constant?.ToString(CultureInfo.InvariantCulture) ?? "default"
-        : string.Join(" ", sweep.Select(v => v.ToString(CultureInfo.InvariantCulture)));
+        : $"[{string.Join(", ", sweep.Select(v => v.ToString(CultureInfo.InvariantCulture)))}]";
+
+    private static string Plain(IReadOnlyList<float> sweep, float? constant) => Yaml(sweep, constant).Trim('[', ']').Replace(",", "", StringComparison.Ordinal);
 
     private static string SizeCategory(int count) => count switch
     {

@@ -30,6 +30,9 @@ public enum ExportFormat
 /// <summary>What is exported, and where to.</summary>
 public sealed record ExportOptions
 {
+    /// <summary>The licence of a card that states none.</summary>
+    public const string UnknownLicense = "unknown";
+
     /// <summary>Made where it is missing; files of the same names are replaced.</summary>
     public required string Folder { get; init; }
 
@@ -39,14 +42,14 @@ public sealed record ExportOptions
     /// <summary>Share of the examples in the test file, in [0, 1).</summary>
     public double TestShare { get; init; }
 
-    /// <summary>Licence that the card states.</summary>
-    public string License { get; init; } = "unknown";
+    /// <summary>Identifier of the licence that the card states, such as cc-by-4.0.</summary>
+    public string License { get; init; } = UnknownLicense;
 
     /// <summary>As they are given on a command line.</summary>
     internal string Flags()
     {
         string share = TestShare > 0 ? string.Create(CultureInfo.InvariantCulture, $" --test-share {TestShare}") : "";
-        return $"--format {Format.ToString().ToLowerInvariant()}{share}";
+        return $"--format {Format.ToString().ToLowerInvariant()}{share}{(License == UnknownLicense ? "" : $" --license {License}")}";
     }
 }
 
@@ -65,6 +68,8 @@ public static class DatasetExport
     {
         if (!(options.TestShare is >= 0 and < 1))
             throw new SteerException(string.Create(CultureInfo.InvariantCulture, $"test-share is {options.TestShare}: give a number of at least 0 and below 1."));
+        if (options.License.Length == 0 || !options.License.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_' or '+'))
+            throw new SteerException($"license is '{options.License}': give an identifier such as cc-by-4.0.");
         if (Path.GetFullPath(job) == Path.GetFullPath(options.Folder))
             throw new SteerException($"{options.Folder}: is the folder of the job. Give another one for the export.");
         try

@@ -37,10 +37,14 @@ public sealed class DatasetJob : IDisposable
         _state = new JobState(config, _pools);
         _judge = new TextJudge(config.Quality, sources.Real, hooks.Filter);
         _recent = new RecentExamples(sources.Real);
-        var (examples, rejected) = JobReplay.Run(folder, config, _state, _judge);
+        var (examples, rejected) = JobReplay.Run(folder, config, _state, _judge, _recent);
         folder.OpenLines(examples, rejected);
         (_acceptedBefore, _tokensBefore) = (_state.Accepted, _state.Tokens);
         Progress = Measure();
+
+        // Others can see it from the start; the last words of a complete job stay as they are.
+        if (!_state.Done || !DatasetProgress.IsDone(folder.Path))
+            Report();
     }
 
     /// <summary>How far the job is; a new record with each group of lines. May be read from any thread.</summary>
@@ -142,6 +146,11 @@ public sealed class DatasetJob : IDisposable
     private void Commit()
     {
         _folder.Commit();
+        Report();
+    }
+
+    private void Report()
+    {
         if (_state.Done || _clock.Elapsed - _diversityAt > DiversityTime)
             (_diversity, _diversityAt) = (_recent.Diversity(), _clock.Elapsed);
         Progress = Measure();

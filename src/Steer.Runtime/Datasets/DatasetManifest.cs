@@ -19,6 +19,7 @@ internal static class DatasetManifest
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower) },
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        RespectNullableAnnotations = true,
         WriteIndented = true,
         NewLine = "\n",
     };
@@ -44,11 +45,11 @@ internal static class DatasetManifest
     {
         try
         {
-            return JsonNode.Parse(File.ReadAllBytes(path)) as JsonObject ?? throw new JsonException("It is no object.");
+            return JsonNode.Parse(File.ReadAllBytes(path)) as JsonObject ?? throw new JsonException("it is no object");
         }
         catch (JsonException e)
         {
-            throw new SteerException($"{path}: is no manifest ({e.Message.ReplaceLineEndings(" ")}). Give another folder, or remove this one.", e);
+            throw new SteerException($"{path}: is no manifest ({JsonFault.Describe(e)}). Give another folder, or remove this one.", e);
         }
     }
 
@@ -58,11 +59,11 @@ internal static class DatasetManifest
     {
         try
         {
-            return manifest["config"].Deserialize<DatasetJobConfig>(Options) ?? throw new JsonException("It has no config.");
+            return manifest["config"].Deserialize<DatasetJobConfig>(Options) ?? throw new JsonException("it has no config");
         }
         catch (JsonException e)
         {
-            throw new SteerException($"{path}: is no manifest ({e.Message.ReplaceLineEndings(" ")}). Give another folder.", e);
+            throw new SteerException($"{path}: is no manifest ({JsonFault.Describe(e)}). Give another folder.", e);
         }
     }
 

@@ -10,6 +10,7 @@ public sealed record DatasetProgress
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        RespectNullableAnnotations = true,
         WriteIndented = true,
         NewLine = "\n",
     };
@@ -66,6 +67,23 @@ public sealed record DatasetProgress
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
             throw new SteerException($"{folder}: shows no progress of a dataset job. Give the folder of one.", e);
+        }
+    }
+
+    /// <summary>When a job last told of its progress, in UTC.</summary>
+    /// <param name="folder">The job's folder.</param>
+    public static DateTime WrittenAt(string folder) => File.GetLastWriteTimeUtc(Path.Combine(folder, DatasetFolder.ProgressName));
+
+    /// <summary>Whether a folder tells of a job that is done.</summary>
+    internal static bool IsDone(string folder)
+    {
+        try
+        {
+            return Read(folder).Done;
+        }
+        catch (SteerException)
+        {
+            return false;
         }
     }
 

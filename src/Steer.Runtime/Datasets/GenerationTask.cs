@@ -11,6 +11,7 @@ public sealed record GenerationTask
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         ReadCommentHandling = JsonCommentHandling.Skip,
         AllowTrailingCommas = true,
+        RespectNullableAnnotations = true,
         MaxDepth = 16,
     };
 
@@ -79,8 +80,6 @@ public sealed record GenerationTask
             using var stream = System.IO.File.OpenRead(file);
             var task = JsonSerializer.Deserialize<GenerationTask>(stream, Format)
                 ?? throw new SteerException($"{file}: holds null instead of a task. Give an object with at least a prompt.");
-            if (task.Prompt is null || task.Stop is null || task.CompletionPrefix is null)
-                throw new SteerException($"{file}: prompt, stop and completion_prefix cannot be null.");
             CheckLabels(file, task.Labels);
             if (task.Negatives < 0)
                 throw new SteerException($"{file}: negatives is {task.Negatives}; give at least 0.");
@@ -97,17 +96,17 @@ public sealed record GenerationTask
         }
         catch (JsonException e)
         {
-            throw new SteerException($"{file}: is no task ({e.Message.ReplaceLineEndings(" ")}) Give an object with at least a prompt.", e);
+            throw new SteerException($"{file}: is no task ({JsonFault.Describe(e)}). Give an object with at least a prompt.", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SteerException($"{file}: cannot be read as a task. Give the path of a task.json.", e);
+            throw SteerException.Unreadable(file, e, "Give the path of a task.json.");
         }
     }
 
-    private static void CheckLabels(string file, IReadOnlyList<TaskLabel>? labels)
+    private static void CheckLabels(string file, IReadOnlyList<TaskLabel> labels)
     {
-        if (labels is null || labels.Any(l => l is null || string.IsNullOrWhiteSpace(l.Name) || string.IsNullOrEmpty(l.Prompt)))
+        if (labels.Any(l => l is null || string.IsNullOrWhiteSpace(l.Name) || string.IsNullOrEmpty(l.Prompt)))
             throw new SteerException($"{file}: a label has no name or no prompt. Give both to each.");
         if (labels.Select(l => l.Name).Distinct(StringComparer.Ordinal).Count() < labels.Count)
             throw new SteerException($"{file}: two labels have the same name. Give each its own.");

@@ -47,21 +47,19 @@ internal sealed class JobFolder : IDisposable
     /// <exception cref="SteerException">Another process holds it, it cannot be written, or it holds another job.</exception>
     public static JobFolder Open(string path, ResumeMode resume, JsonObject manifest, params IEnumerable<string> lineFiles)
     {
+        string manifestPath = System.IO.Path.Combine(path, ManifestName);
+        if (resume == ResumeMode.Always && !File.Exists(manifestPath))
+            throw new SteerException($"{path}: holds no job to go on with. Give its folder, or --resume if-possible to begin.");
         var folder = new JobFolder(path, Lock(path), lineFiles);
         try
         {
-            string file = folder.In(ManifestName);
-            if (File.Exists(file))
+            if (File.Exists(manifestPath))
             {
                 if (resume == ResumeMode.Never)
                     throw new SteerException($"{path}: holds a job already. Give another folder, or --resume if-possible to go on with it.");
-                var differences = DatasetManifest.Differences(DatasetManifest.Read(file), manifest);
+                var differences = DatasetManifest.Differences(DatasetManifest.Read(manifestPath), manifest);
                 if (differences.Count > 0)
                     throw new SteerException($"{path}: holds another job; what differs: {string.Join("; ", differences)}. Give the same options, or another folder.");
-            }
-            else if (resume == ResumeMode.Always)
-            {
-                throw new SteerException($"{path}: holds no job to go on with. Give its folder, or --resume if-possible to begin.");
             }
             else if (Array.Find(folder._lines, l => File.Exists(l.Path)) is { } lines)
             {
@@ -141,6 +139,8 @@ internal sealed class JobFolder : IDisposable
 
     private static FileStream Lock(string path)
     {
+        if (File.Exists(path))
+            throw new SteerException($"{path}: is a file. Give a folder; it is made where it is missing.");
         Guard(path, () => Directory.CreateDirectory(path));
         try
         {
@@ -169,5 +169,5 @@ internal sealed class JobFolder : IDisposable
     }
 
     private static SteerException Unwritable(string path, Exception cause) => new(
-        $"{path}: cannot be written ({cause.Message.ReplaceLineEndings(" ")}). What was committed is safe: mend it and run the same command again.", cause);
+        $"{path}: cannot be written ({cause.Message.ReplaceLineEndings(" ").TrimEnd('.')}). What was committed is safe: mend it and run the same command again.", cause);
 }

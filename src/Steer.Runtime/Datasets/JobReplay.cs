@@ -6,7 +6,7 @@ internal static class JobReplay
     /// <summary>Goes through the lines of both files in the order in which they were judged.</summary>
     /// <returns>The lengths of both files up to which they agree: what lies behind was not committed, and is made again.</returns>
     /// <exception cref="SteerException">A line is not as this job wrote it; names file and line.</exception>
-    public static (long Examples, long Rejected) Run(DatasetFolder folder, DatasetJobConfig config, JobState state, TextJudge judge)
+    public static (long Examples, long Rejected) Run(DatasetFolder folder, DatasetJobConfig config, JobState state, TextJudge judge, RecentExamples recent)
     {
         try
         {
@@ -19,6 +19,7 @@ internal static class JobReplay
                 {
                     judge.Remember(accepted!.Id, DuplicateIndex.Describe(TextWords.Of(accepted.Text)));
                     state.Accept(accepted.Text, accepted.Tokens);
+                    recent.Add(accepted.Text);
                     accepted = Next(examples, wantsReason: false);
                 }
                 else if (IsCurrent(refused, state, config))

@@ -24,7 +24,11 @@ internal sealed class SchemaCheck
             using var anything = JsonDocument.Parse("{}");
             _schema.Evaluate(anything.RootElement);
         }
-        catch (Exception e) when (e is JsonException or JsonSchemaException or RefResolutionException or ArgumentException or InvalidOperationException)
+        catch (JsonException e)
+        {
+            throw new SteerException($"The schema is no JSON ({JsonFault.Describe(e)}). Mend it.", e);
+        }
+        catch (Exception e) when (e is JsonSchemaException or RefResolutionException or ArgumentException or InvalidOperationException)
         {
             throw new SteerException($"The schema is no JSON schema: {e.Message.ReplaceLineEndings(" ")}", e);
         }

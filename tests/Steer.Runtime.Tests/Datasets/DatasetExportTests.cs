@@ -122,6 +122,25 @@ public sealed class DatasetExportTests : IDisposable
             Assert.Contains(part, card, StringComparison.Ordinal);
     }
 
+    /// <summary>Nothing in a prompt or in the name of a label ends a block, a cell or a line of the card.</summary>
+    [Fact]
+    public async Task The_card_holds_any_prompt_and_any_name()
+    {
+        string job = Path.Combine(_folder, "labelled");
+        var config = new DatasetJobConfig { Prompt = "p", Count = Count, Labels = [new("a|b", "Write ```code```:")] };
+        DatasetJob.Open(config, new DatasetSources([], new Dictionary<string, string> { ["real_a: b"] = "0123" }, "cpu", null), job).Dispose();
+        await DatasetExport.RunAsync(job, new ExportOptions { Folder = Out("") });
+        string card = File.ReadAllText(Out("README.md"));
+        foreach (string part in new[] { "\n````text\nWrite ```code```:\n````\n", "| label a\\|b: train, test | 0, 0 |", "\n    \"real_a: b\": \"0123\"\n", "license: unknown\n" })
+            Assert.Contains(part, card, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("a\nb: c")]
+    public async Task A_licence_that_is_no_identifier_is_refused(string license) =>
+        Assert.Contains("license", (await Assert.ThrowsAsync<SteerException>(() => DatasetExport.RunAsync(_job, new ExportOptions { Folder = Out(""), License = license }))).Message, StringComparison.Ordinal);
+
     private static DatasetExample Example(int i) => new()
     {
         Id = i,

@@ -152,9 +152,41 @@ public sealed class DatasetJobTests : IClassFixture<DatasetJobTests.Undisturbed>
     {
         string never = Path.Combine(_folder, "new");
         Assert.Contains("no job", Assert.Throws<SteerException>(() => DatasetJob.Open(Config, Sources, never, ResumeMode.Always)).Message, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(never));
         DatasetJob.Open(Config, Sources, never, ResumeMode.Never).Dispose();
         Assert.Contains("already", Assert.Throws<SteerException>(() => DatasetJob.Open(Config, Sources, never, ResumeMode.Never)).Message, StringComparison.Ordinal);
         DatasetJob.Open(Config, Sources, never, ResumeMode.Always).Dispose();
+    }
+
+    [Fact]
+    public void Progress_is_there_from_the_start_and_tells_what_the_lines_hold()
+    {
+        using (DatasetJob.Open(Config, Sources, _folder))
+            Assert.Equal((Config.Count, 0, false), Shown(DatasetProgress.Read(_folder)));
+        File.WriteAllText(Path.Combine(_folder, "progress.json"), """{"count": 20, "accepted": 3, "rejected": null, "done": true}""");
+        Assert.Throws<SteerException>(() => DatasetProgress.Read(_folder));
+
+        // The lines decide, whatever the file said.
+        foreach (string name in Files)
+            File.Copy(Path.Combine(_reference.Folder, name), Path.Combine(_folder, name), overwrite: true);
+        using (DatasetJob.Open(Config, Sources, _folder))
+        {
+            var whole = DatasetProgress.Read(_reference.Folder);
+            var mended = DatasetProgress.Read(_folder);
+            Assert.Equal(Shown(whole), Shown(mended));
+            Assert.Equal(whole.LastTexts, mended.LastTexts);
+            Assert.Equal((whole.Diversity, whole.RealDiversity), (mended.Diversity, mended.RealDiversity));
+        }
+
+        static (int, int, bool) Shown(DatasetProgress p) => (p.Count, p.Accepted, p.Done);
+    }
+
+    [Fact]
+    public void A_folder_that_is_a_file_is_refused()
+    {
+        string file = Path.Combine(_folder, "file");
+        File.WriteAllText(file, "x");
+        Assert.Contains("is a file", Assert.Throws<SteerException>(() => DatasetJob.Open(Config, Sources, file)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
