@@ -10,6 +10,7 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
 {
     private const int Chunk = AttentionArgs.Chunk;
     private const int BlockSize = KvCacheShape.BlockSize;
+    private const int CacheLine = 64;
     private const int BlocksInChunk = Chunk / BlockSize;
 
     // Room for a number of each query of a tile, in whole vectors.
@@ -33,6 +34,7 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
         float* maxima = values + (queries * width), sums = maxima + lanes;
         new Span<float>(maxima, lanes).Fill(float.NegativeInfinity);
         new Span<float>(sums, lanes).Clear();
+        FetchFirst(args, item, kvHead);
         Pack(args, item, kvHead);
         for (int chunk = item.FirstChunk; chunk < item.EndChunk; chunk++)
         {
@@ -54,6 +56,7 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
     public void RunParts(in AttentionArgs args, in AttentionItem item, int kvHead, AttentionPlan plan, float* records)
     {
         int width = Width(args.Cache.Shape.HeadDim), share = args.HeadsPerKvHead, queries = item.Rows * share;
+        FetchFirst(args, item, kvHead);
         Pack(args, item, kvHead);
         for (int chunk = item.FirstChunk; chunk < item.EndChunk; chunk++)
         {
@@ -142,6 +145,18 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
     {
         int left = queries - first, count = (left + tiles.MaxQueries - 1) / tiles.MaxQueries;
         return (left + count - 1) / count;
+    }
+
+    // Has the first chunk fetched; each other is fetched while the one before it is worked on.
+    private void FetchFirst(in AttentionArgs args, in AttentionItem item, int kvHead)
+    {
+        byte** blocks = stackalloc byte*[BlocksInChunk];
+        int count = FindBlocks(args, item.FirstRow, kvHead, item.FirstChunk, args.Positions[item.FirstRow], blocks);
+        for (int i = 0; i < count; i++)
+        {
+            for (int offset = 0; offset < args.Cache.RecordBytes; offset += CacheLine)
+                Prefetch.Read(blocks[i] + offset);
+        }
     }
 
     // The queries of each tile in its order, one tile after the other.

@@ -51,6 +51,9 @@ public sealed unsafe class HostDevice : Device
         Description = $"cpu: {ProcessorName.Read()}, {Threads} {(Threads == 1 ? "thread" : "threads")}, {tiles.Description}";
     }
 
+    /// <summary>The threads that run kernels.</summary>
+    internal ThreadTeam Team => _team;
+
     /// <summary>Threads that run kernels, the caller's included.</summary>
     public int Threads => _team.Threads;
 

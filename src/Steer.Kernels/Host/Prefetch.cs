@@ -6,11 +6,11 @@ namespace Steer.Kernels.Host;
 /// <summary>Asks for a cache line before it is needed; nothing where the processor has no such instruction. Any address will do.</summary>
 internal static unsafe class Prefetch
 {
-    /// <summary>Into the nearest cache.</summary>
+    /// <summary>Into the second-level cache: what is fetched far ahead would drive from the first what is worked on meanwhile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Read(byte* address)
     {
         if (Sse.IsSupported)
-            Sse.Prefetch0(address);
+            Sse.Prefetch1(address);
     }
 }

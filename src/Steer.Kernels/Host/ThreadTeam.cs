@@ -19,15 +19,20 @@ internal abstract class ParallelJob
 
 /// <summary>
 /// Threads that run the parts of one job at a time together with the caller. Between jobs they spin, after a while give way to
-/// others at every turn, and sleep after about a millisecond, so that a launch in a busy stretch costs neither a lock nor a system call.
+/// others at every turn, and sleep after about a millisecond, so that a launch in a busy stretch costs neither a lock nor a system call. Teams of one
+/// process know of each other: where they have more threads awake than there are processors, they give way much sooner.
 /// Parts are drawn from one counter: whoever is free takes the next, and a thread that the system keeps waiting holds up nothing but the part it has begun.
 /// </summary>
 internal sealed class ThreadTeam : IDisposable
 {
-    // Turns of a waiting loop, about 40 ns each, before it gives way: on a machine with more threads than processors the one that is waited for
-    // may need this very processor.
-    private const int Spins = 1000;
+    // Turns of a waiting loop, about 40 ns each, before it gives way: longer than what a step does between two launches. Where there are more threads than
+    // processors, the one that is waited for may need this very processor.
+    private const int Spins = 8000;
+    private const int CrowdedSpins = 500;
     private static readonly long AwakeTicks = Stopwatch.Frequency / 1000;
+
+    // Threads of all teams of this process that are awake, the caller of each team with an awake worker included.
+    private static int _threadsAwake;
 
     private readonly Thread[] _workers;
     private readonly object _gate = new();
@@ -39,6 +44,7 @@ internal sealed class ThreadTeam : IDisposable
     private ParallelJob? _job;
     private int _parts;
     private int _sleeping;
+    private int _awake;
     private volatile bool _stop;
     private ExceptionDispatchInfo? _error;
 
@@ -48,6 +54,9 @@ internal sealed class ThreadTeam : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         Threads = threads;
         _workers = new Thread[threads - 1];
+        _awake = _workers.Length;
+        if (_awake > 0)
+            Interlocked.Add(ref _threadsAwake, threads);
         for (int i = 0; i < _workers.Length; i++)
         {
             _workers[i] = new Thread(Work) { IsBackground = true, Name = $"steer-{i + 1}" };
@@ -57,6 +66,9 @@ internal sealed class ThreadTeam : IDisposable
 
     /// <summary>Threads that take parts, the caller included.</summary>
     public int Threads { get; }
+
+    /// <summary>Threads of all teams of this process that do not sleep.</summary>
+    internal static int ThreadsAwake => Volatile.Read(ref _threadsAwake);
 
     /// <summary>Runs parts 0 .. parts - 1 and returns when all are done. One caller at a time; not from inside a part.</summary>
     /// <exception cref="ObjectDisposedException">The team was disposed.</exception>
@@ -81,10 +93,9 @@ internal sealed class ThreadTeam : IDisposable
                 Monitor.PulseAll(_gate);
         }
         TakeParts();
+        int limit = SpinLimit;
         for (int spins = 0; Volatile.Read(ref _unfinished.Value) > 0; spins++)
-        {
-            Pause(spins);
-        }
+            Pause(spins < limit);
         _job = null;
         if (_error is { } error)
         {
@@ -103,6 +114,9 @@ internal sealed class ThreadTeam : IDisposable
             Monitor.PulseAll(_gate);
         foreach (var worker in _workers)
             worker.Join();
+        // A worker that was asleep woke up to end.
+        if (_workers.Length > 0)
+            Interlocked.Add(ref _threadsAwake, -Threads);
     }
 
     private void TakeParts()
@@ -144,28 +158,41 @@ internal sealed class ThreadTeam : IDisposable
 
     private void WaitForLaunch()
     {
+        int limit = SpinLimit;
         long end = 0;
-        for (int spins = 0; spins < Spins || Stopwatch.GetTimestamp() < end; spins++)
+        for (int spins = 0; spins < limit || Stopwatch.GetTimestamp() < end; spins++)
         {
             if ((uint)Volatile.Read(ref _ticket.Value) != 0 || _stop)
                 return;
-            if (spins == Spins - 1)
+            if (spins == limit - 1)
                 end = Stopwatch.GetTimestamp() + AwakeTicks;
-            Pause(spins);
+            Pause(spins < limit);
         }
 
         lock (_gate)
         {
+            CountAwake(-1);
             Interlocked.Increment(ref _sleeping);
             while ((uint)Volatile.Read(ref _ticket.Value) == 0 && !_stop)
                 Monitor.Wait(_gate);
             Interlocked.Decrement(ref _sleeping);
+            CountAwake(1);
         }
     }
 
-    private static void Pause(int spins)
+    // A worker falls asleep (-1) or wakes (1), under the gate; with the last of them the caller no longer counts either.
+    private void CountAwake(int change)
     {
-        if (spins < Spins)
+        int before = _awake;
+        _awake += change;
+        Interlocked.Add(ref _threadsAwake, change * (before == 0 || _awake == 0 ? 2 : 1));
+    }
+
+    private static int SpinLimit => ThreadsAwake > Environment.ProcessorCount ? CrowdedSpins : Spins;
+
+    private static void Pause(bool spin)
+    {
+        if (spin)
             Thread.SpinWait(1);
         else
             Thread.Yield();

@@ -14,13 +14,13 @@ internal sealed class EngineLoop : IDisposable
     private readonly Scheduler _scheduler;
     private readonly TokenHandOut _handOut;
     private readonly EngineProfiler? _profiler;
-    private Round _round;
-    private Round _spare;
-    private Round? _undelivered;
     private readonly Lock _lock = new();
     private readonly Queue<Sequence> _incoming = new();
     private readonly AutoResetEvent _wake = new(false);
     private readonly Thread _thread;
+    private Round _round;
+    private Round _spare;
+    private Round? _undelivered;
     private volatile bool _stopping;
     private Exception? _failure;
     private EngineStatistics _statistics;
@@ -123,11 +123,12 @@ internal sealed class EngineLoop : IDisposable
         _undelivered = _round;
         _round.Seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
         if (!_scheduler.MayRunAhead(plan))
-            Deliver();
+            Deliver(started);
     }
 
     /// <summary>Hands out the texts of the last round, where that is still to be done.</summary>
-    private void Deliver()
+    /// <param name="started">When the round began, where nothing else runs meanwhile: handing out is part of its time then.</param>
+    private void Deliver(long? started = null)
     {
         if (_undelivered is not { } round)
             return;
@@ -136,6 +137,8 @@ internal sealed class EngineLoop : IDisposable
         {
             _handOut.Deliver(round.Plan, round.Results);
             _handOut.Ended.ForEach(Remove);
+            if (started is { } start)
+                round.Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
             Count(round);
             _profiler?.End(round.Plan, round.Seconds);
         }

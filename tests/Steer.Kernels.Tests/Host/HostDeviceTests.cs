@@ -79,6 +79,8 @@ public sealed class HostDeviceTests
         LoraGroup[] adapters = [new(0, 5, adapter), new(9, 11, adapter)];
         var paging = new Paging(work, [Rows], 1, 2, 32);
         ForwardBatch batch = paging.Batch([.. Enumerable.Range(0, Rows).Select(p => (0, p))]);
+        GuideBatch guide = work.Own(Guide(device));
+        var team = new AllocationJob(device.Team);
 
         void Step()
         {
@@ -98,17 +100,45 @@ public sealed class HostDeviceTests
             device.Route(x, true, ids, weights);
             device.MatMulExperts(x, experts, batch.RowContext, 1, y);
             device.CombineExperts(fanned, weights, y);
+            device.GuideAndSample(guide);
             device.Synchronize();
         }
 
         for (int i = 0; i < 3; i++)
             Step();
-        // Anything that a launch allocates on the way is on the thread that calls.
-        long before = GC.GetAllocatedBytesForCurrentThread();
+        team.Measure();
+        var before = team.Measure();
+        // The measurement's own list is not the kernels' doing.
+        before[Environment.CurrentManagedThreadId] = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < 10; i++)
             Step();
 
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Assert.Equal(before, team.Measure());
+        Assert.Equal(2, before.Count);
+    }
+
+    // Four sequences with a mask and top-p.
+    private static GuideBatch Guide(Device device)
+    {
+        const int Sequences = 4, VocabSize = 500;
+        var batch = new GuideBatch(device, Sequences, Sequences, VocabSize, 1, 0, 0, [2]) { Sequences = Sequences };
+        batch.Logits.Buffer.Upload(Matrix.Random(8, Sequences, VocabSize).Data, batch.Logits.Offset);
+        batch.Branches.Upload([.. Enumerable.Range(0, Sequences).Select(s => new GuideBranch { LogitsRow = s, Weight = 1, GroupSize = 1 })]);
+        batch.Rows.Upload([.. Enumerable.Range(0, Sequences).Select(s => new GuideRow
+        {
+            BranchStart = s,
+            BranchCount = 1,
+            VocabSize = VocabSize,
+            Alpha = 0.01f,
+            Floor = -1e4f,
+            RepetitionPenalty = 1,
+            Temperature = 1,
+            TopP = 0.9f,
+            TypicalP = 1,
+            ForcedToken = -1,
+            PenaltySlot = -1,
+        })]);
+        return batch;
     }
 
     private static readonly int[] Ones = [.. Enumerable.Repeat(1, 40)];

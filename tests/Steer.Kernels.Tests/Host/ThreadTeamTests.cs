@@ -68,6 +68,38 @@ public sealed class ThreadTeamTests
     }
 
     [Fact]
+    public void Launches_allocate_nothing_on_any_thread()
+    {
+        using var team = new ThreadTeam(3);
+        var (work, allocated) = (new CountingJob(50), new AllocationJob(team));
+        team.Run(work, 50);
+        allocated.Measure();
+        var before = allocated.Measure();
+        // The caller's own dictionary of the measurement is not the launches' doing.
+        before[Environment.CurrentManagedThreadId] = GC.GetAllocatedBytesForCurrentThread();
+        for (int launch = 0; launch < 1000; launch++)
+            team.Run(work, 50);
+        Assert.Equal(before, allocated.Measure());
+        Assert.Equal(3, before.Count);
+    }
+
+    [Fact]
+    public void Two_teams_work_at_once_each_on_its_own_job()
+    {
+        const int Launches = 2000;
+        var jobs = new[] { new CountingJob(20), new CountingJob(20) };
+        using (ThreadTeam first = new(2), second = new(3))
+            Parallel.Invoke(() => Launch(first, jobs[0]), () => Launch(second, jobs[1]));
+        Assert.All(jobs, job => Assert.All(job.Counts, count => Assert.Equal(Launches, count)));
+
+        static void Launch(ThreadTeam team, CountingJob job)
+        {
+            for (int i = 0; i < Launches; i++)
+                team.Run(job, 20);
+        }
+    }
+
+    [Fact]
     public void A_disposed_team_refuses_work()
     {
         var team = new ThreadTeam(2);
