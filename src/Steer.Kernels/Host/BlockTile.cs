@@ -32,7 +32,7 @@ internal static unsafe class BlockTile<TVector, TRows, TBlocks>
                 sums.Load(args->Y, first, second);
             sums.StoreTo(floats);
 
-            byte* block = *args->Segments;
+            byte* block = args->Panel;
             int* x = (int*)args->X;
             for (int left = args->K; left > 0; left -= BlockQuantizer.BlockSize)
             {

@@ -16,6 +16,9 @@ internal sealed unsafe class HostWeight : PackedWeight
     /// <summary>Output columns of a panel.</summary>
     public const int PanelWidth = 32;
 
+    /// <summary>Bytes of a step of float32, bfloat16 and float16: a word for each column.</summary>
+    public const int WordStepBytes = PanelWidth * sizeof(uint);
+
     private readonly HostBuffer<byte> _data;
 
     public HostWeight(int n, int k, WeightFormat format)
@@ -23,8 +26,8 @@ internal sealed unsafe class HostWeight : PackedWeight
     {
         (Depth, StepBytes) = Type switch
         {
-            DType.F32 => (1, PanelWidth * sizeof(float)),
-            DType.BF16 or DType.F16 => (2, PanelWidth * sizeof(uint)),
+            DType.F32 => (1, WordStepBytes),
+            DType.BF16 or DType.F16 => (2, WordStepBytes),
             DType.Int8 => (BlockQuantizer.BlockSize, BlockLayout.Int8Bytes),
             DType.Int4 => (BlockQuantizer.BlockSize, BlockLayout.Int4Bytes),
             _ => throw new ArgumentOutOfRangeException(nameof(format), format, "Unknown storage type."),
@@ -48,18 +51,6 @@ internal sealed unsafe class HostWeight : PackedWeight
 
     /// <inheritdoc/>
     public override long Bytes => _data.Length;
-
-    /// <summary>A tile's arguments for sums over all k of panels in this layout; the caller fills in the rest.</summary>
-    public TileArgs Args(float* x, byte** panels, float** y) => new()
-    {
-        X = x,
-        Segments = panels,
-        SegmentLength = K,
-        K = K,
-        Second = PanelWidth / 2 * sizeof(float),
-        Stride = StepBytes,
-        Y = y,
-    };
 
     /// <summary>First byte of a panel.</summary>
     public byte* Panel(int panel) => _data.Data + (panel * PanelBytes);

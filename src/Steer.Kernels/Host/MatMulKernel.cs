@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Steer.Kernels.Host;
 
@@ -11,9 +12,11 @@ internal sealed unsafe class MatMulKernel(ThreadTeam team, TileSet tiles) : Para
 {
     private const int PanelWidth = HostWeight.PanelWidth;
 
-    // A block of rows x k in float32 fits into a second-level cache of half a megabyte; a block of k is long against what a tile does around it.
+    // Rows of a part: twelve tiles that read a panel after one another.
     private const int RowBlock = 144;
-    private const int KBlock = 768;
+
+    // Bytes of a block of k, of all rows of a part, of a panel and of the next: three quarters of a second-level cache of a megabyte.
+    private const long KBlockBytes = 768 << 10;
 
     // k of a panel that are widened at a time: a quarter of a first-level cache in float32.
     private const int WidenedBlock = 128;
@@ -21,9 +24,10 @@ internal sealed unsafe class MatMulKernel(ThreadTeam team, TileSet tiles) : Para
     // Multiply-adds, or weights read instead of 8 of them, that are worth handing to another thread: a few microseconds.
     private const long PartCost = 1 << 18;
     private const int ReadCost = 8;
-    private const int PartsPerThread = 16;
     private const int LeastPartsPerThread = 4;
-    private const int PanelsPerPart = 4;
+
+    // Panels of a part: sums of so many panels and a block of rows stay in a second-level cache from one block of k to the next.
+    private const int MaxPanels = 16;
 
     private readonly RowRanges _ranges = new(team);
     private readonly Scratch<nint> _yRows = new();
@@ -110,23 +114,25 @@ internal sealed unsafe class MatMulKernel(ThreadTeam team, TileSet tiles) : Para
         }
 
         // A single row may be multiplied by two panels at once: its parts begin at even ones.
-        int unit = product.Rows == 1 ? 2 : 1;
-        int units = (panels + unit - 1) / unit;
-        long cost = (long)(product.Rows + ReadCost) * product.Weight.K * panels * PanelWidth;
-        int wanted = (int)Math.Clamp(cost / PartCost, 1, PartsPerThread * team.Threads);
-        // Rows are cut where panels are too few for the team: else each panel is read once for all rows of a block, and several panels follow each other.
-        int least = Math.Min(wanted, LeastPartsPerThread * team.Threads);
-        int rowBlocks = Math.Max((product.Rows + RowBlock - 1) / RowBlock, Math.Min(ranges, (least + units - 1) / units));
-        int panelBlocks = Math.Clamp(Math.Min((wanted + rowBlocks - 1) / rowBlocks, Math.Max(least, units / PanelsPerPart)), 1, units);
+        int unit = product.Rows == 1 ? 2 : 1, units = (panels + unit - 1) / unit;
+        long unitCost = (product.Rows + ReadCost) * (long)product.Weight.K * unit * PanelWidth;
+        // Rows are cut where panels are too few for the team: else each panel is read once for all rows of a block.
+        int wanted = (int)Math.Clamp(units * unitCost / PartCost, 1, LeastPartsPerThread * team.Threads);
+        int rowBlocks = Math.Max((product.Rows + RowBlock - 1) / RowBlock, Math.Min(ranges, (wanted + units - 1) / units));
+        int least = (int)Math.Min(units, (PartCost * rowBlocks / Math.Max(1, unitCost)) + 1);
+        // Large parts first, which use what is in their caches for long; small ones at the end, so that all threads end together.
+        int left = rowBlocks * units;
         for (int r = 0; r < rowBlocks; r++)
         {
             int start = Share(ranges, rowBlocks, r), end = Share(ranges, rowBlocks, r + 1);
-            for (int b = 0; b < panelBlocks; b++)
+            for (int first = 0; first < units;)
             {
-                int panelStart = unit * Share(units, panelBlocks, b), panelEnd = Math.Min(panels, unit * Share(units, panelBlocks, b + 1));
+                int count = Math.Min(units - first, Math.Max(least, Math.Min(MaxPanels / unit, left / (2 * team.Threads))));
                 if (_partCount == _parts.Length)
                     Array.Resize(ref _parts, 2 * _partCount);
-                _parts[_partCount++] = new Part(index, firstRange + start, end - start, panelStart, panelEnd);
+                _parts[_partCount++] = new Part(index, firstRange + start, end - start, unit * first, Math.Min(panels, unit * (first + count)));
+                first += count;
+                left -= count;
             }
         }
     }
@@ -140,20 +146,27 @@ internal sealed unsafe class MatMulKernel(ThreadTeam team, TileSet tiles) : Para
             for (; panel + 1 < part.EndPanel && (panel + 2) * PanelWidth <= weight.N; panel += 2)
                 MultiplyPair(product, panel, _ranges[part.FirstRange]);
         }
-        int block = part.Ranges == 1 ? weight.K : Math.Min(weight.K, KBlock);
-        int k = 0;
+        int block = KBlock(product, part), k = 0;
         do
         {
             int count = Math.Min(block, weight.K - k);
             for (int i = panel; i < part.EndPanel; i++)
-            {
-                byte* source = weight.Panel(i, k);
-                for (int r = 0; r < part.Ranges; r++)
-                    Multiply(product, i, _ranges[part.FirstRange + r], k, count, source, weight.StepBytes, Next(product, part, r, i, k, count));
-            }
+                Multiply(product, part, i, k, count, weight.Panel(i, k));
             k += count;
         }
         while (k < weight.K);
+    }
+
+    // The k that a part's tiles go through before they come back to the first panel: as even as steps allow.
+    private int KBlock(in Product product, Part part)
+    {
+        int k = product.Weight.K, depth = product.Weight.Depth;
+        if (part.Ranges == 1)
+            return k;
+        int last = part.FirstRange + part.Ranges - 1, rows = _ranges[last].First + _ranges[last].Rows - _ranges[part.FirstRange].First;
+        long stepBytes = (2 * product.Weight.StepBytes) + (sizeof(uint) * (long)rows * RowCodes.Words(product.Tiles.Code, depth, depth));
+        long blocks = (((k + depth - 1L) / depth * stepBytes) + KBlockBytes - 1) / KBlockBytes;
+        return (int)((k + (blocks * depth) - 1) / (blocks * depth) * depth);
     }
 
     // Panels of float32 that a thread makes for itself, piece by piece.
@@ -169,41 +182,61 @@ internal sealed unsafe class MatMulKernel(ThreadTeam team, TileSet tiles) : Para
             {
                 int count = Math.Min(WidenedBlock, weight.K - k);
                 product.Tiles.Widen(weight.Panel(panel, k), BlockQuantizer.Blocks(count), wide);
-                for (int r = 0; r < part.Ranges; r++)
-                    Multiply(product, panel, _ranges[part.FirstRange + r], k, count, (byte*)wide, PanelWidth * sizeof(float), null);
+                Multiply(product, part, panel, k, count, (byte*)wide);
                 k += count;
             }
             while (k < weight.K);
         }
     }
 
-    // One row range x one panel x one block of k.
-    private void Multiply(in Product product, int panel, in RowRange range, int k, int count, byte* source, nint stride, byte* next)
+    // One block of k of a panel x all rows of a part. Each range of rows asks for its share of what comes next.
+    private void Multiply(in Product product, Part part, int panel, int k, int count, byte* source)
     {
         var weight = product.Weight;
-        int columns = Math.Min(PanelWidth, weight.N - (panel * PanelWidth));
-        bool last = k + count == weight.K;
-        var args = weight.Args(_ranges.Packed(range, k), &source, YRows + range.First);
-        args.K = count;
-        args.Stride = stride;
-        args.Column = panel * PanelWidth;
-        args.Bias = last && product.Bias is not null ? product.Bias + (panel * PanelWidth) : null;
-        args.Carry = k > 0;
-        args.Next = next;
-        if (columns == PanelWidth)
-            product.Tiles.Rows(range.Rows).Run(&args);
-        else
-            MultiplyRagged(args, product.Tiles.Rows(range.Rows), range.Rows, columns);
+        var tiles = product.Tiles;
+        int columns = Math.Min(PanelWidth, weight.N - (panel * PanelWidth)), steps = (count + weight.Depth - 1) / weight.Depth;
+        long words = RowCodes.Words(tiles.Code, k, tiles.Depth);
+        var args = new TileArgs { Panel = source, K = count, Carry = k > 0, Column = panel * PanelWidth };
+        if (product.Bias is not null && k + count == weight.K)
+            args.Bias = product.Bias + (panel * PanelWidth);
+        byte* next = Next(product, part, panel, k, count);
+        if (next is not null)
+            args.NextBytes = (weight.StepBytes + part.Ranges - 1) / part.Ranges;
+        for (int r = 0; r < part.Ranges; r++)
+        {
+            ref readonly var range = ref _ranges[part.FirstRange + r];
+            args.X = range.Words + (words * range.Rows);
+            args.Y = YRows + range.First;
+            args.Next = next is null ? (byte*)args.X : next + (r * steps * args.NextBytes);
+            if (!args.Carry)
+                Prefetch(args.Y, args.Column, range.Rows);
+            if (columns == PanelWidth)
+                tiles.Rows(range.Rows).Run(&args);
+            else
+                MultiplyRagged(args, tiles.Rows(range.Rows), range.Rows, columns);
+        }
     }
 
-    // What comes after this block of this panel: the first two ranges fetch half of it each. A panel that a single range reads goes by too fast for it.
-    private static byte* Next(in Product product, Part part, int range, int panel, int k, int count)
+    // What comes after this block of this panel. A panel that a single range reads goes by too fast for it; one that is widened goes by slowly.
+    private static byte* Next(in Product product, Part part, int panel, int k, int count)
     {
-        var weight = product.Weight;
-        if (part.Ranges == 1 || range > 1)
-            return weight.Panel(panel, k);
-        byte* next = panel + 1 < part.EndPanel ? weight.Panel(panel + 1, k) : weight.Panel(part.FirstPanel, k + count);
-        return next + (range * (long)((count + weight.Depth - 1) / weight.Depth) * product.Tiles.PrefetchBytes);
+        if (part.Ranges == 1 || product.Tiles.Widen is not null)
+            return null;
+        if (panel + 1 < part.EndPanel)
+            return product.Weight.Panel(panel + 1, k);
+        return k + count < product.Weight.K ? product.Weight.Panel(part.FirstPanel, k + count) : null;
+    }
+
+    // Sums go to memory that is in no cache yet: asked for now, it is there when a tile ends.
+    private static void Prefetch(float** y, nint column, int rows)
+    {
+        if (!Sse.IsSupported)
+            return;
+        for (int row = 0; row < rows; row++)
+        {
+            Sse.Prefetch1(y[row] + column);
+            Sse.Prefetch1(y[row] + column + (PanelWidth / 2));
+        }
     }
 
     // The last panel has fewer columns than a tile writes: the sums go by way of the stack.
@@ -236,10 +269,17 @@ internal sealed unsafe class MatMulKernel(ThreadTeam team, TileSet tiles) : Para
     private void MultiplyPair(in Product product, int panel, in RowRange range)
     {
         var weight = product.Weight;
-        byte** panels = stackalloc byte*[2] { weight.Panel(panel), weight.Panel(panel + 1) };
-        var args = weight.Args(_ranges.Packed(range, 0), panels, YRows + range.First);
-        args.Column = panel * PanelWidth;
-        args.Bias = product.Bias is null ? null : product.Bias + (panel * PanelWidth);
+        var args = new TileArgs
+        {
+            X = range.Words,
+            Panel = weight.Panel(panel),
+            PanelBytes = (nint)weight.PanelBytes,
+            K = weight.K,
+            Y = YRows + range.First,
+            Column = panel * PanelWidth,
+            Bias = product.Bias is null ? null : product.Bias + (panel * PanelWidth),
+            Next = (byte*)range.Words,
+        };
         product.Tiles.Stream.Run(&args);
     }
 

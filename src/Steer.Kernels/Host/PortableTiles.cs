@@ -19,15 +19,11 @@ internal static unsafe class PortableTiles<TVector>
     };
 
     private static FormatTiles Streamed<TWeights>(RowCode code, int maxRows)
-        where TWeights : struct, ITileWeights<TWeights, TVector>
+        where TWeights : struct, ITileWeights<TVector>
     {
         var tiles = new TileCode[maxRows];
         Fill<OneRow<TVector>, TWeights>(tiles);
-        return new(code, TWeights.Depth, tiles) 
-        {
-            Stream = new(&StreamTile<TVector, TWeights>.Run),
-            PrefetchBytes = Tile<TVector, OneRow<TVector>, TWeights>.PrefetchBytes,
-        };
+        return new(code, TWeights.Depth, tiles) { Stream = new(&StreamTile<TVector, TWeights>.Run) };
     }
 
     private static FormatTiles Widened<TBlocks>(int maxRows)
@@ -48,7 +44,7 @@ internal static unsafe class PortableTiles<TVector>
 
     private static void Fill<TRows, TWeights>(TileCode[] tiles)
         where TRows : struct, ITileRows<TVector>
-        where TWeights : struct, ITileWeights<TWeights, TVector>
+        where TWeights : struct, ITileWeights<TVector>
     {
         tiles[TRows.Count - 1] = new(&Tile<TVector, TRows, TWeights>.Run);
         if (TRows.Count < tiles.Length)

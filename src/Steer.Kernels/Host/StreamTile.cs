@@ -8,11 +8,9 @@ namespace Steer.Kernels.Host;
 /// </summary>
 internal static unsafe class StreamTile<TVector, TWeights>
     where TVector : struct, ISimdVector<TVector>
-    where TWeights : struct, ITileWeights<TWeights, TVector>
+    where TWeights : struct, ITileWeights<TVector>
 {
-    /// <summary>
-    /// As <see cref="Tile{TVector, TRows, TWeights}.Run"/>, with the panels in the first two segments and 64 columns of y and bias; never carried.
-    /// </summary>
+    /// <summary>As <see cref="Tile{TVector, TRows, TWeights}.Run"/>, with 64 columns of y and bias; never carried.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(TileArgs* args)
     {
@@ -22,14 +20,16 @@ internal static unsafe class StreamTile<TVector, TWeights>
             int panelA = pair / pairs, panelB = (pair + 1) / pairs;
             int columnA = pair % pairs * TVector.Count, columnB = (pair + 1) % pairs * TVector.Count;
             OneRow<TVector> a = default, b = default;
-            var weightsA = TWeights.At(args->Segments[panelA], columnA, args->Second, args->Stride);
-            var weightsB = TWeights.At(args->Segments[panelB], columnB, args->Second, args->Stride);
+            byte* weightsA = args->Panel + (panelA * args->PanelBytes) + (columnA * sizeof(float));
+            byte* weightsB = args->Panel + (panelB * args->PanelBytes) + (columnB * sizeof(float));
             float* x = args->X;
-            for (int k = args->K; k > 0; k -= TWeights.Depth)
+            for (int left = args->K; left > 0; left -= TWeights.Depth)
             {
-                weightsA.Step(ref a, x);
-                weightsB.Step(ref b, x);
+                TWeights.Step(ref a, x, weightsA);
+                TWeights.Step(ref b, x, weightsB);
                 x += TWeights.Depth;
+                weightsA += HostWeight.WordStepBytes;
+                weightsB += HostWeight.WordStepBytes;
             }
             Finish(args, a, (panelA * HostWeight.PanelWidth) + columnA);
             Finish(args, b, (panelB * HostWeight.PanelWidth) + columnB);

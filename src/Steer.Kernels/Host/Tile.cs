@@ -9,26 +9,17 @@ internal unsafe struct TileArgs
     /// <summary>The rows in the <see cref="RowCode"/> of the tile, word by word [words][rows]; float32: k by k [K][rows].</summary>
     public float* X;
 
-    /// <summary>Pieces of the weight, <see cref="SegmentLength"/> k each: one for a panel, blocks of a cache for values (float32 alone).</summary>
-    public byte** Segments;
+    /// <summary>The panel, from the step of the first k on.</summary>
+    public byte* Panel;
 
-    /// <summary>Bytes from the start of each segment to column 0.</summary>
-    public nint Offset;
-
-    /// <summary>k in a segment.</summary>
-    public int SegmentLength;
-
-    /// <summary>Where in the first segment k = 0 lies.</summary>
-    public int First;
+    /// <summary>Bytes from the panel to its neighbour, for tiles of two panels.</summary>
+    public nint PanelBytes;
 
     /// <summary>Length of the sums.</summary>
     public int K;
 
-    /// <summary>Bytes from column 0 to column 16 of the weight.</summary>
-    public nint Second;
-
-    /// <summary>Bytes from one step of k to the next.</summary>
-    public nint Stride;
+    /// <summary>The sums continue what <see cref="Y"/> holds instead of starting from 0.</summary>
+    public bool Carry;
 
     /// <summary>Where each row's sums go [rows]: 32 numbers from <see cref="Column"/> on.</summary>
     public float** Y;
@@ -39,11 +30,11 @@ internal unsafe struct TileArgs
     /// <summary>Added to the finished sums [32], or null.</summary>
     public float* Bias;
 
-    /// <summary>The sums continue what <see cref="Y"/> holds instead of starting from 0.</summary>
-    public bool Carry;
-
-    /// <summary>What is read after this, or null: a tile asks the caches for half as much of it as it reads itself.</summary>
+    /// <summary>Memory that a tile asks the caches for while it works: where it begins, never null.</summary>
     public byte* Next;
+
+    /// <summary>Bytes of <see cref="Next"/> to each step, at most half of what the tile reads itself; 0 for no more than the first line.</summary>
+    public nint NextBytes;
 }
 
 /// <summary>
@@ -53,16 +44,13 @@ internal unsafe struct TileArgs
 internal static unsafe class Tile<TVector, TRows, TWeights>
     where TVector : struct, ISimdVector<TVector>
     where TRows : struct, ITileRows<TVector>
-    where TWeights : struct, ITileWeights<TWeights, TVector>
+    where TWeights : struct, ITileWeights<TVector>
 {
-    /// <summary>Bytes of <see cref="TileArgs.Next"/> in each step: half of what a step reads.</summary>
-    public const int PrefetchBytes = 64;
-
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(TileArgs* args)
     {
-        byte* next = args->Next is null ? (byte*)args->X : args->Next;
-        int ahead = args->Next is null ? 0 : PrefetchBytes;
+        byte* next = args->Next;
+        nint nextBytes = args->NextBytes;
         for (int column = 0; column < HostWeight.PanelWidth / 2; column += TVector.Count)
         {
             nint first = args->Column + column, second = first + (HostWeight.PanelWidth / 2);
@@ -71,24 +59,15 @@ internal static unsafe class Tile<TVector, TRows, TWeights>
                 sums.Load(args->Y, first, second);
 
             float* x = args->X;
-            byte** segment = args->Segments;
-            int offset = args->First;
-            for (int left = args->K; left > 0; segment++)
+            byte* weights = args->Panel + (column * sizeof(float));
+            for (int left = args->K; left > 0; left -= TWeights.Depth)
             {
-                int count = Math.Min(args->SegmentLength - offset, left);
-                var weights = TWeights.At(*segment + args->Offset + (offset * args->Stride), column, args->Second, args->Stride);
-                left -= count;
-                offset = 0;
-                int steps = (count + TWeights.Depth - 1) / TWeights.Depth;
-                do
-                {
-                    weights.Step(ref sums, x);
-                    if (Sse.IsSupported)
-                        Sse.Prefetch1(next);
-                    next += ahead;
-                    x += TWeights.Depth * TRows.Count;
-                }
-                while (--steps > 0);
+                TWeights.Step(ref sums, x, weights);
+                if (Sse.IsSupported)
+                    Sse.Prefetch1(next);
+                next += nextBytes;
+                x += TWeights.Depth * TRows.Count;
+                weights += HostWeight.WordStepBytes;
             }
 
             if (args->Bias is not null)
@@ -98,8 +77,7 @@ internal static unsafe class Tile<TVector, TRows, TWeights>
             }
             sums.Store(args->Y, first, second);
             // What there is to ask for was asked for in the first round.
-            next = (byte*)args->X;
-            ahead = 0;
+            nextBytes = 0;
         }
     }
 }

@@ -41,9 +41,6 @@ internal sealed unsafe class FormatTiles(RowCode code, int depth, TileCode[] row
     /// <summary>Where tiles read float32: widens blocks of a panel to it. Otherwise null.</summary>
     public delegate*<byte*, int, float*, void> Widen { get; init; }
 
-    /// <summary>Bytes that a tile asks for in each step, see <see cref="TileArgs.Next"/>.</summary>
-    public int PrefetchBytes { get; init; }
-
     /// <summary>The tile of <paramref name="count"/> rows x 32 columns.</summary>
     public TileCode Rows(int count) => rows[count - 1];
 }

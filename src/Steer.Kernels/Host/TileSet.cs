@@ -70,23 +70,17 @@ internal sealed class TileSet
     public unsafe void Multiply(HostWeight weight, int first, int end, int k, int count, float* x, float** y, int rows)
     {
         var tiles = weight.Type == DType.F32 ? _f32 : _bf16;
-        byte** panels = stackalloc byte*[2];
-        var args = weight.Args(x, panels, y);
-        args.K = count;
+        var args = new TileArgs { X = x, K = count, Y = y, PanelBytes = (nint)weight.PanelBytes, Next = (byte*)x };
         for (int panel = first; panel < end;)
         {
             bool pair = rows == 1 && panel + 1 < end;
             args.Column = (panel - first) * HostWeight.PanelWidth;
-            panels[0] = weight.Panel(panel++, k);
+            args.Panel = weight.Panel(panel, k);
             if (pair)
-            {
-                panels[1] = weight.Panel(panel++, k);
                 tiles.Stream.Run(&args);
-            }
             else
-            {
                 tiles.Rows(rows).Run(&args);
-            }
+            panel += pair ? 2 : 1;
         }
     }
 }

@@ -68,6 +68,6 @@ internal static unsafe class MachineTiles
         var tiles = new TileCode[MaxRows];
         for (int i = 0; i < MaxRows; i++)
             tiles[i] = new TileCode(memory + starts[i]);
-        return new(code, depth, tiles) { PrefetchBytes = TileAssembler.PrefetchBytes(type) };
+        return new(code, depth, tiles);
     }
 }

@@ -58,6 +58,7 @@ internal sealed unsafe class TileAssembler
     private static readonly AssemblerRegister64 Sums = rdx;
     private static readonly AssemblerRegister64 Column = rdx;
     private static readonly AssemblerRegister64 Pointer = rax;
+    private static readonly AssemblerRegister64 NextBytes = rax;
 
     private readonly Assembler _a = new(64);
     private readonly TileShape _shape;
@@ -68,14 +69,6 @@ internal sealed unsafe class TileAssembler
         _shape = shape;
         _convention = convention;
     }
-
-    /// <summary>Bytes that a tile asks for ahead in each step: half of what it reads, in whole lines of a cache.</summary>
-    public static int PrefetchBytes(DType type) => type switch
-    {
-        DType.BF16 => VectorBytes,
-        DType.Int8 => Lines(BlockLayout.Int8Bytes / 2),
-        _ => Lines(BlockLayout.Int4Bytes / 2),
-    };
 
     /// <summary>The code of a function that takes a pointer to <see cref="TileArgs"/>.</summary>
     public static byte[] Assemble(TileShape shape, CallingConvention convention)
@@ -111,8 +104,7 @@ internal sealed unsafe class TileAssembler
                 _a.vmovups(__xmmword_ptr[rsp + ((i - FirstSavedOnWindows) * SavedBytes)], Xmm[i]);
         }
         _a.mov(X, Field(TileField.X));
-        _a.mov(Weights, Field(TileField.Segments));
-        _a.mov(Weights, __qword_ptr[Weights]);
+        _a.mov(Weights, Field(TileField.Panel));
         _a.mov(Next, Field(TileField.Next));
         _a.mov(r11d, __dword_ptr[Args + TileField.K]);
     }
@@ -135,6 +127,7 @@ internal sealed unsafe class TileAssembler
         _a.add(r11d, 1);
         _a.shr(r11d, 1);
         StartSums();
+        _a.mov(NextBytes, Field(TileField.NextBytes));
         _a.test(Steps, Steps);
         _a.je(end);
 
@@ -171,6 +164,7 @@ internal sealed unsafe class TileAssembler
         _a.lea(Sums, __qword_ptr[rsp + (VectorBytes - 1)]);
         _a.and(Sums, -VectorBytes);
         ForEachSum((row, vector) => _a.vmovaps(Kept(row, vector), Sum(row, vector)));
+        _a.mov(NextBytes, Field(TileField.NextBytes));
         _a.test(Steps, Steps);
         _a.je(end);
 
@@ -280,12 +274,13 @@ internal sealed unsafe class TileAssembler
         _a.vpslld(Zmm[register + 1], Zmm[register + 1], 16);
     }
 
+    // As many lines as half of a step has: what comes in two rows' time at the latest.
     private void Prefetch()
     {
-        int bytes = PrefetchBytes(_shape.Type);
+        int bytes = (_shape.Type == DType.BF16 ? HostWeight.WordStepBytes : _shape.Type == DType.Int8 ? BlockLayout.Int8Bytes : BlockLayout.Int4Bytes) / 2;
         for (int offset = 0; offset < bytes; offset += VectorBytes)
             _a.prefetcht1(__byte_ptr[Next + offset]);
-        _a.add(Next, bytes);
+        _a.add(Next, NextBytes);
     }
 
     private void Advance(int weightBytes, int rowBytes, Label again)
@@ -339,6 +334,4 @@ internal sealed unsafe class TileAssembler
     }
 
     private static AssemblerMemoryOperand Y(int vector) => __zmmword_ptr[Pointer + (Column * WordBytes) + (vector * VectorBytes)];
-
-    private static int Lines(int bytes) => (bytes + VectorBytes - 1) / VectorBytes * VectorBytes;
 }

@@ -8,18 +8,19 @@ internal static unsafe class TileField
         TileArgs args = default;
         byte* start = (byte*)&args;
         X = (int)((byte*)&args.X - start);
-        Segments = (int)((byte*)&args.Segments - start);
+        Panel = (int)((byte*)&args.Panel - start);
         K = (int)((byte*)&args.K - start);
         Y = (int)((byte*)&args.Y - start);
         Column = (int)((byte*)&args.Column - start);
         Bias = (int)((byte*)&args.Bias - start);
         Carry = (int)((byte*)&args.Carry - start);
         Next = (int)((byte*)&args.Next - start);
+        NextBytes = (int)((byte*)&args.NextBytes - start);
     }
 
     public static int X { get; }
 
-    public static int Segments { get; }
+    public static int Panel { get; }
 
     public static int K { get; }
 
@@ -32,4 +33,6 @@ internal static unsafe class TileField
     public static int Carry { get; }
 
     public static int Next { get; }
+
+    public static int NextBytes { get; }
 }
