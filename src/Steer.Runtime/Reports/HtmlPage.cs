@@ -10,7 +10,7 @@ internal sealed class HtmlPage
         body{margin:0 auto;padding:1rem;max-width:76rem;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
         h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.25rem;margin-top:2.5rem;border-bottom:1px solid var(--line)}h3{font-size:1rem;margin:.5rem 0}
         .figures{display:grid;margin-top:1.5rem;gap:1.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr))}
-        .small{grid-template-columns:repeat(auto-fit,minmax(min(100%,17rem),1fr))}
+        .small{grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr))}
         figure{margin:0;min-width:0}figure svg{width:100%;height:auto;display:block}figcaption,.note{color:var(--muted);font-size:.9rem}
         .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
         th{font-weight:600;color:var(--muted)}th,td{overflow-wrap:normal}.name{white-space:nowrap}.name:first-child,th:first-child{position:sticky;left:0;background:var(--page)}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}

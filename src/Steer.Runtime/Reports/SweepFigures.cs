@@ -52,8 +52,8 @@ internal static class SweepFigures
             Charts.Plot("mean entropy of a token, nats", title, series, logY: Spans(series, p => p.Y)), height: 400);
     }
 
-    /// <summary>A figure over gamma and eta for every mask, temperature and number of negatives that has at least two of each.</summary>
-    public static IEnumerable<Figure> HeatMaps(SweepResult result, IReadOnlyList<(string Metric, string Title)> metrics)
+    /// <summary>Figures over gamma and eta for every mask, temperature and number of negatives that has at least two of each.</summary>
+    public static IEnumerable<IReadOnlyList<Figure>> HeatMaps(SweepResult result, IReadOnlyList<(string Metric, string Title)> metrics)
     {
         var steered = result.Rows.Where(r => r.Asked && !r.Cell.SumToOne && r.Cell.Preset is GuidancePreset.Steer or GuidancePreset.Plain).ToList();
         var kinds = steered.Where(r => r.Cell.Eta > 0).Select(r => (Alpha: r.Cell.Alpha!.Value, r.Cell.Temperature, r.Cell.Negatives)).Distinct().Order();
@@ -68,6 +68,7 @@ internal static class SweepFigures
                 continue;
             string setting = string.Create(
                 CultureInfo.InvariantCulture, $"{(alpha > 0 ? $"mask {alpha}" : "no mask")}{(temperature != 1 ? $", temperature {temperature}" : "")}, {negatives} negatives");
+            var maps = new List<Figure>();
             foreach (var (metric, title) in metrics)
             {
                 var known = cells.Where(c => Of(c.Value, metric) is not null).Select(c => (c.Key.Gamma, c.Key.Eta, Value: Of(c.Value, metric)!.Value)).ToList();
@@ -78,11 +79,12 @@ internal static class SweepFigures
                 string sentence = string.Create(
                     CultureInfo.InvariantCulture,
                     $"From {Numbers.Compact(least.Value)} at gamma {least.Gamma}, eta {least.Eta} to {Numbers.Compact(most.Value)} at gamma {most.Gamma}, eta {most.Eta}.");
-                yield return Map($"heat-{metric}-{number}", $"{title}, {setting}", sentence, gammas, etas, Cell);
+                maps.Add(Map($"heat-{metric}-{number}", $"{title}, {setting}", sentence, gammas, etas, Cell));
             }
 
             if (Gain(result, cells, gammas, etas, number, setting) is { } gain)
-                yield return gain;
+                maps.Insert(0, gain);
+            yield return maps;
         }
     }
 

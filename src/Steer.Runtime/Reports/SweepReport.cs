@@ -18,7 +18,7 @@ public static class SweepReport
     private static readonly (string Metric, string Title)[] Mapped = [("mauve", "MAUVE"), ("diversity", "Diversity"), ("perplexity_expert", "Expert perplexity"), ("entropy", "Entropy")];
 
     /// <summary>The figures, in the order of the page.</summary>
-    public static IReadOnlyList<Figure> Figures(SweepResult result) => [.. Curves(result), .. SweepFigures.HeatMaps(result, Mapped), .. Texts(result)];
+    public static IReadOnlyList<Figure> Figures(SweepResult result) => [.. Curves(result), .. SweepFigures.HeatMaps(result, Mapped).SelectMany(maps => maps), .. Texts(result)];
 
     /// <summary>The page.</summary>
     public static string ToHtml(SweepResult result)
@@ -37,7 +37,8 @@ public static class SweepReport
         if (maps.Count > 0)
         {
             page.Heading("Over gamma and eta");
-            page.Figures(maps, small: true);
+            foreach (var setting in maps)
+                page.Figures(setting, small: true);
         }
 
         var texts = Texts(result).ToList();
@@ -83,7 +84,8 @@ public static class SweepReport
         var plain = result.Rows.FirstOrDefault(r => r.Cell.IsPlain && r.Cell.Alpha == 0 && r.Cell.Temperature == 1 && r.Set.Texts.Count > 0);
         EvaluationSet[] sets = plain is null ? [result.Real with { Name = "real" }, best.Set] : [result.Real with { Name = "real" }, best.Set, plain.Set];
         yield return TextFigures.Lengths(sets, "lengths");
-        yield return TextFigures.Ranks(sets, order: 2, "ranks");
+        yield return TextFigures.Ranks(sets, order: 2, "ranks-2");
+        yield return TextFigures.Ranks(sets, order: 4, "ranks-4");
     }
 
     private static void Summary(HtmlPage page, SweepResult result)
@@ -101,7 +103,7 @@ public static class SweepReport
             return;
         string[] metrics = [.. Compared.Where(m => contrasts.Exists(c => c.Difference(m) is not null))];
         page.Table(
-            $"{contrasts.Count} cells minus {SweepSentences.Name(kind)}",
+            $"{contrasts.Count} cells and controls minus {SweepSentences.Name(kind)}",
             ["cell", "control", "entropy", "control's entropy", .. metrics.Select(m => SweepSentences.Title(result, m))],
             contrasts.Select(c => (IReadOnlyList<HtmlCell>)
             [

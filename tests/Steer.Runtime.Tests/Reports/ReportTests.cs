@@ -35,7 +35,7 @@ public sealed class ReportTests
         var result = Result();
         string html = SweepReport.ToHtml(result);
         AssertPage(html, figures: SweepReport.Figures(result).Count);
-        foreach (string name in new[] { "mauve-diversity", "perplexity-diversity", "mauve-entropy", "heat-mauve-1", "heat-entropy-1", "heat-gain-1", "map", "lengths", "ranks" })
+        foreach (string name in new[] { "mauve-diversity", "perplexity-diversity", "mauve-entropy", "heat-mauve-1", "heat-entropy-1", "heat-gain-1", "map", "lengths", "ranks-2", "ranks-4" })
             Assert.Contains(SweepReport.Figures(result), f => f.Name == name);
         Assert.Contains("From 0.50 at gamma 0, eta 0 to 0.53 at gamma 0.2, eta 0.4.", html, StringComparison.Ordinal);
         Assert.Contains("Against temperature alone at the same entropy, mauve is clearly different in none of 3 steered cells without the mask.", html, StringComparison.Ordinal);
