@@ -6,9 +6,7 @@ namespace Steer.Runtime.Sweeps;
 /// <summary>Measures the cells of a sweep against the same real texts, over the same number of words.</summary>
 public static class SweepEvaluation
 {
-    /// <summary>
-    /// Metrics that a sweep computes: all but the Frechet distance, whose covariance takes more texts than a cell has.
-    /// </summary>
+    /// <summary>Metrics that a sweep computes: all but the Frechet distance, whose covariance takes more texts than a cell has.</summary>
     public const MetricGroups Metrics = MetricGroups.All & ~MetricGroups.Frechet;
 
     /// <summary>Embeds all texts and computes the metrics of every cell.</summary>
