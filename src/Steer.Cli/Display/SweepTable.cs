@@ -23,7 +23,7 @@ internal static class SweepTable
             r.Cell.Name, Number(r.Texts.Entropy), Bar(r["mauve"]?.Value), Difference(result, r, "mauve"),
             Number(r["diversity"]?.Value), Difference(result, r, "diversity"), Number(r.Texts.Perplexity),
         ]));
-        string note = "vs temp.: difference from the expert alone at the temperature of the same entropy; * where its 95% interval holds no 0\n";
+        string note = "vs temp.: minus the expert alone at the temperature of the same entropy;\n* where the 95% interval of the difference holds no 0\n";
         return $"{columns.Head()}{string.Concat(lines)}\n{note}{(SweepSentences.WithoutMetrics(result) is { } without ? without + "\n" : "")}";
     }
 

@@ -27,7 +27,7 @@ public static class SweepReport
         int asked = result.Rows.Count(r => r.Asked);
         page.Paragraph(string.Create(
             CultureInfo.InvariantCulture,
-            $"{asked} cells of {result.PerCell} texts and {result.Rows.Count - asked} controls, measured against {result.Real.Texts.Count} real texts that no model was trained on. n-grams are counted over the same {result.Words:n0} words of every cell."));
+            $"{asked} cells of {result.PerCell} texts and {result.Rows.Count - asked} controls, measured against {result.Real.Texts.Count} real texts. n-grams are counted over the same {result.Words:n0} words of every cell."));
         page.Note("A cell is named by its gamma (g), eta (e), alpha (a), number of negatives (k), temperature (t); mask and plain are the expert alone. Intervals are of 95%.");
 
         page.Heading("What steering buys at equal entropy");
