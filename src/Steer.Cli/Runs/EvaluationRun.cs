@@ -31,14 +31,14 @@ internal sealed class EvaluationRun(ModelChoice models, EngineOptions engineOpti
     public async Task<(EvaluationReport Report, EvaluationSet Synthetic, EvaluationSet Real)> EvaluateAsync(
         EvaluationSet synthetic, EvaluationSet real, EvaluationOptions options, CancellationToken stop)
     {
-        synthetic.Check();
-        real.Check();
         if (Embeddings is not null)
         {
             var (ofReal, ofSynthetic) = EmbeddingFile.Read(Embeddings);
             (real, synthetic) = (real with { Embeddings = ofReal }, synthetic with { Embeddings = ofSynthetic });
         }
 
+        synthetic.Check();
+        real.Check();
         synthetic = synthetic.AtMost(options.MaxTexts, options.Seed);
         real = real.AtMost(options.MaxTexts, options.Seed);
         bool embeds = Embeddings is null && (options.Metrics & OfEmbeddings) != 0, scores = UsesModels && options.Metrics.HasFlag(MetricGroups.Perplexity);
@@ -51,13 +51,20 @@ internal sealed class EvaluationRun(ModelChoice models, EngineOptions engineOpti
             });
             foreach (string warning in engine.Warnings)
                 progress.Note(warning);
-            string model = embeds && Cache ? ContentHash.Of(engineOptions.Base) + engineOptions.Weights : "";
+            string model = embeds && Cache ? Model() : "";
             synthetic = await Prepare(engine, synthetic, model, embeds, scores, stop).ConfigureAwait(false);
             real = await Prepare(engine, real, model, embeds, scores, stop).ConfigureAwait(false);
         }
 
         using var evaluator = new Evaluator(options, progress.Doing);
         return (await Task.Run(() => evaluator.Evaluate(synthetic, real, stop), stop).ConfigureAwait(false), synthetic, real);
+    }
+
+    /// <summary>All that an embedding depends on besides its text.</summary>
+    private string Model()
+    {
+        string tokenizer = engineOptions.Tokenizer is { } path ? ContentHash.Of(path) : "";
+        return $"{ContentHash.Of(engineOptions.Base)} {tokenizer} {engineOptions.Weights} {engineOptions.ExactActivations} {engineOptions.KvCacheType}";
     }
 
     private async Task<EvaluationSet> Prepare(SteerEngine engine, EvaluationSet set, string model, bool embeds, bool scores, CancellationToken stop)
