@@ -29,7 +29,8 @@ public sealed class SweepCommandTests : IDisposable
         Assert.DoesNotContain("NaN", csv + html, StringComparison.Ordinal);
         XDocument.Parse(html);
         string[] cells = [.. lines.Skip(1).Select(l => l[0])];
-        Assert.Equal(["g0.4 e0 a0.1", "mask a0.1"], cells[..2]);
+        Assert.Equal("g0.4 e0 a0.1", cells[0]);
+        Assert.Contains("mask a0.1", cells);
         using var json = JsonDocument.Parse((await Again("json")).Output);
         Assert.Equal(cells, json.RootElement.GetProperty("cells").EnumerateArray().Select(c => c.GetProperty("cell").GetString()));
         Assert.Contains(json.RootElement.GetProperty("comparisons").EnumerateArray(), c => c.GetProperty("kind").GetString() == "temperature" && c.GetProperty("differences").GetProperty("mauve").GetProperty("low").ValueKind == JsonValueKind.Number);
