@@ -21,24 +21,29 @@ compare() {
     done
 }
 
-# Kills come at moments from before the folder is made to past the middle of a run that began anew, which is past the end of one that goes on: parts of
-# the time that a whole run takes, on a busy machine as on an idle one.
+# Kills come at moments from before the folder is made to past the end, in milliseconds up to a bound that follows the machine: a run that ended by itself lowers
+# it to the time that it was given, and each kill raises it by a twentieth.
 began=$(date +%s%N)
 (job "$work/undisturbed")
-whole=$(($(date +%s%N) - began))
+bound=$((($(date +%s%N) - began) / 1000000))
 done=0
 jobs=0
 while [ "$done" -lt "$kills" ]; do
     job "$work/killed" &
     process=$!
-    sleep "$(awk -v seed="$((done + jobs * 7919))" -v whole="$whole" 'BEGIN { srand(seed); printf "%.3f", whole / 1e9 * (0.05 + 0.6 * rand()) }')"
+    moment=$(awk -v seed="$((done + jobs * 7919))" -v bound="$bound" 'BEGIN { srand(seed); printf "%d", bound * (0.05 + 0.95 * rand()) }')
+    sleep "$(awk -v moment="$moment" 'BEGIN { printf "%.3f", moment / 1000 }')"
     kill -9 "$process" 2> /dev/null || true
     status=0
     wait "$process" 2> /dev/null || status=$?
     case $status in
-        137) done=$((done + 1)) ;;
+        137)
+            done=$((done + 1))
+            bound=$((bound + bound / 20))
+            ;;
         0)
             compare
+            bound=$moment
             jobs=$((jobs + 1))
             rm -r "$work/killed"
             echo "$done kills, $jobs jobs: the same bytes so far"

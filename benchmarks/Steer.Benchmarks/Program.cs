@@ -4,6 +4,7 @@ using Steer.Kernels.Host;
 
 // `quick [text] [instruction set]`: a table of the main figures, or of those whose name contains the text, with all or some of the processor's instructions.
 // `metrics`: the evaluation metrics on 5,000 + 5,000 texts.
+// `dataset [duplicates|resume|job]`: what a dataset job adds to the engine.
 // Anything else is BenchmarkDotNet's own command line, such as `--filter *`.
 if (args is ["quick", ..])
 {
@@ -13,6 +14,10 @@ if (args is ["quick", ..])
 else if (args is ["metrics"])
 {
     MetricsTable.Print();
+}
+else if (args is ["dataset", ..])
+{
+    await DatasetTable.PrintAsync(args.Length < 2 ? null : args[1]);
 }
 else
 {
