@@ -22,7 +22,7 @@ internal static class AttentionKernel
 
     private const int GroupThreads = 128;
 
-    /// <summary>Numbers of shared memory that every CUDA and OpenCL device has for a group, less what the compiler wants.</summary>
+    /// <summary>Numbers of shared memory that every device which is opened has for a group, less what the compiler wants.</summary>
     private const int SharedNumbers = 12_000;
 
     internal static IEnumerable<KernelSource> Sources => [KernelSource.OfGroups<Parameters>(Attention)];

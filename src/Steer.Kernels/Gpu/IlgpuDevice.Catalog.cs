@@ -1,5 +1,6 @@
 using System.Globalization;
 using ILGPU;
+using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
 using ILGPU.Runtime.Cuda;
 using ILGPU.Runtime.OpenCL;
@@ -11,6 +12,11 @@ namespace Steer.Kernels.Gpu;
 public sealed partial class IlgpuDevice
 {
     private const string EmulatorName = "ilgpu-cpu";
+
+    /// <summary>Shared memory of a group that the largest kernels take.</summary>
+    private const int SharedBytes = 48 << 10;
+
+    static IlgpuDevice() => DriverLibraries.Register();
 
     /// <summary>Devices that <see cref="Create"/> can open on this machine; without a GPU or its driver, the emulator alone.</summary>
     public static IReadOnlyList<IlgpuDeviceInfo> List()
@@ -69,7 +75,14 @@ public sealed partial class IlgpuDevice
         try
         {
             ILGPU.Runtime.Device device = Gpus(context).ElementAtOrDefault(index) ?? throw Missing(name);
+            if (Lacks(device) is { } lack)
+                throw new ArgumentException($"{name}: {device.Name} has {lack}, as kernels need.");
             return new IlgpuDevice(context, device.CreateAccelerator(context), Describe(device), memoryLimit);
+        }
+        catch (Exception e) when (e is AcceleratorException or NotSupportedException)
+        {
+            context.Dispose();
+            throw new ArgumentException($"{name}: the device does not open ({Reason(e)}). Is its driver up to date, and is it free?", e);
         }
         catch
         {
@@ -78,11 +91,18 @@ public sealed partial class IlgpuDevice
         }
     }
 
+    // What every CUDA device has, and not every one of OpenCL's.
+    private static string? Lacks(ILGPU.Runtime.Device device) =>
+        device is CLDevice { Capabilities.Float64: false } ? "no 64-bit floating point"
+        : device.MaxNumThreadsPerGroup < GroupReduce.MaxThreads ? $"groups of {device.MaxNumThreadsPerGroup} threads and not of {GroupReduce.MaxThreads}"
+        : device.MaxSharedMemoryPerGroup < SharedBytes ? $"{device.MaxSharedMemoryPerGroup} bytes of shared memory and not {SharedBytes}"
+        : null;
+
     // A context that found nothing has a CPU device put into it by ILGPU.
     private static IEnumerable<ILGPU.Runtime.Device> Gpus(Context context) => context.Devices.Where(d => d is CudaDevice or CLDevice);
 
-    private static ArgumentException Missing(string name) =>
-        new($"There is no device '{name}' here; there are: cpu, {string.Join(", ", List().Select(d => d.Name))}.");
+    private static ArgumentException Missing(string name) => new(
+        $"There is no device '{name}' here; there are: cpu, {string.Join(", ", List().Select(d => d.Name))}. A GPU is seen where its driver is installed.");
 
     private static string DescribeEmulator() =>
         string.Create(CultureInfo.InvariantCulture, $"ILGPU's CPU accelerator, {Environment.ProcessorCount} threads (an emulator for tests)");
@@ -95,6 +115,7 @@ public sealed partial class IlgpuDevice
             CLDevice openCl => openCl.CLStdVersion.ToString(),
             _ => device.AcceleratorType.ToString(),
         };
-        return string.Create(CultureInfo.InvariantCulture, $"{device.Name}, {device.MemorySize / (double)(1L << 30):0.#} GiB, {version}");
+        string use = Lacks(device) is { } lack ? $", not to be used: it has {lack}" : "";
+        return string.Create(CultureInfo.InvariantCulture, $"{device.Name}, {device.MemorySize / (double)(1L << 30):0.#} GiB, {version}{use}");
     }
 }

@@ -1,5 +1,6 @@
 using ILGPU;
 using ILGPU.Runtime;
+using ILGPU.Runtime.OpenCL;
 
 namespace Steer.Kernels.Gpu;
 
@@ -45,7 +46,10 @@ public sealed partial class IlgpuDevice
     /// <inheritdoc/>
     public override string? Explain(Exception error) => error is not AcceleratorException
         ? null
-        : $"{Description}: the device failed ({error.Message.ReplaceLineEndings(" ")}) and what it held is lost. Start again; if it fails again, see the driver's log.";
+        : $"{Description}: the device failed ({Reason(error)}) and what it held is lost. Start again; if it fails again, see the driver's log.";
+
+    // ILGPU gives OpenCL's errors no message.
+    private static string Reason(Exception error) => error is CLException openCl ? openCl.Error.ToString() : error.Message.ReplaceLineEndings(" ");
 
     /// <summary>Queues a copy to the device; the source may be changed at once.</summary>
     internal void Upload<T>(ReadOnlySpan<T> source, ArrayView<T> target)

@@ -1,4 +1,5 @@
 using ILGPU.Runtime;
+using ILGPU.Runtime.OpenCL;
 using Steer.Kernels.Gpu;
 
 namespace Steer.Kernels.Tests.Gpu;
@@ -100,4 +101,20 @@ public sealed class IlgpuDeviceTests
         Assert.Equal(expected, actual);
         Assert.Equal(expected is null, error is ArgumentException);
     }
+
+    [Fact]
+    public void A_fault_says_what_it_is_in_one_line()
+    {
+        using IlgpuDevice device = IlgpuDevice.Create("ilgpu-cpu");
+        string? line = device.Explain(new CLException(CLError.CL_OUT_OF_RESOURCES));
+        Assert.Contains("the device failed (CL_OUT_OF_RESOURCES)", line, StringComparison.Ordinal);
+        Assert.Null(device.Explain(new InvalidOperationException("a fault of the program, not of the device")));
+    }
+
+    [Theory]
+    [InlineData("cuda", "libcuda.so.1")]
+    [InlineData("OpenCL", "libOpenCL.so.1")]
+    [InlineData("nvvm", null)]
+    public void On_Linux_drivers_are_found_by_the_names_under_which_they_are_installed(string library, string? file) =>
+        Assert.Equal(OperatingSystem.IsLinux() ? file : null, DriverLibraries.FileOf(library));
 }

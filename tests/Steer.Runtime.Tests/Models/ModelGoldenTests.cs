@@ -50,9 +50,7 @@ public class ModelGoldenTests
     public async Task Adapter_logits_equal_those_of_peft(string adapter)
     {
         string folder = GoldenFiles.Find($"adapters/{adapter}");
-        using var config = System.Text.Json.JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "adapter_config.json")));
-        string model = Path.GetFileName(config.RootElement.GetProperty("base_model_name_or_path").GetString()!);
-        using var engine = SteerEngine.Load(new EngineOptions { Base = GoldenFiles.Find($"models/{model}"), Expert = folder, MaxBatch = 4 });
+        using var engine = SteerEngine.Load(new EngineOptions { Base = BaseOf(folder), Expert = folder, MaxBatch = 4 });
         await CheckLogits(engine, folder, Variant.Expert);
     }
 
@@ -80,7 +78,15 @@ public class ModelGoldenTests
         Assert.True(stored.Zip(once).Max(p => Math.Abs(p.First - p.Second)) > 0.1 * deviation, "The reference was mended: hold it as the others are.");
     }
 
-    private static async Task CheckLogits(SteerEngine engine, string folder, Variant variant)
+    /// <summary>The model for which an adapter was made.</summary>
+    internal static string BaseOf(string adapterFolder)
+    {
+        using var config = System.Text.Json.JsonDocument.Parse(File.ReadAllText(Path.Combine(adapterFolder, "adapter_config.json")));
+        return GoldenFiles.Find($"models/{Path.GetFileName(config.RootElement.GetProperty("base_model_name_or_path").GetString()!)}");
+    }
+
+    /// <summary>The logits of every position of a golden's sequences.</summary>
+    internal static async Task CheckLogits(SteerEngine engine, string folder, Variant variant)
     {
         using var expected = SafetensorsFile.Open(Path.Combine(folder, "expected.safetensors"));
         int[][] ids = GreedyCheck.Rows(expected, "input_ids");
