@@ -24,6 +24,9 @@ public sealed class DeviceSet : IDisposable
     /// <summary>Names of all devices.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. HostNames, .. IlgpuDevice.List().Select(d => d.Name)];
 
+    /// <summary>Names of those that ILGPU drives, its CPU accelerator in both forms.</summary>
+    public static IReadOnlyList<string> IlgpuNames { get; } = [WarpEmulator, .. Names.Except(HostNames)];
+
     /// <summary>A device by its name, opened once.</summary>
     public Device this[string name]
     {
@@ -69,4 +72,12 @@ public sealed class OnEveryDeviceAttribute(params object[] arguments) : DataAttr
 {
     public override IEnumerable<object[]> GetData(MethodInfo testMethod) =>
         DeviceSet.Names.Select(name => new object[] { name }.Concat(arguments).ToArray());
+}
+
+/// <summary>As <see cref="OnEveryDeviceAttribute"/>, for what only devices of ILGPU have.</summary>
+[AttributeUsage(AttributeTargets.Method, AllowMultiple = true)]
+public sealed class OnEveryIlgpuDeviceAttribute(params object[] arguments) : DataAttribute
+{
+    public override IEnumerable<object[]> GetData(MethodInfo testMethod) =>
+        DeviceSet.IlgpuNames.Select(name => new object[] { name }.Concat(arguments).ToArray());
 }

@@ -25,11 +25,10 @@ public class QueueDepthTests
         Base = Path.Combine(GoldenFiles.Weights, "base"), Expert = Path.Combine(GoldenFiles.Weights, "experts", "astronomy"),
     };
 
+    public static TheoryData<string, int> Depths => TestDevices.With(TestDevices.All, [4, 16]);
+
     [Theory]
-    [InlineData("cpu", 4)]
-    [InlineData("cpu", 16)]
-    [InlineData("ilgpu-cpu", 4)]
-    [InlineData("ilgpu-cpu", 16)]
+    [MemberData(nameof(Depths))]
     public async Task Any_depth_gives_the_bits_of_single_steps(string device, int depth)
     {
         var (expected, single) = await SingleStepsOf(device);

@@ -16,9 +16,10 @@ public class GuidanceGoldenTests
     /// <summary>Where the two best scores are closer than this, float32 may order them either way.</summary>
     private const double Gap = 1e-3;
 
+    public static TheoryData<string> Devices => [.. TestDevices.All];
+
     [Theory]
-    [InlineData("cpu")]
-    [InlineData("ilgpu-cpu")]
+    [MemberData(nameof(Devices))]
     public async Task Steer_equals_float64_on_transformers_logits(string device)
     {
         using var golden = Golden("guidance/steer_greedy.json");
@@ -52,8 +53,7 @@ public class GuidanceGoldenTests
     }
 
     [Theory]
-    [InlineData("cpu")]
-    [InlineData("ilgpu-cpu")]
+    [MemberData(nameof(Devices))]
     public async Task Presets_equal_float64_on_transformers_logits(string device)
     {
         using var golden = Golden("guidance/presets_greedy.json");
@@ -85,8 +85,7 @@ public class GuidanceGoldenTests
     }
 
     [Theory]
-    [InlineData("cpu")]
-    [InlineData("ilgpu-cpu")]
+    [MemberData(nameof(Devices))]
     public async Task Classifier_free_guidance_equals_transformers_generate(string device)
     {
         using var golden = Golden("guidance/transformers_cfg_greedy.json");
@@ -101,7 +100,7 @@ public class GuidanceGoldenTests
 
     /// <summary>All runs; on the emulator, which is slow, one of so many, chosen to have each preset and form among them.</summary>
     private static IEnumerable<JsonElement> Runs(JsonDocument golden, string device, int every) =>
-        golden.RootElement.GetProperty("runs").EnumerateArray().Where((_, i) => device == "cpu" || i % every == 0);
+        golden.RootElement.GetProperty("runs").EnumerateArray().Where((_, i) => device != TestDevices.Emulator || i % every == 0);
 
     /// <summary>Free-running greedy tokens; compared up to the first stored gap that is too small to decide.</summary>
     private static async Task CheckGreedy(
