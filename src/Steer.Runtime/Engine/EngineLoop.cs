@@ -97,12 +97,16 @@ internal sealed class EngineLoop : IDisposable
         }
         catch (Exception e)
         {
-            var failure = _device.Explain(e) is { } line ? new SteerException(line, e) : e;
+            var failure = Explain(e);
             lock (_lock)
                 _failure = failure;
             FailAll(failure);
         }
     }
+
+    private Exception Explain(Exception error) => error is OutOfMemoryException
+        ? new SteerException("The device has no room for the memory that a step takes beside the cache: lower --memory or --max-batch.", error)
+        : _device.Explain(error) is { } line ? new SteerException(line, error) : error;
 
     private void Step()
     {

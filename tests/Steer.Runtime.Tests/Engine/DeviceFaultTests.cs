@@ -43,11 +43,13 @@ public class DeviceFaultTests
         Assert.Contains("the device failed (the card fell off the bus)", error.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task A_fault_while_texts_are_made_fails_them_and_all_that_follow_with_one_line()
+    [Theory]
+    [InlineData(false, "the device failed (the card fell off the bus)")]
+    [InlineData(true, "no room for the memory that a step takes")]
+    public async Task A_fault_while_texts_are_made_fails_them_and_all_that_follow_with_one_line(bool outOfMemory, string line)
     {
         using var engine = SteerEngine.Load(Options);
-        var faulty = Request with { Prompt = null, PromptIds = new FaultyTokens() };
+        var faulty = Request with { Prompt = null, PromptIds = new FaultyTokens(outOfMemory ? new OutOfMemoryException() : new LostException()) };
         foreach (var request in new[] { faulty, Request })
         {
             var error = await Assert.ThrowsAsync<SteerException>(async () =>
@@ -55,7 +57,8 @@ public class DeviceFaultTests
                 await foreach (var unused in engine.GenerateAsync([request]))
                     Assert.Fail("A text came from a device that is lost.");
             });
-            Assert.Contains("the device failed (the card fell off the bus)", error.Message, StringComparison.Ordinal);
+            Assert.Contains(line, error.Message, StringComparison.Ordinal);
+            Assert.DoesNotContain('\n', error.Message);
         }
     }
 
@@ -72,11 +75,11 @@ public class DeviceFaultTests
     }
 
     /// <summary>A prompt that is well until the engine's thread reads it to lay a batch: there a fault of the device would come.</summary>
-    private sealed class FaultyTokens : IReadOnlyList<int>
+    private sealed class FaultyTokens(Exception fault) : IReadOnlyList<int>
     {
         public int Count => 3;
 
-        public int this[int index] => Thread.CurrentThread.Name == "steer engine" ? throw new LostException() : 5;
+        public int this[int index] => Thread.CurrentThread.Name == "steer engine" ? throw fault : 5;
 
         public IEnumerator<int> GetEnumerator() => Enumerable.Repeat(5, Count).GetEnumerator();
 
