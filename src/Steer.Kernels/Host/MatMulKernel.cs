@@ -165,7 +165,7 @@ internal sealed unsafe class MatMulKernel(ThreadTeam team, TileSet tiles) : Para
             return k;
         int last = part.FirstRange + part.Ranges - 1, rows = _ranges[last].First + _ranges[last].Rows - _ranges[part.FirstRange].First;
         long stepBytes = (2 * product.Weight.StepBytes) + (sizeof(uint) * (long)rows * RowCodes.Words(product.Tiles.Code, depth, depth));
-        long blocks = (((k + depth - 1L) / depth * stepBytes) + KBlockBytes - 1) / KBlockBytes;
+        long blocks = Math.Max(1, (((k + depth - 1L) / depth * stepBytes) + KBlockBytes - 1) / KBlockBytes);
         return (int)((k + (blocks * depth) - 1) / (blocks * depth) * depth);
     }
 
