@@ -56,6 +56,7 @@ def arguments():
     parser.add_argument("--batch", default="1,4,8,16,32", type=lambda t: [int(n) for n in t.split(",")], help="default: 1,4,8,16,32")
     parser.add_argument("--tokens", default=32, type=int, help="tokens that each sequence decodes; default: 32")
     parser.add_argument("--threads", default=os.cpu_count(), type=int, help="default: all processors")
+    parser.add_argument("--isa", default="auto", help="instructions of steer's CPU device, beside a build with the same: avx2; default: auto")
     parser.add_argument("--rounds", default=3, type=int, help="default: 3")
     args = parser.parse_args()
     unknown = [t for t in args.types if t not in STEER_TYPES]
@@ -95,7 +96,8 @@ def llama_decode(args, batched, gguf):
 def steer(args, kind, batches, prompt, tokens, what):
     command = shlex.split(args.steer, posix=os.name != "nt") + [
         "bench", "--base", args.model, "--weights", STEER_TYPES[kind], "--batch", ",".join(map(str, batches)),
-        "--prompt-tokens", str(prompt), "--max-tokens", str(tokens), "--threads", str(args.threads), "--json",
+        "--prompt-tokens", str(prompt), "--max-tokens", str(tokens), "--threads", str(args.threads),
+        "--isa", args.isa, "--json",
     ]
     return {result["batch"]: result[f"{what}_tokens_per_second"] for result in json_lines(command)}
 
