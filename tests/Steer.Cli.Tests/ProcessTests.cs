@@ -52,7 +52,7 @@ public sealed class ProcessTests
     {
         if (OperatingSystem.IsWindows())
             return;
-        using var process = Start("generate", "--prompt", "The star", "-n", "100000", "--max-tokens", "8");
+        using var process = Start("generate", "--prompt", "The star", "-n", "100000", "--max-tokens", "8", "--quiet");
         Assert.NotNull(await process.StandardOutput.ReadLineAsync());
         process.StandardOutput.Close();
         Assert.Empty(await process.StandardError.ReadToEndAsync());
