@@ -121,8 +121,8 @@ internal sealed class Progress : IDisposable
     private string Describe(EngineStatistics statistics)
     {
         double seconds = (_clock.Elapsed - _started).TotalSeconds;
-        string line = string.Create(
-            CultureInfo.InvariantCulture, $"{_finished:n0} of {_total:n0} texts, {statistics.GeneratedTokens / Math.Max(seconds, 1e-3):n0} tokens/s");
+        long tokens = statistics.GeneratedTokens > 0 ? statistics.GeneratedTokens : statistics.PrefillRows; // drawn, or read where texts are scored
+        string line = string.Create(CultureInfo.InvariantCulture, $"{_finished:n0} of {_total:n0} texts, {tokens / Math.Max(seconds, 1e-3):n0} tokens/s");
         return _finished == 0 ? line : $"{line}, {Figures.Duration(seconds / _finished * (_total - _finished))} left";
     }
 

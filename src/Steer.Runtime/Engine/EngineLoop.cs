@@ -191,12 +191,13 @@ internal sealed class EngineLoop : IDisposable
 
     private void Count(Round round)
     {
-        double prefillShare = (double)round.Plan.PrefillRows / Math.Max(1, round.Plan.PrefillRows + _handOut.Rows);
+        int prefill = round.Plan.PrefillRows + _handOut.KnownRows;
+        double prefillShare = (double)prefill / Math.Max(1, prefill + _handOut.Rows);
         _statistics = _statistics with
         {
             Steps = _statistics.Steps + round.Plan.Steps,
             Rounds = _statistics.Rounds + 1,
-            PrefillRows = _statistics.PrefillRows + round.Plan.PrefillRows,
+            PrefillRows = _statistics.PrefillRows + prefill,
             DecodeRows = _statistics.DecodeRows + _handOut.Rows,
             GeneratedTokens = _statistics.GeneratedTokens + _handOut.Tokens,
             FinishedTexts = _statistics.FinishedTexts + _handOut.Finished,

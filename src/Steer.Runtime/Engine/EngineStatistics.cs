@@ -3,7 +3,7 @@ namespace Steer.Runtime.Engine;
 /// <summary>What an engine did since it was loaded.</summary>
 /// <param name="Steps">Forward passes.</param>
 /// <param name="Rounds">Times the host planned them: several decode steps may follow each other in one.</param>
-/// <param name="PrefillRows">Tokens of prompts and negatives that were computed, over all branches.</param>
+/// <param name="PrefillRows">Tokens of prompts, negatives and texts to score that were computed, over all branches.</param>
 /// <param name="SharedRows">Tokens of prompts and negatives that were found in the cache instead.</param>
 /// <param name="DecodeRows">Rows computed to draw tokens: one for each branch of each token.</param>
 /// <param name="GeneratedTokens">Tokens drawn.</param>

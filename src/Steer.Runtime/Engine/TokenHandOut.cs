@@ -17,11 +17,14 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
     /// <summary>Texts that the last delivery finished.</summary>
     public int Finished { get; private set; }
 
-    /// <summary>Tokens of the last delivery.</summary>
+    /// <summary>Tokens of the last delivery that were drawn.</summary>
     public int Tokens { get; private set; }
 
     /// <summary>Rows that were computed for them: one for each branch.</summary>
     public int Rows { get; private set; }
+
+    /// <summary>Rows of tokens that were known beforehand: texts that are scored or embedded.</summary>
+    public int KnownRows { get; private set; }
 
     /// <summary>Adds what was drawn to the sequences, up to a token that ends one: enough to plan what comes next.</summary>
     public void Take(StepPlan plan, StepResults results)
@@ -51,7 +54,7 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
     public void Deliver(StepPlan plan, StepResults results)
     {
         Ended.Clear();
-        Finished = Tokens = Rows = 0;
+        Finished = Tokens = Rows = KnownRows = 0;
         int row = 0, branch = 0;
         foreach (var (sequence, draws) in plan.Draws)
         {
@@ -68,8 +71,16 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
     /// <summary>Gives one token; the first of the sequence's draws is at <paramref name="row"/> and its branches begin at <paramref name="branch"/>.</summary>
     private void Deliver(Sequence sequence, StepResults results, int step, int draw, int row, int branch)
     {
-        Tokens++;
-        Rows += sequence.Contexts.Count;
+        if (sequence.Forced is null)
+        {
+            Tokens++;
+            Rows += sequence.Contexts.Count;
+        }
+        else
+        {
+            KnownRows += sequence.Contexts.Count;
+        }
+
         if (sequence.KeepLogits)
             KeepLogits(sequence, draw);
         if (sequence.KeepHidden)

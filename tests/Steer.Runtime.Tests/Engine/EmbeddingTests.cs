@@ -35,6 +35,7 @@ public sealed class EmbeddingTests
         var score = await engine.ScoreAsync([new ScoreRequest { PromptIds = tokens[..1], CompletionIds = tokens[1..], Model = Variant.Base, KeepLogits = true }]).SingleAsync();
         var rows = score.Logits!.Skip(begin.Length).ToList();
         Assert.Equal(ids.Length, rows.Count);
+        Assert.Equal((0L, 0L, 2L), (engine.Statistics.GeneratedTokens, engine.Statistics.DecodeRows, engine.Statistics.FinishedTexts));
 
         using var file = SafetensorsFile.Open(Path.Combine(Options.Base, "model.safetensors"));
         string name = file.Names.Contains("lm_head.weight") ? "lm_head.weight" : "model.embed_tokens.weight";
