@@ -80,9 +80,17 @@ public sealed class RopeWorkload : Workload
     public override void Run() => _device!.RopeAndCache(_q, _k, _k, _angles, RopeLayout.Half, _batch!, _cache!, 0);
 }
 
-/// <summary>A guided step as the defaults of `generate` have it: a mask, top-p, a drawn token.</summary>
+/// <summary>
+/// Drawing of tokens with top-p: from several branches with a plausibility mask, or from a single one without. Probabilities fall with a power of the rank, as
+/// those of words do.
+/// </summary>
 public sealed class GuideWorkload : Workload
 {
+    private const float Exponent = 1.2f;
+
+    // Spreads the ranks over the vocabulary.
+    private const long Stride = 40503;
+
     private readonly int _sequences;
     private readonly int _branches;
     private readonly int _vocabSize;
@@ -109,6 +117,8 @@ public sealed class GuideWorkload : Workload
         for (int r = 0; r < rows; r++)
         {
             new RandomMatrix(rows, _vocabSize).ReadRow(r, logits);
+            for (int token = 0; token < _vocabSize; token++)
+                logits[token] -= Exponent * MathF.Log(1 + (token * Stride % _vocabSize));
             _batch.Logits.Buffer.Upload(logits, _batch.Logits.Offset + ((long)r * _batch.Logits.Stride));
         }
         float[] weights = [1.5f, -0.3f, -0.2f];
@@ -119,7 +129,7 @@ public sealed class GuideWorkload : Workload
             BranchStart = s * _branches,
             BranchCount = _branches,
             VocabSize = _vocabSize,
-            Alpha = 0.1f,
+            Alpha = _branches > 1 ? 0.1f : 0,
             Floor = -1e4f,
             RepetitionPenalty = 1,
             Temperature = 1,

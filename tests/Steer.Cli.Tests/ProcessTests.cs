@@ -48,6 +48,20 @@ public sealed class ProcessTests
     }
 
     [Fact]
+    public async Task Threads_are_as_many_as_the_processors_that_the_process_may_use()
+    {
+        // Of util-linux, on every Linux; affinity is what a job of a cluster's scheduler has, and a container with a cpuset.
+        if (!File.Exists("/usr/bin/taskset"))
+            return;
+        string allowed = File.ReadLines("/proc/self/status").Single(l => l.StartsWith("Cpus_allowed_list:", StringComparison.Ordinal));
+        string first = new([.. allowed.SkipWhile(c => !char.IsAsciiDigit(c)).TakeWhile(char.IsAsciiDigit)]);
+        using var process = Start(["/usr/bin/taskset", "-c", first], "devices");
+        string output = await process.StandardOutput.ReadToEndAsync();
+        Assert.Equal(ExitCode.Ok, await ExitAsync(process));
+        Assert.Contains(", 1 thread, ", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_reader_that_leaves_ends_the_run_quietly()
     {
         if (OperatingSystem.IsWindows())
@@ -59,9 +73,15 @@ public sealed class ProcessTests
         Assert.Equal(ExitCode.Ok, await ExitAsync(process));
     }
 
-    private static Process Start(params string[] args)
+    private static Process Start(params string[] args) => Start([], args);
+
+    // The program, started by another one.
+    private static Process Start(string[] by, params string[] args)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!)
+        // The test host is itself a `dotnet`.
+        string host = Path.GetFileNameWithoutExtension(Environment.ProcessPath!) == "dotnet" ? Environment.ProcessPath! : "dotnet";
+        string[] line = [.. by, host, Path.Combine(AppContext.BaseDirectory, "steer.dll"), .. args];
+        var start = new ProcessStartInfo(line[0], line[1..])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -69,11 +89,6 @@ public sealed class ProcessTests
             StandardOutputEncoding = Terminal.Utf8,
             StandardErrorEncoding = Terminal.Utf8,
         };
-
-        // The test host is itself a `dotnet`.
-        start.FileName = Path.GetFileNameWithoutExtension(start.FileName) == "dotnet" ? start.FileName : "dotnet";
-        foreach (string arg in args.Prepend(Path.Combine(AppContext.BaseDirectory, "steer.dll")))
-            start.ArgumentList.Add(arg);
         var process = Process.Start(start)!;
         process.StandardInput.Close();
         return process;

@@ -21,7 +21,7 @@ internal sealed class EngineFlags : FlagGroup
         : base("Engine")
     {
         _device = Add(Flag.Text("--device", "NAME", "cpu (default), cuda, cuda:N, opencl, opencl:N or ilgpu-cpu; see steer devices."));
-        _threads = Add(Flag.Integer("--threads", "N", "Threads of the CPU device. Default: one for each processor."));
+        _threads = Add(Flag.Integer("--threads", "N", "Threads of the CPU device. Default: one for each processor that this process may use."));
         _maxBatch = Add(Flag.Integer("--max-batch", "N", "Sequences that run at once; more wait. Default: 32."));
         _memory = Add(Flag.Bytes(
             "--memory", "SIZE",
