@@ -56,7 +56,7 @@ internal sealed class JobFolder : IDisposable
             if (File.Exists(manifestPath))
             {
                 if (resume == ResumeMode.Never)
-                    throw new SteerException($"{path}: holds a job already. Give another folder, or --resume if-possible to go on with it.");
+                    throw new SteerException($"{path}: holds a job already. Give another folder; steer dataset or sweep with --resume if-possible goes on with that job.");
                 var differences = DatasetManifest.Differences(DatasetManifest.Read(manifestPath), manifest);
                 if (differences.Count > 0)
                     throw new SteerException($"{path}: holds another job; what differs: {string.Join("; ", differences)}. Give the same options, or another folder.");
