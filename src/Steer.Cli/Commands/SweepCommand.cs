@@ -70,10 +70,11 @@ internal sealed class SweepCommand : SteerCommand
             job.Texts, models.Task!.Name, heldout, generator, sources.Hashes["base"] + options.Weights, job.TextsPath, evaluation, progress.Doing, stop).ConfigureAwait(false);
         progress.Dispose();
 
-        string html = SweepReport.ToHtml(result), csv = SweepTables.ToCsv(result);
+        var report = new SweepReport(result);
+        string html = report.ToHtml(), csv = SweepTables.ToCsv(result);
         job.Write("report.html", Terminal.Utf8.GetBytes(html));
         job.Write("sweep.csv", Terminal.Utf8.GetBytes(csv));
-        foreach (var figure in SweepReport.Figures(result))
+        foreach (var figure in report.Figures)
             job.Write($"figures/{figure.Name}.svg", Terminal.Utf8.GetBytes(figure.ToFile()));
         Terminal.WriteOutput(_output.Format(parsed) switch
         {

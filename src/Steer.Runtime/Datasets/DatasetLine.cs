@@ -109,10 +109,10 @@ internal sealed record DatasetLine(int Id, int Round, int Attempt, ulong Seed, i
         json.WriteEndArray();
         json.WriteStartObject("log_probs");
         foreach (var (branch, value) in example.LogProbs)
-            WriteFinite(json, branch, value);
+            json.WriteFinite(branch, value);
         json.WriteEndObject();
-        WriteFinite(json, "perplexity", example.Perplexity);
-        WriteFinite(json, "entropy", example.Entropy);
+        json.WriteFinite("perplexity", example.Perplexity);
+        json.WriteFinite("entropy", example.Entropy);
     }
 
     private static int? Number(ref Utf8JsonReader json) =>
@@ -134,13 +134,5 @@ internal sealed record DatasetLine(int Id, int Round, int Attempt, ulong Seed, i
         foreach (int id in example.TokenIds)
             json.WriteNumberValue(id);
         json.WriteEndArray();
-    }
-
-    private static void WriteFinite(Utf8JsonWriter json, string name, double value)
-    {
-        if (double.IsFinite(value))
-            json.WriteNumber(name, value);
-        else
-            json.WriteNull(name);
     }
 }

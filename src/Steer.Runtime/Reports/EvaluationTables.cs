@@ -1,6 +1,4 @@
 using System.Text;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using Steer.Runtime.Evaluation;
 
 namespace Steer.Runtime.Reports;
@@ -8,16 +6,8 @@ namespace Steer.Runtime.Reports;
 /// <summary>The figures of an evaluation for programs and for notes.</summary>
 public static class EvaluationTables
 {
-    private static readonly JsonWriterOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, Indented = true, NewLine = "\n" };
-
     /// <summary>One object; see <see cref="EvaluationJson"/>.</summary>
-    public static string ToJson(EvaluationReport report)
-    {
-        using var stream = new MemoryStream();
-        using (var json = new Utf8JsonWriter(stream, Format))
-            EvaluationJson.Write(json, report);
-        return Encoding.UTF8.GetString(stream.ToArray()) + "\n";
-    }
+    public static string ToJson(EvaluationReport report) => ReportText.Json(json => EvaluationJson.Write(json, report));
 
     /// <summary>A line for each metric, then one for each score of the downstream check.</summary>
     public static string ToCsv(EvaluationReport report)
@@ -49,15 +39,12 @@ public static class EvaluationTables
     public static string ToMarkdown(EvaluationReport report)
     {
         var text = new StringBuilder();
-        void Line(IEnumerable<string> cells) =>
-            text.Append("| ").AppendJoin(" | ", cells.Select(c => c.Replace("|", "\\|", StringComparison.Ordinal))).Append(" |\n");
-
         text.Append(EvaluationSentences.Compared(report)).Append("\n\n");
-        Line(["metric", "value", "95% interval", "real half", "beside it", "better", ""]);
+        text.AppendRow(["metric", "value", "95% interval", "real half", "beside it", "better", ""]);
         text.Append("|---|---:|---:|---:|---:|---|---|\n");
         foreach (var v in report.Values)
         {
-            Line([
+            text.AppendRow([
                 v.Title, Numbers.Short(v.Value), Numbers.Interval(v.Low, v.High), Numbers.Short(v.Ceiling), Numbers.Short(v.AtCeiling),
                 EvaluationSentences.Better(v.Direction), v.Note ?? ""]);
         }
@@ -69,7 +56,7 @@ public static class EvaluationTables
             if (downstream.Scores.Count > 0)
                 text.Append("\n| features | trained on synthetic | trained on real |\n|---|---:|---:|\n");
             foreach (var score in downstream.Scores)
-                Line([score.Features, EvaluationSentences.Score(score.Synthetic), EvaluationSentences.Score(score.Real)]);
+                text.AppendRow([score.Features, EvaluationSentences.Score(score.Synthetic), EvaluationSentences.Score(score.Real)]);
         }
 
         text.Append(report.Notes.Count > 0 ? "\n" : "");

@@ -5,7 +5,7 @@ using Steer.Runtime.Sweeps;
 namespace Steer.Runtime.Reports;
 
 /// <summary>The report of a sweep: one page with everything inside.</summary>
-public static class SweepReport
+public sealed class SweepReport
 {
     private const int Samples = 3;
 
@@ -17,12 +17,27 @@ public static class SweepReport
 
     private static readonly (string Metric, string Title)[] Mapped = [("mauve", "MAUVE"), ("diversity", "Diversity"), ("perplexity_expert", "Expert perplexity"), ("entropy", "Entropy")];
 
+    private readonly SweepResult _result;
+    private readonly List<Figure> _curves;
+    private readonly List<IReadOnlyList<Figure>> _maps;
+    private readonly List<Figure> _texts;
+
+    /// <summary>Draws the figures.</summary>
+    public SweepReport(SweepResult result)
+    {
+        _result = result;
+        _curves = [.. Curves(result)];
+        _maps = [.. SweepFigures.HeatMaps(result, Mapped)];
+        _texts = [.. Texts(result)];
+    }
+
     /// <summary>The figures, in the order of the page.</summary>
-    public static IReadOnlyList<Figure> Figures(SweepResult result) => [.. Curves(result), .. SweepFigures.HeatMaps(result, Mapped).SelectMany(maps => maps), .. Texts(result)];
+    public IReadOnlyList<Figure> Figures => [.. _curves, .. _maps.SelectMany(maps => maps), .. _texts];
 
     /// <summary>The page.</summary>
-    public static string ToHtml(SweepResult result)
+    public string ToHtml()
     {
+        var result = _result;
         var page = new HtmlPage($"Sweep: {result.Title}");
         int asked = result.Rows.Count(r => r.Asked);
         page.Paragraph(string.Create(
@@ -32,20 +47,18 @@ public static class SweepReport
 
         page.Heading("What steering buys at equal entropy");
         Summary(page, result);
-        page.Figures(Curves(result));
-        var maps = SweepFigures.HeatMaps(result, Mapped).ToList();
-        if (maps.Count > 0)
+        page.Figures(_curves);
+        if (_maps.Count > 0)
         {
             page.Heading("Over gamma and eta");
-            foreach (var setting in maps)
+            foreach (var setting in _maps)
                 page.Figures(setting, small: true);
         }
 
-        var texts = Texts(result).ToList();
-        if (texts.Count > 0)
+        if (_texts.Count > 0)
         {
             page.Heading("The texts beside real ones");
-            page.Figures(texts);
+            page.Figures(_texts);
         }
 
         page.Heading("Cell by cell");

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Steer.Runtime.Sweeps;
 
@@ -9,8 +8,6 @@ namespace Steer.Runtime.Reports;
 /// <summary>The figures of a sweep for programs and for notes.</summary>
 public static class SweepTables
 {
-    private static readonly JsonWriterOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, Indented = true, NewLine = "\n" };
-
     /// <summary>A line for each cell and control: parameters, entropy, tokens, what it is matched with, and every metric with its interval.</summary>
     public static string ToCsv(SweepResult result)
     {
@@ -36,40 +33,34 @@ public static class SweepTables
     }
 
     /// <summary>One object: the cells with their metrics, and the differences from their controls.</summary>
-    public static string ToJson(SweepResult result)
+    public static string ToJson(SweepResult result) => ReportText.Json(json =>
     {
-        using var stream = new MemoryStream();
-        using (var json = new Utf8JsonWriter(stream, Format))
-        {
-            json.WriteStartObject();
-            json.WriteString("title", result.Title);
-            json.WriteNumber("per_cell", result.PerCell);
-            json.WriteNumber("real_texts", result.Real.Texts.Count);
-            json.WriteNumber("words", result.Words);
-            json.WriteStartArray("cells");
-            foreach (var row in result.Rows)
-                WriteRow(json, row);
-            json.WriteEndArray();
-            json.WriteStartArray("comparisons");
-            foreach (var contrast in result.Contrasts)
-                WriteContrast(json, contrast, Metrics(result));
-            json.WriteEndArray();
-            json.WriteEndObject();
-        }
-
-        return Encoding.UTF8.GetString(stream.ToArray()) + "\n";
-    }
+        string[] metrics = Metrics(result);
+        json.WriteStartObject();
+        json.WriteString("title", result.Title);
+        json.WriteNumber("per_cell", result.PerCell);
+        json.WriteNumber("real_texts", result.Real.Texts.Count);
+        json.WriteNumber("words", result.Words);
+        json.WriteStartArray("cells");
+        foreach (var row in result.Rows)
+            WriteRow(json, row);
+        json.WriteEndArray();
+        json.WriteStartArray("comparisons");
+        foreach (var contrast in result.Contrasts)
+            WriteContrast(json, contrast, metrics);
+        json.WriteEndArray();
+        json.WriteEndObject();
+    });
 
     /// <summary>Tables: what steering buys at equal entropy, the cells, and how far each lies above its controls.</summary>
     public static string ToMarkdown(SweepResult result)
     {
         string[] metrics = [.. SweepReport.Shown.Where(m => result.Rows.Any(r => r[m]?.Value is not null))];
         var text = new StringBuilder();
-        void Line(IEnumerable<string> cells) => text.Append("| ").AppendJoin(" | ", cells.Select(c => c.Replace("|", "\\|", StringComparison.Ordinal))).Append(" |\n");
         void Head(IReadOnlyCollection<string> names)
         {
-            Line(names);
-            Line(names.Select(_ => "---"));
+            text.AppendRow(names);
+            text.AppendRow(names.Select(_ => "---"));
         }
 
         if (SweepSummary.Of(result) is { } summary)
@@ -77,13 +68,13 @@ public static class SweepTables
             text.Append(SweepSummary.Sentence).Append("\n\n");
             Head([.. summary[0]]);
             foreach (var line in summary.Skip(1))
-                Line(line);
+                text.AppendRow(line);
             text.Append('\n');
         }
 
         Head(["cell", "entropy", "tokens", .. metrics.Select(m => SweepSentences.Title(result, m))]);
         foreach (var row in result.Rows)
-            Line([row.Cell.Name, Numbers.Short(row.Texts.Entropy), row.Texts.Tokens.ToString("n0", CultureInfo.InvariantCulture), .. metrics.Select(m => Numbers.WithInterval(row[m]))]);
+            text.AppendRow([row.Cell.Name, Numbers.Short(row.Texts.Entropy), row.Texts.Tokens.ToString("n0", CultureInfo.InvariantCulture), .. metrics.Select(m => Numbers.WithInterval(row[m]))]);
         foreach (var kind in Enum.GetValues<ControlKind>())
         {
             var contrasts = result.Contrasts.Where(c => c.Kind == kind).ToList();
@@ -94,7 +85,7 @@ public static class SweepTables
             foreach (var contrast in contrasts)
             {
                 string entropies = $"{Numbers.Short(contrast.Cell.Texts.Entropy)}, {Numbers.Short(contrast.Control.Texts.Entropy)}";
-                Line([contrast.Cell.Cell.Name, contrast.Control.Cell.Name, entropies, .. SweepReport.Compared.Select(m => Numbers.WithInterval(contrast.Difference(m)))]);
+                text.AppendRow([contrast.Cell.Cell.Name, contrast.Control.Cell.Name, entropies, .. SweepReport.Compared.Select(m => Numbers.WithInterval(contrast.Difference(m)))]);
             }
         }
 
@@ -114,9 +105,9 @@ public static class SweepTables
         json.WriteString("cell", cell.Name);
         json.WriteBoolean("asked", row.Asked);
         json.WriteString("preset", JsonNamingPolicy.KebabCaseLower.ConvertName(cell.Preset.ToString()));
-        WriteNumber(json, "gamma", (double?)(decimal?)cell.Gamma);
+        json.WriteFinite("gamma", (double?)(decimal?)cell.Gamma);
         json.WriteNumber("eta", cell.Eta);
-        WriteNumber(json, "alpha", (double?)(decimal?)cell.Alpha);
+        json.WriteFinite("alpha", (double?)(decimal?)cell.Alpha);
         json.WriteNumber("temperature", cell.Temperature);
         json.WriteNumber("negatives", cell.Negatives);
         json.WriteBoolean("sum_to_one", cell.SumToOne);
@@ -124,8 +115,8 @@ public static class SweepTables
         json.WriteNumber("empty", row.Empty);
         json.WriteNumber("unfinished", row.Unfinished);
         json.WriteNumber("tokens", row.Texts.Tokens);
-        WriteNumber(json, "entropy", row.Texts.Entropy);
-        WriteNumber(json, "expert_perplexity", row.Texts.Perplexity);
+        json.WriteFinite("entropy", row.Texts.Entropy);
+        json.WriteFinite("expert_perplexity", row.Texts.Perplexity);
         json.WriteStartObject("metrics");
         foreach (var value in row.Report?.Values ?? [])
             WriteValue(json, value.Name, value.Value, value.Low, value.High, value.Ceiling);
@@ -139,7 +130,7 @@ public static class SweepTables
         json.WriteString("cell", contrast.Cell.Cell.Name);
         json.WriteString("kind", ControlName(contrast.Kind));
         json.WriteString("control", contrast.Control.Cell.Name);
-        WriteNumber(json, "entropy_gap", contrast.EntropyGap);
+        json.WriteFinite("entropy_gap", contrast.EntropyGap);
         json.WriteStartObject("differences");
         foreach (string metric in metrics)
         {
@@ -154,19 +145,11 @@ public static class SweepTables
     private static void WriteValue(Utf8JsonWriter json, string name, double? value, double? low, double? high, double? ceiling)
     {
         json.WriteStartObject(name);
-        WriteNumber(json, "value", value);
-        WriteNumber(json, "low", low);
-        WriteNumber(json, "high", high);
+        json.WriteFinite("value", value);
+        json.WriteFinite("low", low);
+        json.WriteFinite("high", high);
         if (ceiling is not null)
-            WriteNumber(json, "ceiling", ceiling);
+            json.WriteFinite("ceiling", ceiling);
         json.WriteEndObject();
-    }
-
-    private static void WriteNumber(Utf8JsonWriter json, string name, double? value)
-    {
-        if (value is { } number && double.IsFinite(number))
-            json.WriteNumber(name, number);
-        else
-            json.WriteNull(name);
     }
 }

@@ -33,10 +33,11 @@ public sealed class ReportTests
     public void A_sweep_is_a_page_with_its_curves_maps_and_samples()
     {
         var result = Result();
-        string html = SweepReport.ToHtml(result);
-        AssertPage(html, figures: SweepReport.Figures(result).Count);
+        var report = new SweepReport(result);
+        string html = report.ToHtml();
+        AssertPage(html, figures: report.Figures.Count);
         foreach (string name in new[] { "mauve-diversity", "perplexity-diversity", "mauve-entropy", "heat-mauve-1", "heat-entropy-1", "heat-gain-1", "map", "lengths", "ranks-2", "ranks-4" })
-            Assert.Contains(SweepReport.Figures(result), f => f.Name == name);
+            Assert.Contains(report.Figures, f => f.Name == name);
         Assert.Contains("From 0.50 at gamma 0, eta 0 to 0.53 at gamma 0.2, eta 0.4.", html, StringComparison.Ordinal);
         Assert.Contains("Against temperature alone at the same entropy, mauve is clearly different in none of 3 steered cells without the mask.", html, StringComparison.Ordinal);
     }
@@ -46,7 +47,8 @@ public sealed class ReportTests
     {
         var result = Result();
         result = result with { Rows = [.. result.Rows.Select(r => r with { Report = null, Set = r.Set with { Texts = [], Embeddings = null } })], Contrasts = [] };
-        AssertPage(SweepReport.ToHtml(result), figures: SweepReport.Figures(result).Count);
+        var report = new SweepReport(result);
+        AssertPage(report.ToHtml(), figures: report.Figures.Count);
         Assert.DoesNotContain("NaN", SweepTables.ToCsv(result) + SweepTables.ToJson(result) + SweepTables.ToMarkdown(result), StringComparison.Ordinal);
     }
 
@@ -67,7 +69,7 @@ public sealed class ReportTests
     [Fact]
     public void A_figure_is_a_file_of_its_own_that_follows_the_theme()
     {
-        foreach (var figure in SweepReport.Figures(Result()))
+        foreach (var figure in new SweepReport(Result()).Figures)
         {
             var svg = XDocument.Parse(figure.ToFile());
             Assert.Equal("http://www.w3.org/2000/svg", svg.Root!.Name.NamespaceName);
