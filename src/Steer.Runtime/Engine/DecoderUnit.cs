@@ -54,7 +54,16 @@ internal sealed class DecoderUnit : IDisposable
     public ForwardBatch Batch { get; }
 
     /// <summary>Whether a variant's rows go through this unit.</summary>
-    public bool Runs(Variant variant) => Array.Exists(_variants, v => v.Variant == variant);
+    public bool Runs(Variant variant)
+    {
+        foreach (var own in _variants)
+        {
+            if (own.Variant == variant)
+                return true;
+        }
+
+        return false;
+    }
 
     /// <summary>Makes the cache.</summary>
     /// <exception cref="OutOfMemoryException">The device has no room for it; it can be asked for less.</exception>

@@ -123,7 +123,7 @@ internal sealed class EngineLoop : IDisposable
         Deliver();
         results.Wait();
         _handOut.Take(plan, results);
-        _handOut.Ended.ForEach(Remove);
+        RemoveEnded();
         _undelivered = _round;
         _round.Seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
         if (!_scheduler.MayRunAhead(plan))
@@ -140,7 +140,7 @@ internal sealed class EngineLoop : IDisposable
         lock (_lock)
         {
             _handOut.Deliver(round.Plan, round.Results);
-            _handOut.Ended.ForEach(Remove);
+            RemoveEnded();
             if (started is { } start)
                 round.Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
             Count(round);
@@ -161,19 +161,18 @@ internal sealed class EngineLoop : IDisposable
 
     private void DropCancelled()
     {
-        List<Sequence>? cancelled = null;
-        foreach (var sequence in _scheduler.All)
-        {
-            if (sequence.Cancelled)
-                (cancelled ??= []).Add(sequence);
-        }
-
-        foreach (var sequence in cancelled ?? [])
+        while (_scheduler.FindCancelled() is { } sequence)
         {
             Remove(sequence);
             sequence.Ended = true;
             sequence.Sink.OnFailed(sequence, new OperationCanceledException());
         }
+    }
+
+    private void RemoveEnded()
+    {
+        foreach (var sequence in _handOut.Ended)
+            Remove(sequence);
     }
 
     private void Remove(Sequence sequence)

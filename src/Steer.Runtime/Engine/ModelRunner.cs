@@ -149,7 +149,7 @@ internal sealed class ModelRunner : IDisposable
     private int Padding(StepPlan plan)
     {
         int padding = _device.BatchBucket(plan.Draws.Count) - plan.Draws.Count;
-        int rows = plan.Rows.Count + padding * plan.Draws[^1].Sequence.Contexts.Count;
+        int rows = plan.Rows.Count + padding * plan.Draws[^1].Sequence.Contexts.Length;
         return rows <= Math.Min(_limits.MaxContexts, _limits.MaxRows) ? padding : 0;
     }
 

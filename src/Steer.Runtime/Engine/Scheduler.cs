@@ -86,6 +86,24 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
     /// <summary>All sequences, running or waiting.</summary>
     public IEnumerable<Sequence> All => _running.Concat(_waiting);
 
+    /// <summary>A sequence that was cancelled; null where there is none.</summary>
+    public Sequence? FindCancelled()
+    {
+        foreach (var sequence in _running)
+        {
+            if (sequence.Cancelled)
+                return sequence;
+        }
+
+        foreach (var sequence in _waiting)
+        {
+            if (sequence.Cancelled)
+                return sequence;
+        }
+
+        return null;
+    }
+
     /// <summary>Fills the plan of the next step.</summary>
     public void Schedule(StepPlan plan)
     {
@@ -222,7 +240,7 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
 
         if (draws > 0)
         {
-            _logitsLeft -= draws * sequence.Contexts.Count;
+            _logitsLeft -= draws * sequence.Contexts.Length;
             plan.Draws.Add(new ScheduledDraw(sequence, draws));
         }
     }
@@ -230,7 +248,7 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
     /// <summary>How many tokens the sequence can draw in this step; 0 where its prompts are not done and do not fit.</summary>
     private int Draws(Sequence sequence)
     {
-        int draws = Math.Min(sequence.MaxDraws, _logitsLeft / sequence.Contexts.Count);
+        int draws = Math.Min(sequence.MaxDraws, _logitsLeft / sequence.Contexts.Length);
         for (int decoder = 0; decoder < pools.Count; decoder++)
         {
             int rows = 0, contexts = 0;

@@ -32,7 +32,7 @@ internal sealed class Sequence
 
     public ISequenceSink Sink { get; }
 
-    public IReadOnlyList<Context> Contexts { get; }
+    public Context[] Contexts { get; }
 
     public List<int> Generated { get; } = [];
 
@@ -54,6 +54,9 @@ internal sealed class Sequence
 
     /// <summary>Sees each piece of the text, and ends it where it is true; null for none.</summary>
     public Func<string, bool>? StopWhen { get; init; }
+
+    /// <summary>Somebody looks at the text piece by piece.</summary>
+    public bool TakesPieces => StopWhen is not null || Sink.TakesPieces;
 
     /// <summary>The sink wants the raw logits of every step.</summary>
     public bool KeepLogits { get; init; }

@@ -5,6 +5,9 @@ namespace Steer.Runtime.Engine;
 /// <summary>Takes what a sequence gives; called on the engine's thread and must not block.</summary>
 internal interface ISequenceSink
 {
+    /// <summary>Wants the text piece by piece; else pieces are empty, and <see cref="Sequence.Result"/> has the whole.</summary>
+    bool TakesPieces => false;
+
     /// <summary>A token was drawn; text is what became certain with it, and a reason tells that it is the last.</summary>
     void OnToken(Sequence sequence, int token, string text, FinishReason? reason);
 
@@ -48,6 +51,8 @@ internal sealed class TokenSink : ISequenceSink
 {
     public Channel<(Sequence Sequence, GeneratedToken? Token)> Channel { get; } =
         System.Threading.Channels.Channel.CreateUnbounded<(Sequence, GeneratedToken?)>();
+
+    public bool TakesPieces => true;
 
     public void OnToken(Sequence sequence, int token, string text, FinishReason? reason) => Channel.Writer.TryWrite(
         (sequence, new GeneratedToken(sequence.SampleIndex, token, text, reason is { } r ? sequence.Result(r) : null)));

@@ -15,10 +15,20 @@ internal sealed class TextAssembler(Tokenizer tokenizer, IReadOnlyList<int> prom
     public string Text => _text.ToString();
 
     /// <summary>Adds a token. True where a stop text is now complete: it and all after it are cut off.</summary>
-    public bool Append(int token) => Add(_stream.Append(token));
+    public bool Append(int token)
+    {
+        int before = _text.Length;
+        _stream.Append(token, _text);
+        return CutAtStop(before);
+    }
 
     /// <summary>Ends the text: bytes that never became a character are shown as the tokenizer shows them. True as for <see cref="Append"/>.</summary>
-    public bool Flush() => Add(_stream.Flush());
+    public bool Flush()
+    {
+        int before = _text.Length;
+        _text.Append(_stream.Flush());
+        return CutAtStop(before);
+    }
 
     /// <summary>Text that is certain and was not released before; what may be the beginning of a stop text is held back until the end.</summary>
     public string Release(bool final)
@@ -26,17 +36,17 @@ internal sealed class TextAssembler(Tokenizer tokenizer, IReadOnlyList<int> prom
         int certain = final ? _text.Length : Math.Max(_released, _text.Length - Math.Max(0, _longestStop - 1));
         if (certain < _text.Length && certain > 0 && char.IsHighSurrogate(_text[certain - 1]))
             certain = Math.Max(_released, certain - 1);
-        string piece = _text.ToString(_released, certain - _released);
+        string piece = certain == _released ? "" : _text.ToString(_released, certain - _released);
         _released = certain;
         return piece;
     }
 
-    private bool Add(string piece)
+    /// <summary>Looks for a stop text that ends in what was added after the first <paramref name="before"/> characters.</summary>
+    private bool CutAtStop(int before)
     {
-        int from = Math.Max(0, _text.Length - _longestStop + 1);
-        _text.Append(piece);
-        if (_longestStop == 0 || piece.Length == 0)
+        if (_longestStop == 0 || _text.Length == before)
             return false;
+        int from = Math.Max(0, before - _longestStop + 1);
         string tail = _text.ToString(from, _text.Length - from);
         int cut = -1;
         foreach (string stop in stops)

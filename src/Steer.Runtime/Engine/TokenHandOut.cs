@@ -58,7 +58,7 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
         int row = 0, branch = 0;
         foreach (var (sequence, draws) in plan.Draws)
         {
-            int branches = sequence.Contexts.Count;
+            int branches = sequence.Contexts.Length;
             for (int i = 0; i < plan.Steps * draws && !sequence.Ended && sequence.Delivered < sequence.Generated.Count; i++)
                 Deliver(sequence, results, i / draws, i % draws, row, branch);
             if (sequence.Failed && !sequence.Ended)
@@ -74,11 +74,11 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
         if (sequence.Forced is null)
         {
             Tokens++;
-            Rows += sequence.Contexts.Count;
+            Rows += sequence.Contexts.Length;
         }
         else
         {
-            KnownRows += sequence.Contexts.Count;
+            KnownRows += sequence.Contexts.Length;
         }
 
         if (sequence.KeepLogits)
@@ -90,12 +90,12 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
             sequence.LogProbs.Add(LogProbs(
                 results.Result(step, row + draw),
                 results.Alternatives(step, row + draw, alternatives),
-                results.BranchLogProbs(step, branch + draw * sequence.Contexts.Count, sequence.Contexts.Count)));
+                results.BranchLogProbs(step, branch + draw * sequence.Contexts.Length, sequence.Contexts.Length)));
         }
 
         int token = sequence.Generated[sequence.Delivered++];
         var reason = Reason(sequence, token);
-        string text = sequence.Text?.Release(final: reason is not null) ?? "";
+        string text = sequence.TakesPieces ? sequence.Text?.Release(final: reason is not null) ?? "" : "";
         if (reason is null && sequence.StopWhen?.Invoke(text) == true)
         {
             reason = FinishReason.Cut;
@@ -145,7 +145,7 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
 
     private void KeepLogits(Sequence sequence, int draw)
     {
-        for (int i = 0; i < sequence.Contexts.Count; i++)
+        for (int i = 0; i < sequence.Contexts.Length; i++)
         {
             var logits = _logits.AsSpan(0, models[sequence.Contexts[i].Variant].Config.VocabSize);
             runner.ReadLogits(sequence.Contexts[i], draw, logits);

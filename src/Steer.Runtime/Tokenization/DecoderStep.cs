@@ -32,13 +32,19 @@ internal abstract class WholeTokenStep(DecoderStep next) : DecoderStep(next)
             return;
         }
 
-        var token = _token.Length == 0 ? text.ToString() : _token.Append(text).ToString();
+        if (_token.Length == 0)
+        {
+            PushToken(text);
+            return;
+        }
+
+        var token = _token.Append(text).ToString();
         _token.Clear();
         PushToken(token);
     }
 
     /// <summary>Takes a whole token.</summary>
-    protected abstract void PushToken(string token);
+    protected abstract void PushToken(ReadOnlySpan<char> token);
 }
 
 /// <summary>The last step: collects the text.</summary>
@@ -62,6 +68,13 @@ internal sealed class TextCollector() : DecoderStep(null!)
         var text = _text.ToString();
         _text.Clear();
         return text;
+    }
+
+    /// <summary>Moves the text since the last call to the end of another.</summary>
+    public void MoveTo(StringBuilder text)
+    {
+        text.Append(_text);
+        _text.Clear();
     }
 }
 

@@ -12,12 +12,18 @@ internal sealed record ByteLevelDecoder : DecoderSpec
     {
         // Holds the bytes of an unfinished character; writes U+FFFD for each longest part of one that can not go on.
         private readonly Decoder _utf8 = Encoding.UTF8.GetDecoder();
+        private byte[] _bytes = [];
+        private char[] _chars = [];
 
-        protected override void PushToken(string token)
+        protected override void PushToken(ReadOnlySpan<char> token)
         {
+            var most = Encoding.UTF8.GetMaxByteCount(token.Length);
+            if (_bytes.Length < most)
+                _bytes = new byte[most];
             // A token with any character outside the alphabet is text.
-            var spelled = token.All(c => ByteAlphabet.ByteOf(c) >= 0);
-            Write(spelled ? [.. token.Select(c => (byte)ByteAlphabet.ByteOf(c))] : Encoding.UTF8.GetBytes(token), flush: false);
+            if (!TrySpell(token, _bytes, out var count))
+                count = Encoding.UTF8.GetBytes(token, _bytes);
+            Write(_bytes.AsSpan(0, count), flush: false);
         }
 
         public override void Flush()
@@ -27,11 +33,24 @@ internal sealed record ByteLevelDecoder : DecoderSpec
             base.Flush();
         }
 
-        private void Write(byte[] bytes, bool flush)
+        private static bool TrySpell(ReadOnlySpan<char> token, Span<byte> bytes, out int count)
+        {
+            for (count = 0; count < token.Length; count++)
+            {
+                if (ByteAlphabet.ByteOf(token[count]) is not (>= 0 and var value))
+                    return false;
+                bytes[count] = (byte)value;
+            }
+
+            return true;
+        }
+
+        private void Write(ReadOnlySpan<byte> bytes, bool flush)
         {
             // Three bytes held from before may become as many characters.
-            var chars = new char[bytes.Length + 3];
-            Next.Push(chars.AsSpan(0, _utf8.GetChars(bytes, chars, flush)), endOfToken: false);
+            if (_chars.Length < bytes.Length + 3)
+                _chars = new char[bytes.Length + 3];
+            Next.Push(_chars.AsSpan(0, _utf8.GetChars(bytes, _chars, flush)), endOfToken: false);
         }
     }
 }
@@ -51,7 +70,7 @@ internal sealed record ByteFallbackDecoder : DecoderSpec
     {
         private readonly List<byte> _run = [];
 
-        protected override void PushToken(string token)
+        protected override void PushToken(ReadOnlySpan<char> token)
         {
             if (ByteTokens.ByteOf(token) is >= 0 and var value)
             {
@@ -114,7 +133,7 @@ internal sealed record ReplaceDecoder(SplitPattern Pattern, string Content) : De
 
     private sealed class Step(ReplaceNormalizer replace, DecoderStep next) : WholeTokenStep(next)
     {
-        protected override void PushToken(string token) => Next.Push(replace.Apply(token), endOfToken: true);
+        protected override void PushToken(ReadOnlySpan<char> token) => Next.Push(replace.Apply(token.ToString()), endOfToken: true);
     }
 }
 

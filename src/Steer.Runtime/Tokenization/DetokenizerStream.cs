@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Steer.Runtime.Tokenization;
 
 /// <summary>
@@ -26,6 +28,13 @@ public sealed class DetokenizerStream
     {
         Push(id);
         return _text.Take();
+    }
+
+    /// <summary>As the other, to the end of <paramref name="text"/>.</summary>
+    internal void Append(int id, StringBuilder text)
+    {
+        Push(id);
+        _text.MoveTo(text);
     }
 
     /// <summary>Ends the stream and gives what was held back, with U+FFFD for bytes that never became a character.</summary>

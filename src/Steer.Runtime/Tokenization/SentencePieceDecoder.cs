@@ -31,8 +31,9 @@ internal sealed record SentencePieceDecoder(
         private int _byteCount;
         private bool _atStart = spec.StripsPrefix || spec.StripsAll;
 
-        protected override void PushToken(string token)
+        protected override void PushToken(ReadOnlySpan<char> whole)
         {
+            var token = whole.ToString();
             if (spec.HasBytes && ByteTokens.ByteOf(token) is >= 0 and var value)
             {
                 _atStart = false;

@@ -29,6 +29,40 @@ public sealed class SteerEngineTests : IDisposable
         Assert.Equal(alone, together.Select(t => t[0].Text));
     }
 
+    /// <summary>More threads than processors: each engine gives its texts while the other makes one without end, which goes on meanwhile.</summary>
+    [Fact]
+    public async Task Two_engines_work_at_once_and_each_gives_what_it_gives_alone()
+    {
+        using var other = SteerEngine.Load(Options with { Threads = Environment.ProcessorCount + 1, MaxBatch = 3 });
+        var alone = new List<string>();
+        for (int i = 0; i < 4; i++)
+            alone.Add((await All(Request(seed: i)))[0].Text);
+        foreach (var (busy, asked) in new[] { (_engine, other), (other, _engine) })
+        {
+            using var stop = new CancellationTokenSource();
+            var started = new TaskCompletionSource();
+            var endless = Task.Run(async () =>
+            {
+                while (true)
+                {
+                    await foreach (var _ in busy.StreamAsync(Request(seed: 9), stop.Token))
+                        started.TrySetResult();
+                }
+            });
+            await started.Task;
+            long before = busy.Statistics.GeneratedTokens;
+            for (int i = 0; i < alone.Count; i++)
+            {
+                await foreach (var result in asked.GenerateAsync([Request(seed: i)]))
+                    Assert.Equal(alone[i], result.Text);
+            }
+
+            Assert.True(busy.Statistics.GeneratedTokens > before, "One engine stood still while the other worked.");
+            stop.Cancel();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => endless);
+        }
+    }
+
     [Fact]
     public async Task A_stream_gives_the_text_of_the_result_piece_by_piece()
     {
