@@ -62,6 +62,39 @@ public sealed class ProcessTests
     }
 
     [Fact]
+    public async Task Threads_are_as_many_as_the_quota_of_the_control_group_allows()
+    {
+        // Version 1 and 2 of control groups; whoever may not make one, as in most containers, has nothing to test.
+        bool first = Directory.Exists("/sys/fs/cgroup/cpu");
+        string group = Path.Combine(first ? "/sys/fs/cgroup/cpu" : "/sys/fs/cgroup", $"steer-tests-{Environment.ProcessId}");
+        string quota = Path.Combine(group, first ? "cpu.cfs_quota_us" : "cpu.max");
+        try
+        {
+            Directory.CreateDirectory(group);
+            // Half a processor: microseconds of every 100,000.
+            await File.WriteAllTextAsync(quota, "50000");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            if (Directory.Exists(group))
+                Directory.Delete(group);
+            return;
+        }
+
+        try
+        {
+            using var process = Start(["/bin/sh", "-c", $"echo $$ > {group}/cgroup.procs && exec \"$@\"", "sh"], "devices");
+            string output = await process.StandardOutput.ReadToEndAsync();
+            Assert.Equal(ExitCode.Ok, await ExitAsync(process));
+            Assert.Contains(", 1 thread, ", output, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(group);
+        }
+    }
+
+    [Fact]
     public async Task A_reader_that_leaves_ends_the_run_quietly()
     {
         if (OperatingSystem.IsWindows())
