@@ -3,9 +3,9 @@ using System.Runtime.CompilerServices;
 namespace Steer.Kernels.Host;
 
 /// <summary>
-/// Records [layer][kv head][block], each with a head's keys [head dim][16], its values [planes of 32 columns][16][32] and, of 8-bit numbers, the float32
-/// scales of its keys [16] and of its values [16]: the scores of a block's 16 positions are one vector, and values lie in the panels of a tile. Blocks of
-/// a context that follow each other are read as one run of memory. The last plane is filled up with zeros.
+/// Records [block][layer][kv head], each with a head's keys [head dim][16], its values [planes of 32 columns][16][32] and, of 8-bit numbers, the float32
+/// scales of its keys [16] and of its values [16]: the scores of a block's 16 positions are one vector, and values lie in the panels of a tile. A
+/// block has all layers side by side, so that a short text touches little of a large cache. The last plane is filled up with zeros.
 /// </summary>
 internal sealed unsafe class HostKvCache : KvCache
 {
@@ -40,7 +40,7 @@ internal sealed unsafe class HostKvCache : KvCache
     /// <summary>Bytes of a number.</summary>
     public int NumberSize { get; }
 
-    /// <summary>Bytes from a record to the next block's.</summary>
+    /// <summary>Bytes from a record to the next.</summary>
     public int RecordBytes { get; }
 
     /// <summary>Bytes from a record's start, where the keys are, to its values.</summary>
@@ -54,7 +54,7 @@ internal sealed unsafe class HostKvCache : KvCache
 
     /// <summary>The record of a head's block.</summary>
     public byte* Record(int layer, int head, int block) =>
-        _records.Data + (((((long)layer * Shape.NumKvHeads) + head) * Shape.NumBlocks) + block) * RecordBytes;
+        _records.Data + (((((long)block * Shape.NumLayers) + layer) * Shape.NumKvHeads) + head) * RecordBytes;
 
     /// <summary>
     /// Has the lines fetched that <see cref="Write(int, int, int, float*, float*)"/> will touch: a key lies across many, which would else be waited for one
