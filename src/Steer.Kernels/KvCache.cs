@@ -6,7 +6,12 @@ namespace Steer.Kernels;
 /// <param name="NumKvHeads">Key and value heads.</param>
 /// <param name="HeadDim">Width of a head.</param>
 /// <param name="Type">How keys and values are stored: F32, BF16, or Int8 with a float32 scale for each position and head, of keys and of values.</param>
-public readonly record struct KvCacheShape(int NumLayers, int NumBlocks, int NumKvHeads, int HeadDim, DType Type = DType.F32)
+/// <param name="RoundActivations">
+/// Where keys and values are BF16: what they are multiplied with, queries and the weights of softmax, may be rounded to bfloat16 too. The other types
+/// never round.
+/// </param>
+public readonly record struct KvCacheShape(
+    int NumLayers, int NumBlocks, int NumKvHeads, int HeadDim, DType Type = DType.F32, bool RoundActivations = false)
 {
     /// <summary>Positions in a block.</summary>
     public const int BlockSize = 16;

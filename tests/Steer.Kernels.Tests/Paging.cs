@@ -17,7 +17,8 @@ public sealed class Paging
     /// <param name="kvHeads">Key and value heads.</param>
     /// <param name="headDim">Width of a head.</param>
     /// <param name="type">How the cache holds its numbers.</param>
-    public Paging(Workspace work, int[] lengths, int layers, int kvHeads, int headDim, DType type = DType.F32)
+    /// <param name="round">Whether what meets them is rounded.</param>
+    public Paging(Workspace work, int[] lengths, int layers, int kvHeads, int headDim, DType type = DType.F32, bool round = false)
     {
         _work = work;
         int[] counts = [.. lengths.Select(n => (n + BlockSize - 1) / BlockSize)];
@@ -26,7 +27,7 @@ public sealed class Paging
         var order = new Queue<int>(Enumerable.Range(0, total).OrderBy(b => (b * 7919) % 65537 % 13).ThenByDescending(b => b));
         _blocks = [.. counts.Select(n => Enumerable.Range(0, n).Select(_ => order.Dequeue()).ToArray())];
         _stride = counts.Max() + 1;
-        Cache = work.Own(work.Device.CreateKvCache(new KvCacheShape(layers, total, kvHeads, headDim, type)));
+        Cache = work.Own(work.Device.CreateKvCache(new KvCacheShape(layers, total, kvHeads, headDim, type, round)));
     }
 
     public KvCache Cache { get; }

@@ -32,7 +32,8 @@ internal sealed class EngineFlags : FlagGroup
             "--compute",
             "What products do to activations. auto (default): round them to bf16 for --weights bf16, and to 8 bits for int8 and int4; f32: keep them.",
             ("auto", false), ("f32", true)));
-        _kvCache = Add(Flag.Choice("--kv-cache", "How keys and values are held. Default: f32.", KvCacheTypes));
+        _kvCache = Add(Flag.Choice(
+            "--kv-cache", "How keys and values are held. Default: bf16 where --weights bf16, int8 or int4 rounds activations, else f32.", KvCacheTypes));
         _isa = Add(Flag.Choice(
             "--isa", "Instructions of the CPU device; the results are the same. Default: the best of this processor.",
             ("auto", InstructionSet.Auto), ("avx512-vnni-bf16", InstructionSet.Avx512Bf16Vnni), ("avx512", InstructionSet.Avx512),

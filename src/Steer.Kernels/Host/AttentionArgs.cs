@@ -12,6 +12,9 @@ internal unsafe struct AttentionArgs
     public HostMatrix Q;
     public HostMatrix Y;
     public HostKvCache Cache;
+
+    /// <summary>What multiplies with the cache.</summary>
+    public AttentionFormat Format;
     public int Layer;
 
     /// <summary>Position of each row.</summary>

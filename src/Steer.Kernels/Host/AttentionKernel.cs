@@ -10,6 +10,7 @@ internal sealed unsafe class AttentionKernel : ParallelJob, IDisposable
     private const long TeamCost = 1 << 17;
 
     private readonly ThreadTeam _team;
+    private readonly AttentionTiles _tiles;
     private readonly AttentionWorker[] _workers;
     private readonly AttentionPlan _plan = new();
     private readonly Scratch<float> _records = new();
@@ -19,9 +20,10 @@ internal sealed unsafe class AttentionKernel : ParallelJob, IDisposable
     public AttentionKernel(ThreadTeam team, AttentionTiles tiles)
     {
         _team = team;
+        _tiles = tiles;
         _workers = new AttentionWorker[team.Threads];
         for (int i = 0; i < _workers.Length; i++)
-            _workers[i] = new AttentionWorker(tiles);
+            _workers[i] = new AttentionWorker(tiles.MaxQueries);
     }
 
     /// <summary>Runs.</summary>
@@ -29,6 +31,7 @@ internal sealed unsafe class AttentionKernel : ParallelJob, IDisposable
     public void Launch(in AttentionArgs args)
     {
         _args = args;
+        _args.Format = _tiles.For(args.Cache.Shape);
         _plan.Make(args, _team.Threads);
         _records.Reserve(_plan.Records * AttentionWorker.RecordLength(args.Cache.Shape.HeadDim));
         _next = _plan.Count * args.Cache.Shape.NumKvHeads;

@@ -13,12 +13,12 @@ internal static unsafe class AttentionSoftmax
     private const int BlockSize = KvCacheShape.BlockSize;
 
     /// <summary>
-    /// Turns the scores of positions [begin, end) of a chunk into exp(score - maximum), times the value's scale where numbers have 8 bits. The
-    /// sum has eight lanes, by position mod 8.
+    /// Turns the scores of positions [begin, end) of a chunk into exp(score - maximum), in the code of the tiles, times the value's scale where numbers
+    /// have 8 bits. The sum, of rounded weights where they are rounded, has eight lanes, by position mod 8.
     /// </summary>
-    /// <param name="args">Scale, soft cap and what a record looks like.</param>
-    /// <param name="scores">q . key of the chunk's positions [64]; out: weights.</param>
-    /// <param name="blocks">Records of the chunk's blocks.</param>
+    /// <param name="args">Scale, soft cap, what a record looks like and what multiplies with it.</param>
+    /// <param name="scores">q . key of the chunk's positions [64]; out: weights, which as pairs take the first half.</param>
+    /// <param name="blocks">Addresses of the records of the chunk's blocks.</param>
     /// <param name="first">Position of the chunk's first number in its context.</param>
     /// <param name="begin">First that the query sees.</param>
     /// <param name="end">One more than the last; above <paramref name="begin"/>.</param>
@@ -27,9 +27,9 @@ internal static unsafe class AttentionSoftmax
     /// <returns>Sum of the weights.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Weigh(
-        in AttentionArgs args, float* scores, byte** blocks, int first, int begin, int end, float slope, out float maximum)
+        in AttentionArgs args, float* scores, long* blocks, int first, int begin, int end, float slope, out float maximum)
     {
-        bool scaled = args.Cache.Shape.Type == DType.Int8;
+        bool scaled = args.Cache.Shape.Type == DType.Int8, rounded = args.Format.Code != RowCode.Float, pairs = args.Format.Code == RowCode.Pairs;
         int offset = args.Cache.ScalesOffset, start = begin / Lanes * Lanes;
         float softCap = args.SoftCap;
         var scale = Vector256.Create(args.Scale);
@@ -63,7 +63,15 @@ internal static unsafe class AttentionSoftmax
         for (int i = start; i < end; i += Lanes)
         {
             var weight = VectorMath.Exp(Vector256.Load(scores + i) - most);
+            if (rounded)
+                weight = (RowCodes.RoundUpper(weight) & Vector256.Create(0xFFFF0000u)).AsSingle();
             sum += weight;
+            if (pairs)
+            {
+                var upper = weight.AsUInt32() >> 16;
+                Vector128.Narrow(upper.GetLower(), upper.GetUpper()).Store((ushort*)scores + i);
+                continue;
+            }
             if (scaled)
                 weight *= Vector256.Load((float*)(blocks[i / BlockSize] + offset) + BlockSize + (i % BlockSize));
             weight.Store(scores + i);

@@ -1,128 +1,41 @@
-using System.Runtime.CompilerServices;
+using Steer.Kernels.Host.CodeGen;
 
 namespace Steer.Kernels.Host;
 
-/// <summary>What a tile of attention works on: some queries (heads of rows) and the blocks of a chunk of their context.</summary>
-internal unsafe struct AttentionTileArgs
+/// <summary>The tiles of one kind of cache.</summary>
+/// <param name="code">How the tiles want queries and weights: float32, rounded, or in pairs.</param>
+/// <param name="scores">Tiles that score, of 1, 2, ... queries.</param>
+/// <param name="values">Tiles that sum values, of 1, 2, ... queries.</param>
+internal sealed class AttentionFormat(RowCode code, TileCode<AttentionTileArgs>[] scores, TileCode<AttentionTileArgs>[] values)
 {
-    /// <summary>Scores: the queries, column by column [head dim][queries]. Values: the queries' weights [queries][chunk], from the first position on.</summary>
-    public float* X;
+    /// <summary>
+    /// How the tiles want queries and weights: <see cref="RowCode.Float"/>, <see cref="RowCode.RoundedFloat"/> or <see cref="RowCode.Pairs"/>. Tiles of pairs
+    /// sum values from an even position to an odd one.
+    /// </summary>
+    public RowCode Code { get; } = code;
 
-    /// <summary>The numbers of each block of the chunk: keys [head dim][16], or a plane of values [16][32].</summary>
-    public byte** Blocks;
+    /// <summary>The tile that scores.</summary>
+    public TileCode<AttentionTileArgs> Scores(int queries) => scores[queries - 1];
 
-    /// <summary>What to fetch meanwhile, in the order of <see cref="Blocks"/>: the records of the chunk that comes next, or the same again for nothing.</summary>
-    public byte** Next;
-
-    /// <summary>Scores: blocks. Values: positions.</summary>
-    public int Count;
-
-    /// <summary>Scores: head dim. Values: position of the chunk that comes first.</summary>
-    public int Extent;
-
-    /// <summary>Bytes from a record's start to its keys, or to the plane of its values.</summary>
-    public nint Offset;
-
-    /// <summary>Where each query's results go [queries].</summary>
-    public float** Y;
-
-    /// <summary>Values: column of <see cref="Y"/> that the plane begins at.</summary>
-    public nint Column;
-
-    /// <summary>Values: the sums continue what <see cref="Y"/> holds instead of starting from 0.</summary>
-    public bool Carry;
+    /// <summary>The tile that sums values.</summary>
+    public TileCode<AttentionTileArgs> Values(int queries) => values[queries - 1];
 }
 
-/// <summary>y[q][position] = query . key for the positions of some blocks, one chain of fused multiply-adds over ascending columns.</summary>
-internal static unsafe class ScoreTile<TVector, TRows, TNumbers>
-    where TVector : struct, ISimdVector<TVector>
-    where TRows : struct, IQueryRows<TVector>
-    where TNumbers : struct, IKvNumbers
-{
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run(AttentionTileArgs* args)
-    {
-        const int BlockSize = KvCacheShape.BlockSize;
-        for (int block = 0; block < args->Count; block += 2)
-        {
-            // A last block without a partner goes with itself: its scores are written twice, the second time where nobody reads them.
-            int partner = Math.Min(block + 1, args->Count - 1);
-            byte* first = args->Blocks[block] + args->Offset, second = args->Blocks[partner] + args->Offset;
-            nint nextFirst = (nint)(args->Next[block] - args->Blocks[block]), nextSecond = (nint)(args->Next[partner] - args->Blocks[partner]);
-            for (int position = 0; position < BlockSize; position += TVector.Count)
-            {
-                TRows sums = default;
-                float* x = args->X;
-                byte* a = first + (position * TNumbers.Size), b = second + (position * TNumbers.Size);
-                for (int left = args->Extent; left > 0; left--)
-                {
-                    Prefetch.Read(a + nextFirst);
-                    Prefetch.Read(b + nextSecond);
-                    sums.MultiplyAdd(x, TNumbers.Load<TVector>(a), TNumbers.Load<TVector>(b));
-                    a += BlockSize * TNumbers.Size;
-                    b += BlockSize * TNumbers.Size;
-                    x += TRows.Count;
-                }
-                int column = (block * BlockSize) + position;
-                sums.Store(args->Y, column, column + BlockSize);
-            }
-        }
-    }
-}
-
-/// <summary>y[q][column] = sum over positions of weight * value for the 32 columns of a plane, one chain over ascending positions.</summary>
-internal static unsafe class ValueTile<TVector, TRows, TNumbers>
-    where TVector : struct, ISimdVector<TVector>
-    where TRows : struct, IQueryRows<TVector>
-    where TNumbers : struct, IKvNumbers
-{
-    private const int Half = HostKvCache.PlaneWidth / 2;
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run(AttentionTileArgs* args)
-    {
-        const int BlockSize = KvCacheShape.BlockSize;
-        for (int column = 0; column < Half; column += TVector.Count)
-        {
-            nint first = args->Column + column;
-            TRows sums = default;
-            if (args->Carry)
-                sums.Load(args->Y, first, first + Half);
-            float* x = args->X;
-            byte** block = args->Blocks + (args->Extent / BlockSize), next = args->Next + (args->Extent / BlockSize);
-            int offset = args->Extent % BlockSize;
-            for (int left = args->Count; left > 0; block++, next++)
-            {
-                nint ahead = (nint)(*next - *block);
-                byte* value = *block + args->Offset + (((offset * HostKvCache.PlaneWidth) + column) * TNumbers.Size);
-                int count = Math.Min(BlockSize - offset, left);
-                left -= count;
-                offset = 0;
-                for (; count > 0; count--)
-                {
-                    Prefetch.Read(value + ahead);
-                    Prefetch.Read(value + ahead + (Half * TNumbers.Size));
-                    sums.MultiplyAddColumn(x, TNumbers.Load<TVector>(value), TNumbers.Load<TVector>(value + (Half * TNumbers.Size)));
-                    value += HostKvCache.PlaneWidth * TNumbers.Size;
-                    x++;
-                }
-            }
-            sums.Store(args->Y, first, first + Half);
-        }
-    }
-}
-
-/// <summary>The tiles of attention for one width of vectors and each type of cache, by their number of queries; all widths give the same bits.</summary>
+/// <summary>The tiles of attention for one instruction set, by the kind of cache and the number of queries; all sets give the same bits.</summary>
 internal sealed unsafe class AttentionTiles
 {
-    private readonly delegate*<AttentionTileArgs*, void>[][] _scores;
-    private readonly delegate*<AttentionTileArgs*, void>[][] _values;
+    private readonly AttentionFormat _f32;
+    private readonly AttentionFormat _bf16;
+    private readonly AttentionFormat _roundedBF16;
+    private readonly AttentionFormat _int8;
 
-    private AttentionTiles(int maxQueries)
+    private AttentionTiles(int maxQueries, AttentionFormat f32, AttentionFormat bf16, AttentionFormat roundedBF16, AttentionFormat int8)
     {
         MaxQueries = maxQueries;
-        _scores = Empty(maxQueries);
-        _values = Empty(maxQueries);
+        _f32 = f32;
+        _bf16 = bf16;
+        _roundedBF16 = roundedBF16;
+        _int8 = int8;
     }
 
     /// <summary>Most queries of a tile.</summary>
@@ -131,58 +44,48 @@ internal sealed unsafe class AttentionTiles
     /// <summary>Tiles for an instruction set that the processor has: as many queries as the registers hold.</summary>
     public static AttentionTiles For(InstructionSet set) => set switch
     {
-        InstructionSet.Vector128 => Make<Simd128>(6),
-        InstructionSet.Avx2 => Make<Simd256>(6),
-        InstructionSet.Avx512 or InstructionSet.Avx512Bf16Vnni => Make<Simd512>(12),
+        InstructionSet.Vector128 => Make<Simd128>(6, machine: false),
+        InstructionSet.Avx2 => Make<Simd256>(6, machine: false),
+        InstructionSet.Avx512 => Make<Simd512>(AttentionAssembler.MaxQueries, machine: false),
+        InstructionSet.Avx512Bf16Vnni => Make<Simd512>(AttentionAssembler.MaxQueries, machine: true),
+        _ when MachineTiles.Description.Length > 0 => For(InstructionSet.Avx512Bf16Vnni),
         _ => For(InstructionSets.Supported[^1]),
     };
 
-    /// <summary>The tile that scores.</summary>
-    public delegate*<AttentionTileArgs*, void> Scores(DType type, int queries) => _scores[Index(type)][queries - 1];
-
-    /// <summary>The tile that sums values.</summary>
-    public delegate*<AttentionTileArgs*, void> Values(DType type, int queries) => _values[Index(type)][queries - 1];
-
-    private static delegate*<AttentionTileArgs*, void>[][] Empty(int maxQueries)
+    /// <summary>The tiles of a cache.</summary>
+    public AttentionFormat For(in KvCacheShape shape) => shape.Type switch
     {
-        var types = new delegate*<AttentionTileArgs*, void>[3][];
-        for (int i = 0; i < types.Length; i++)
-            types[i] = new delegate*<AttentionTileArgs*, void>[maxQueries];
-        return types;
-    }
-
-    private static int Index(DType type) => type switch
-    {
-        DType.F32 => 0,
-        DType.BF16 => 1,
-        _ => 2,
+        DType.F32 => _f32,
+        DType.BF16 => shape.RoundActivations ? _roundedBF16 : _bf16,
+        _ => _int8,
     };
 
-    private static AttentionTiles Make<TVector>(int maxQueries)
+    private static AttentionTiles Make<TVector>(int maxQueries, bool machine)
+        where TVector : struct, ISimdVector<TVector> =>
+        new(
+            maxQueries,
+            Portable<TVector, F32Numbers>(maxQueries, RowCode.Float),
+            Portable<TVector, BF16Numbers<ExactBF16>>(maxQueries, RowCode.Float),
+            (machine ? MachineTiles.Attention : null) ?? Portable<TVector, BF16Numbers<RoundedBF16>>(maxQueries, RowCode.RoundedFloat),
+            Portable<TVector, Int8Numbers>(maxQueries, RowCode.Float));
+
+    private static AttentionFormat Portable<TVector, TNumbers>(int maxQueries, RowCode code)
         where TVector : struct, ISimdVector<TVector>
+        where TNumbers : struct, IKvNumbers
     {
-        var tiles = new AttentionTiles(maxQueries);
-        tiles.Fill<TVector, OneQuery<TVector>>();
-        return tiles;
+        TileCode<AttentionTileArgs>[] scores = new TileCode<AttentionTileArgs>[maxQueries], values = new TileCode<AttentionTileArgs>[maxQueries];
+        Fill<TVector, OneQuery<TVector>, TNumbers>(scores, values);
+        return new(code, scores, values);
     }
 
-    private void Fill<TVector, TRows>()
-        where TVector : struct, ISimdVector<TVector>
-        where TRows : struct, IQueryRows<TVector>
-    {
-        Add<TVector, TRows, F32Numbers>(DType.F32);
-        Add<TVector, TRows, BF16Numbers>(DType.BF16);
-        Add<TVector, TRows, Int8Numbers>(DType.Int8);
-        if (TRows.Count < MaxQueries)
-            Fill<TVector, MoreQueries<TVector, TRows>>();
-    }
-
-    private void Add<TVector, TRows, TNumbers>(DType type)
+    private static void Fill<TVector, TRows, TNumbers>(TileCode<AttentionTileArgs>[] scores, TileCode<AttentionTileArgs>[] values)
         where TVector : struct, ISimdVector<TVector>
         where TRows : struct, IQueryRows<TVector>
         where TNumbers : struct, IKvNumbers
     {
-        _scores[Index(type)][TRows.Count - 1] = &ScoreTile<TVector, TRows, TNumbers>.Run;
-        _values[Index(type)][TRows.Count - 1] = &ValueTile<TVector, TRows, TNumbers>.Run;
+        scores[TRows.Count - 1] = new(&ScoreTile<TVector, TRows, TNumbers>.Run);
+        values[TRows.Count - 1] = new(&ValueTile<TVector, TRows, TNumbers>.Run);
+        if (TRows.Count < scores.Length)
+            Fill<TVector, MoreQueries<TVector, TRows>, TNumbers>(scores, values);
     }
 }

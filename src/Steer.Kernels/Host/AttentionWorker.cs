@@ -6,12 +6,12 @@ namespace Steer.Kernels.Host;
 /// One thread's work on attention. A query is one head of one row; all query heads of a kv head go through its keys and values together, in tiles of
 /// as many queries as the registers hold.
 /// </summary>
-internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
+internal sealed unsafe class AttentionWorker(int maxQueries) : IDisposable
 {
     private const int Chunk = AttentionArgs.Chunk;
     private const int BlockSize = KvCacheShape.BlockSize;
     private const int CacheLine = 64;
-    private const int BlocksInChunk = Chunk / BlockSize;
+    private const int BlocksInChunk = AttentionTileArgs.MaxBlocks;
 
     // Room for a number of each query of a tile, in whole vectors.
     private const int TileLanes = 16;
@@ -41,7 +41,7 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
             for (int first = 0; first < queries;)
             {
                 int count = TileOf(first, queries);
-                var tile = new TileMemory(_tile, tiles.MaxQueries, width);
+                var tile = new TileMemory(_tile, maxQueries, width);
                 RunChunk(args, item, kvHead, chunk, first, count, tile);
                 Join(values + (first * width), maxima + first, sums + first, tile, count, width);
                 first += count;
@@ -63,7 +63,7 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
             for (int first = 0; first < queries;)
             {
                 int count = TileOf(first, queries);
-                var tile = new TileMemory(_tile, tiles.MaxQueries, width);
+                var tile = new TileMemory(_tile, maxQueries, width);
                 RunChunk(args, item, kvHead, chunk, first, count, tile);
                 for (int i = 0; i < count; i++, first++)
                 {
@@ -82,7 +82,7 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
         int headDim = args.Cache.Shape.HeadDim, width = Width(headDim);
         float* values = _totals.Reserve(width + (2 * TileLanes));
         float* maximum = values + width, sum = maximum + TileLanes;
-        var part = new TileMemory(_tile, tiles.MaxQueries, width);
+        var part = new TileMemory(_tile, maxQueries, width);
         part.Clear();
         for (int i = 0; i < args.HeadsPerKvHead; i++)
         {
@@ -143,28 +143,29 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
     // Tiles of nearly the same size, none of them larger than the largest.
     private int TileOf(int first, int queries)
     {
-        int left = queries - first, count = (left + tiles.MaxQueries - 1) / tiles.MaxQueries;
+        int left = queries - first, count = (left + maxQueries - 1) / maxQueries;
         return (left + count - 1) / count;
     }
 
     // Has the first chunk fetched; each other is fetched while the one before it is worked on.
     private void FetchFirst(in AttentionArgs args, in AttentionItem item, int kvHead)
     {
-        byte** blocks = stackalloc byte*[BlocksInChunk];
+        long* blocks = stackalloc long[BlocksInChunk];
         int count = FindBlocks(args, item.FirstRow, kvHead, item.FirstChunk, args.Positions[item.FirstRow], blocks);
         for (int i = 0; i < count; i++)
         {
             for (int offset = 0; offset < args.Cache.RecordBytes; offset += CacheLine)
-                Prefetch.Read(blocks[i] + offset);
+                Prefetch.Read((byte*)blocks[i] + offset);
         }
     }
 
-    // The queries of each tile in its order, one tile after the other.
+    // The queries of each tile in its code and its order, one tile after the other.
     private void Pack(in AttentionArgs args, in AttentionItem item, int kvHead)
     {
-        int headDim = args.Cache.Shape.HeadDim, share = args.HeadsPerKvHead, queries = item.Rows * share;
-        float* packed = _queries.Reserve((long)queries * headDim);
-        float** rows = stackalloc float*[tiles.MaxQueries];
+        int headDim = args.Cache.Shape.HeadDim, words = Words(args), share = args.HeadsPerKvHead, queries = item.Rows * share;
+        bool exact = args.Format.Code == RowCode.Float && words == headDim;
+        float* packed = _queries.Reserve((long)(queries + maxQueries) * words), coded = packed + ((long)queries * words);
+        float** rows = stackalloc float*[maxQueries];
         for (int first = 0; first < queries;)
         {
             int count = TileOf(first, queries);
@@ -172,27 +173,32 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
             {
                 int query = first + i;
                 rows[i] = args.Q.Row(item.FirstRow + (query / share)) + (((kvHead * share) + (query % share)) * headDim);
+                if (!exact)
+                {
+                    float* code = coded + (i * words);
+                    RowCodes.Encode(args.Format.Code, rows[i], headDim, (uint*)code);
+                    if (args.Format.Code != RowCode.Pairs)
+                        new Span<float>(code + headDim, words - headDim).Clear();
+                    rows[i] = code;
+                }
             }
             if (count == 1)
-                Unsafe.CopyBlockUnaligned(packed + (first * headDim), rows[0], (uint)(headDim * sizeof(float)));
+                Unsafe.CopyBlockUnaligned(packed + (first * words), rows[0], (uint)(words * sizeof(float)));
             else
-                RowPacker.Pack(rows, count, headDim, packed + (first * headDim));
+                RowPacker.Pack(rows, count, words, packed + (first * words));
             first += count;
         }
     }
+
+    // Words of a query: numbers, as many as the cache has side by side filled up with zeros, or pairs.
+    private static int Words(in AttentionArgs args) => RowCodes.Words(args.Format.Code, args.Cache.Shape.HeadDim, args.Cache.Depth);
 
     // Maxima, sums of weights and summed values of some queries over one chunk.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void RunChunk(in AttentionArgs args, in AttentionItem item, int kvHead, int chunk, int first, int count, TileMemory memory)
     {
         int headDim = args.Cache.Shape.HeadDim, width = Width(headDim), share = args.HeadsPerKvHead;
-        byte** blocks = stackalloc byte*[BlocksInChunk];
-        byte** next = stackalloc byte*[BlocksInChunk];
         int last = args.Positions[item.FirstRow + item.Rows - 1];
-        int blockCount = FindBlocks(args, item.FirstRow, kvHead, chunk, last, blocks);
-        new Span<nint>(blocks, BlocksInChunk).CopyTo(new Span<nint>(next, BlocksInChunk));
-        if (first == 0 && chunk + 1 < item.EndChunk)
-            FindBlocks(args, item.FirstRow, kvHead, chunk + 1, last, next);
         float** scoreRows = stackalloc float*[count];
         float** valueRows = stackalloc float*[count];
         for (int i = 0; i < count; i++)
@@ -201,8 +207,19 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
             valueRows[i] = memory.Values + (i * width);
         }
 
-        var tile = new AttentionTileArgs { X = _queries.Data + (first * headDim), Blocks = blocks, Next = next, Count = blockCount, Extent = headDim, Y = scoreRows };
-        tiles.Scores(args.Cache.Shape.Type, count)(&tile);
+        var tile = new AttentionTileArgs { X = _queries.Data + (first * Words(args)), Y = scoreRows, Extent = headDim };
+        tile.Count = FindBlocks(args, item.FirstRow, kvHead, chunk, last, tile.Blocks);
+        if (first == 0 && chunk + 1 < item.EndChunk)
+        {
+            int next = FindBlocks(args, item.FirstRow, kvHead, chunk + 1, last, tile.Next);
+            for (int i = next; i < BlocksInChunk; i++)
+                tile.Next[i] = tile.Blocks[i];
+        }
+        else
+        {
+            tile.FetchNothing();
+        }
+        args.Format.Scores(count).Run(&tile);
 
         memory.Clear();
         int* begins = stackalloc int[count];
@@ -214,13 +231,14 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
             ends[i] = Math.Min(Chunk, position + 1 - (chunk * Chunk));
             float slope = args.Slopes is null ? 0 : args.Slopes[(kvHead * share) + ((first + i) % share)];
             if (begins[i] < ends[i])
-                memory.Sums[i] = AttentionSoftmax.Weigh(args, scoreRows[i], blocks, chunk * Chunk, begins[i], ends[i], slope, out memory.Maxima[i]);
+                memory.Sums[i] = AttentionSoftmax.Weigh(args, scoreRows[i], tile.Blocks, chunk * Chunk, begins[i], ends[i], slope, out memory.Maxima[i]);
         }
 
-        SumValues(args, blocks, next, memory, valueRows, begins, ends, count);
+        AttentionValues.Sum(args, &tile, memory.Scores, valueRows, begins, ends, count);
     }
 
-    private static int FindBlocks(in AttentionArgs args, int row, int kvHead, int chunk, int last, byte** blocks)
+    // The records of a chunk's blocks, and after an odd number of them the last again.
+    private static int FindBlocks(in AttentionArgs args, int row, int kvHead, int chunk, int last, long* blocks)
     {
         var cache = args.Cache;
         int start = chunk * BlocksInChunk, count = Math.Min(BlocksInChunk, (last / BlockSize) + 1 - start);
@@ -229,53 +247,11 @@ internal sealed unsafe class AttentionWorker(AttentionTiles tiles) : IDisposable
         {
             if ((uint)table[i] >= (uint)cache.Shape.NumBlocks)
                 throw new ArgumentException($"Attention: block {table[i]} of a cache of {cache.Shape.NumBlocks}.");
-            blocks[i] = cache.Record(args.Layer, kvHead, table[i]);
+            blocks[i] = (long)cache.Record(args.Layer, kvHead, table[i]);
         }
+        for (int i = count; i < BlocksInChunk; i++)
+            blocks[i] = blocks[count - 1];
         return count;
-    }
-
-    // Positions that every query sees are summed for all at once; those at either end that only some see, query by query: a value past a row's
-    // position is never touched, as nothing that it holds, not even NaN times 0, may reach that row.
-    private void SumValues(in AttentionArgs args, byte** blocks, byte** next, TileMemory memory, float** sums, int* begins, int* ends, int count)
-    {
-        int start = begins[count - 1], end = Math.Max(ends[0], start);
-        if (begins[0] == start && ends[count - 1] == end)
-        {
-            Sum(args, blocks, next, start, end, memory.Scores, sums, count, carry: false);
-            return;
-        }
-
-        int width = Width(args.Cache.Shape.HeadDim);
-        new Span<float>(memory.Values, count * width).Clear();
-        for (int i = 0; i < count; i++)
-            Sum(args, blocks, blocks, begins[i], Math.Min(start, ends[i]), memory.Scores + (i * Chunk), sums + i, 1, carry: true);
-        Sum(args, blocks, next, start, end, memory.Scores, sums, count, carry: true);
-        for (int i = 0; i < count; i++)
-            Sum(args, blocks, blocks, end, ends[i], memory.Scores + (i * Chunk), sums + i, 1, carry: true);
-    }
-
-    // sums[q] (+)= sum over positions [start, end) of the chunk of weights[q][position] * value, 32 columns at a time.
-    private void Sum(in AttentionArgs args, byte** blocks, byte** next, int start, int end, float* weights, float** sums, int queries, bool carry)
-    {
-        if (end <= start)
-            return;
-        var tile = new AttentionTileArgs
-        {
-            X = weights + start,
-            Blocks = blocks,
-            Next = next,
-            Count = end - start,
-            Extent = start,
-            Y = sums,
-            Carry = carry,
-        };
-        var sum = tiles.Values(args.Cache.Shape.Type, queries);
-        for (int column = 0; column < args.Cache.Shape.HeadDim; column += HostKvCache.PlaneWidth)
-        {
-            tile.Column = column;
-            tile.Offset = args.Cache.ValuesOffset + (column / HostKvCache.PlaneWidth * args.Cache.PlaneBytes);
-            sum(&tile);
-        }
     }
 
     /// <summary>What a tile makes of a chunk.</summary>

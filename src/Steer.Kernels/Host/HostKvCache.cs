@@ -4,8 +4,9 @@ namespace Steer.Kernels.Host;
 
 /// <summary>
 /// Records [block][layer][kv head], each with a head's keys [head dim][16], its values [planes of 32 columns][16][32] and, of 8-bit numbers, the float32
-/// scales of its keys [16] and of its values [16]: the scores of a block's 16 positions are one vector, and values lie in the panels of a tile. A
-/// block has all layers side by side, so that a short text touches little of a large cache. The last plane is filled up with zeros.
+/// scales of its keys [16] and of its values [16]: the scores of a block's 16 positions are one vector, and values lie in the panels of a tile.
+/// bfloat16 lies in pairs, of neighbouring columns of a key [head dim / 2][16][2] and of neighbouring positions of values [planes][8][32][2]. A
+/// block has all layers side by side, so that a short text touches little of a large cache. What is too much of the last plane or pair stays zero.
 /// </summary>
 internal sealed unsafe class HostKvCache : KvCache
 {
@@ -29,9 +30,11 @@ internal sealed unsafe class HostKvCache : KvCache
             DType.Int8 => sizeof(sbyte),
             _ => throw new ArgumentException($"Keys and values cannot be held as {shape.Type}: F32, BF16 and Int8 are possible.", nameof(shape)),
         };
+        Depth = shape.Type == DType.BF16 ? 2 : 1;
         int planes = (shape.HeadDim + PlaneWidth - 1) / PlaneWidth;
         PlaneBytes = BlockSize * PlaneWidth * NumberSize;
-        ValuesOffset = RoundUp(BlockSize * shape.HeadDim * NumberSize);
+        KeyBytes = (shape.HeadDim + Depth - 1) / Depth * Depth * BlockSize * NumberSize;
+        ValuesOffset = RoundUp(KeyBytes);
         ScalesOffset = ValuesOffset + (planes * PlaneBytes);
         RecordBytes = ScalesOffset + (shape.Type == DType.Int8 ? 2 * BlockSize * sizeof(float) : 0);
         _records = new HostBuffer<byte>(checked((long)shape.NumLayers * shape.NumKvHeads * shape.NumBlocks * RecordBytes));
@@ -39,6 +42,12 @@ internal sealed unsafe class HostKvCache : KvCache
 
     /// <summary>Bytes of a number.</summary>
     public int NumberSize { get; }
+
+    /// <summary>Numbers side by side: 2 of bfloat16.</summary>
+    public int Depth { get; }
+
+    /// <summary>Bytes of a record's keys.</summary>
+    public int KeyBytes { get; }
 
     /// <summary>Bytes from a record to the next.</summary>
     public int RecordBytes { get; }
@@ -64,13 +73,13 @@ internal sealed unsafe class HostKvCache : KvCache
     {
         byte* record = Record(layer, head, slot / BlockSize);
         int position = slot % BlockSize;
-        int keyStride = Math.Max(CacheLine, BlockSize * NumberSize), keys = Shape.HeadDim * BlockSize * NumberSize;
-        for (int offset = position * NumberSize; offset < keys; offset += keyStride)
+        int keyStride = Math.Max(CacheLine, BlockSize * NumberSize * Depth), valueBytes = PlaneWidth * NumberSize * Depth;
+        for (int offset = position * NumberSize * Depth; offset < KeyBytes; offset += keyStride)
             Host.Prefetch.Read(record + offset);
-        for (int offset = ValuesOffset + (position * PlaneWidth * NumberSize); offset < ScalesOffset; offset += PlaneBytes)
+        for (int offset = ValuesOffset + (position / Depth * valueBytes); offset < ScalesOffset; offset += PlaneBytes)
         {
             Host.Prefetch.Read(record + offset);
-            Host.Prefetch.Read(record + offset + (PlaneWidth * NumberSize) - 1);
+            Host.Prefetch.Read(record + offset + valueBytes - 1);
         }
     }
 
@@ -86,7 +95,7 @@ internal sealed unsafe class HostKvCache : KvCache
                 Write((float*)keys, (float*)values, key, value);
                 break;
             case DType.BF16:
-                Narrow(keys, values, key, value);
+                WritePairs(record, position, key, value);
                 break;
             default:
                 float* scales = (float*)(record + ScalesOffset) + position;
@@ -100,13 +109,24 @@ internal sealed unsafe class HostKvCache : KvCache
 
     private static int RoundUp(int bytes) => (bytes + CacheLine - 1) / CacheLine * CacheLine;
 
-    private void Narrow(byte* keys, byte* values, float* key, float* value)
+    // A value's halves of words are its own: the other halves may be written by another thread meanwhile.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void WritePairs(byte* record, int position, float* key, float* value)
     {
-        int words = RowCodes.Words(RowCode.Pairs, Shape.HeadDim, 1);
+        int count = Shape.HeadDim, words = RowCodes.Words(RowCode.Pairs, count, 1);
         uint* narrow = stackalloc uint[2 * words];
-        RowCodes.Encode(RowCode.Pairs, key, Shape.HeadDim, narrow);
-        RowCodes.Encode(RowCode.Pairs, value, Shape.HeadDim, narrow + words);
-        Write((ushort*)keys, (ushort*)values, (ushort*)narrow, (ushort*)(narrow + words));
+        RowCodes.Encode(RowCode.Pairs, key, count, narrow);
+        RowCodes.Encode(RowCode.Pairs, value, count, narrow + words);
+        uint* keys = (uint*)record + position;
+        for (int i = 0; i < words; i++)
+            keys[i * BlockSize] = narrow[i];
+        ushort* from = (ushort*)(narrow + words), values = (ushort*)(record + ValuesOffset) + (position / 2 * 2 * PlaneWidth) + (position % 2);
+        for (int column = 0; column < count; column += PlaneWidth, values += BlockSize * PlaneWidth)
+        {
+            int end = Math.Min(PlaneWidth, count - column);
+            for (int i = 0; i < end; i++)
+                values[2 * i] = from[column + i];
+        }
     }
 
     private void Quantise(sbyte* keys, sbyte* values, float* key, float* value, float* scales)

@@ -9,8 +9,17 @@ internal unsafe interface IKvNumbers
     /// <summary>Bytes of a number.</summary>
     static abstract int Size { get; }
 
-    /// <summary>Reads as many numbers as the vector has lanes.</summary>
-    static abstract TVector Load<TVector>(byte* source)
+    /// <summary>
+    /// Numbers that lie side by side, of neighbouring columns of a key or neighbouring positions of a value: 1, or 2 where a vector is made of the
+    /// halves of 32-bit words.
+    /// </summary>
+    static abstract int Depth { get; }
+
+    /// <summary>The product of the upper half of a word is added first.</summary>
+    static abstract bool UpperFirst { get; }
+
+    /// <summary>Reads a vector of numbers: the lower (0) or upper (1) halves of words where there are two in one.</summary>
+    static abstract TVector Load<TVector>(byte* source, int half)
         where TVector : struct, ISimdVector<TVector>;
 }
 
@@ -23,13 +32,27 @@ internal readonly unsafe struct F32Numbers : IKvNumbers
         get => sizeof(float);
     }
 
+    public static int Depth
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => 1;
+    }
+
+    public static bool UpperFirst
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => false;
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Load<TVector>(byte* source)
+    public static TVector Load<TVector>(byte* source, int half)
         where TVector : struct, ISimdVector<TVector> => TVector.Load((float*)source);
 }
 
-/// <summary>bfloat16: the upper halves of float32.</summary>
-internal readonly unsafe struct BF16Numbers : IKvNumbers
+/// <summary>Pairs of bfloat16.</summary>
+/// <typeparam name="TOrder">Which of the two is added first.</typeparam>
+internal readonly unsafe struct BF16Numbers<TOrder> : IKvNumbers
+    where TOrder : struct, IPairNumber
 {
     public static int Size
     {
@@ -37,21 +60,21 @@ internal readonly unsafe struct BF16Numbers : IKvNumbers
         get => sizeof(ushort);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Load<TVector>(byte* source)
-        where TVector : struct, ISimdVector<TVector>
+    public static int Depth
     {
-        if (TVector.Count == Vector512<float>.Count)
-            return As<Vector512<float>, TVector>((Vector512.WidenLower(Vector256.Load((ushort*)source).ToVector512Unsafe()) << 16).AsSingle());
-        if (TVector.Count == Vector256<float>.Count)
-            return As<Vector256<float>, TVector>((Vector256.WidenLower(Vector128.Load((ushort*)source).ToVector256Unsafe()) << 16).AsSingle());
-        return As<Vector128<float>, TVector>((Vector128.WidenLower(Vector64.Load((ushort*)source).ToVector128Unsafe()) << 16).AsSingle());
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => 2;
+    }
+
+    public static bool UpperFirst
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TOrder.UpperFirst;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector As<T, TVector>(T vector)
-        where T : struct
-        where TVector : struct => Unsafe.BitCast<T, TVector>(vector);
+    public static TVector Load<TVector>(byte* source, int half)
+        where TVector : struct, ISimdVector<TVector> => TOrder.Load<TVector>(source, 16 * (1 - half));
 }
 
 /// <summary>Signed bytes.</summary>
@@ -63,8 +86,20 @@ internal readonly unsafe struct Int8Numbers : IKvNumbers
         get => sizeof(sbyte);
     }
 
+    public static int Depth
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => 1;
+    }
+
+    public static bool UpperFirst
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => false;
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Load<TVector>(byte* source)
+    public static TVector Load<TVector>(byte* source, int half)
         where TVector : struct, ISimdVector<TVector>
     {
         if (TVector.Count == Vector512<float>.Count)

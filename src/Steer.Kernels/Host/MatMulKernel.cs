@@ -240,7 +240,7 @@ internal sealed unsafe class MatMulKernel(ThreadTeam team, TileSet tiles) : Para
     }
 
     // The last panel has fewer columns than a tile writes: the sums go by way of the stack.
-    private static void MultiplyRagged(TileArgs args, TileCode tile, int rows, int columns)
+    private static void MultiplyRagged(TileArgs args, TileCode<TileArgs> tile, int rows, int columns)
     {
         float* sums = stackalloc float[(rows + 1) * PanelWidth];
         float** sumRows = stackalloc float*[rows];

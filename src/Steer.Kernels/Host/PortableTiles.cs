@@ -21,7 +21,7 @@ internal static unsafe class PortableTiles<TVector>
     private static FormatTiles Streamed<TWeights>(RowCode code, int maxRows)
         where TWeights : struct, ITileWeights<TVector>
     {
-        var tiles = new TileCode[maxRows];
+        var tiles = new TileCode<TileArgs>[maxRows];
         Fill<OneRow<TVector>, TWeights>(tiles);
         return new(code, TWeights.Depth, tiles) { Stream = new(&StreamTile<TVector, TWeights>.Run) };
     }
@@ -29,7 +29,7 @@ internal static unsafe class PortableTiles<TVector>
     private static FormatTiles Widened<TBlocks>(int maxRows)
         where TBlocks : struct, IBlocks
     {
-        var tiles = new TileCode[maxRows];
+        var tiles = new TileCode<TileArgs>[maxRows];
         Fill<OneRow<TVector>, F32Weights<TVector>>(tiles);
         return new(RowCode.Float, 1, tiles) { Widen = &BlockWidener<TVector, TBlocks>.Run };
     }
@@ -37,12 +37,12 @@ internal static unsafe class PortableTiles<TVector>
     private static FormatTiles Blocks<TBlocks>(int maxRows)
         where TBlocks : struct, IBlocks
     {
-        var tiles = new TileCode[maxRows];
+        var tiles = new TileCode<TileArgs>[maxRows];
         FillBlocks<OneRow<TVector>, TBlocks>(tiles);
         return new(RowCode.Shorts, BlockQuantizer.BlockSize, tiles);
     }
 
-    private static void Fill<TRows, TWeights>(TileCode[] tiles)
+    private static void Fill<TRows, TWeights>(TileCode<TileArgs>[] tiles)
         where TRows : struct, ITileRows<TVector>
         where TWeights : struct, ITileWeights<TVector>
     {
@@ -51,7 +51,7 @@ internal static unsafe class PortableTiles<TVector>
             Fill<MoreRows<TVector, TRows>, TWeights>(tiles);
     }
 
-    private static void FillBlocks<TRows, TBlocks>(TileCode[] tiles)
+    private static void FillBlocks<TRows, TBlocks>(TileCode<TileArgs>[] tiles)
         where TRows : struct, ITileRows<TVector>
         where TBlocks : struct, IBlocks
     {

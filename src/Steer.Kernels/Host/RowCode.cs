@@ -100,9 +100,9 @@ internal static unsafe class RowCodes
             halves[k] = 0;
     }
 
-    // The bits of x with the upper half rounded to nearest even, as DTypeExtensions.NarrowBF16 does it; the lower half is of no meaning.
+    /// <summary>The bits of x with the upper half rounded to nearest even, as DTypeExtensions.NarrowBF16 does it; the lower half is of no meaning.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<uint> RoundUpper(Vector256<float> x)
+    public static Vector256<uint> RoundUpper(Vector256<float> x)
     {
         var bits = x.AsUInt32();
         var rounded = bits + Vector256.Create(0x7FFFu) + ((bits >> 16) & Vector256<uint>.One);

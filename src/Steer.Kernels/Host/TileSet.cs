@@ -53,7 +53,7 @@ internal sealed class TileSet
     }
 
     /// <summary>The float32 tile of <paramref name="rows"/> rows x 32 columns.</summary>
-    public TileCode F32(int rows) => _f32.Rows(rows);
+    public TileCode<TileArgs> F32(int rows) => _f32.Rows(rows);
 
     /// <summary>
     /// y = x W^T on panels [first, end) of a float32 or bfloat16 weight, over a range of k: for products that are too small to share. Single rows take

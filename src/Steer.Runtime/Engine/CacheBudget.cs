@@ -12,13 +12,13 @@ internal sealed class CacheBudget
 
     private const int Branches = 3;
     private const int TypicalContext = 2048;
-    private readonly DType _type;
+    private readonly EngineOptions _options;
     private readonly long _bytesPerBlock;
 
     /// <exception cref="SteerException">The options leave room for less than the least.</exception>
     public CacheBudget(EngineOptions options, ModelSet models, long deviceMemory)
     {
-        _type = options.KvCacheType;
+        _options = options;
         _bytesPerBlock = models.Shapes.Sum(s => Shape(s, 1).Bytes);
         int window = Math.Min(TypicalContext, models.Shapes.Max(s => s.MaxPositions));
         long wanted = (long)options.MaxBatch * Branches * ((window / KvCacheShape.BlockSize) + 1);
@@ -37,7 +37,7 @@ internal sealed class CacheBudget
     public int Blocks { get; }
 
     /// <summary>The cache of a model.</summary>
-    public KvCacheShape Shape(DecoderConfig config, int blocks) => new(config.NumLayers, blocks, config.NumKvHeads, config.HeadDim, _type);
+    public KvCacheShape Shape(DecoderConfig config, int blocks) => _options.KvCacheShape(config.NumLayers, blocks, config.NumKvHeads, config.HeadDim);
 
     /// <summary>One line that says that the device had room for fewer.</summary>
     public string ShrunkTo(int blocks) => string.Create(

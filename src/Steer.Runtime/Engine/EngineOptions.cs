@@ -54,8 +54,11 @@ public sealed record EngineOptions
     /// <summary>Whether activations stay float32 where <see cref="Weights"/> names a type that rounds them (BF16, Int8, Int4).</summary>
     public bool ExactActivations { get; init; }
 
-    /// <summary>How keys and values are held: F32, BF16 or Int8.</summary>
-    public DType KvCacheType { get; init; }
+    /// <summary>
+    /// How keys and values are held: F32, BF16 or Int8; null for BF16 where <see cref="Weights"/> rounds activations, which keys and values are too, else F32.
+    /// Queries and the weights of softmax are rounded where activations and the cache are.
+    /// </summary>
+    public DType? KvCacheType { get; init; }
 
     /// <summary>Contexts that begin alike share their cache.</summary>
     public bool SharePrefixes { get; init; } = true;
@@ -65,6 +68,13 @@ public sealed record EngineOptions
 
     /// <summary>How the weights of a checkpoint are held.</summary>
     internal WeightFormat WeightFormat(DType stored) => new(Weights ?? stored, RoundActivations: Weights is not null && !ExactActivations);
+
+    /// <summary>How keys and values of a model are held.</summary>
+    internal KvCacheShape KvCacheShape(int layers, int blocks, int kvHeads, int headDim)
+    {
+        bool rounds = Weights is DType.BF16 or DType.Int8 or DType.Int4 && !ExactActivations;
+        return new(layers, blocks, kvHeads, headDim, KvCacheType ?? (rounds ? DType.BF16 : DType.F32), rounds);
+    }
 
     /// <summary>Decode steps that are queued before the host looks at what they gave; null for what suits the device.</summary>
     internal int? QueueDepth { get; init; }
@@ -81,7 +91,7 @@ public sealed record EngineOptions
             throw new SteerException($"max-batched-tokens is {MaxBatchedTokens}: give a number from 16 to 65536.");
         if (Memory is <= 0)
             throw new SteerException("memory is not above 0: give a size such as 512MB or 4GB.");
-        if (KvCacheType is not (DType.F32 or DType.BF16 or DType.Int8))
+        if (KvCacheType is not (null or DType.F32 or DType.BF16 or DType.Int8))
             throw new SteerException($"kv-cache is {KvCacheType}: give f32, bf16 or int8.");
     }
 }

@@ -9,18 +9,18 @@ namespace Steer.Kernels.Tests.Host;
 [Collection(DeviceCollection.Name)]
 public sealed class HostAttentionTests(DeviceSet devices)
 {
-    private static readonly DType[] Types = [DType.F32, DType.BF16, DType.Int8];
+    private static readonly (DType Type, bool Round)[] Types = [(DType.F32, false), (DType.BF16, false), (DType.BF16, true), (DType.Int8, false)];
 
     /// <summary>Every CPU device with every type of cache.</summary>
-    public static TheoryData<string, DType> Devices
+    public static TheoryData<string, DType, bool> Devices
     {
         get
         {
-            var data = new TheoryData<string, DType>();
+            var data = new TheoryData<string, DType, bool>();
             foreach (string device in DeviceSet.HostNames)
             {
-                foreach (var type in Types)
-                    data.Add(device, type);
+                foreach (var (type, round) in Types)
+                    data.Add(device, type, round);
             }
 
             return data;
@@ -29,7 +29,7 @@ public sealed class HostAttentionTests(DeviceSet devices)
 
     [Theory]
     [MemberData(nameof(Devices))]
-    public void Decode_and_prefill_are_those_of_float64_on_what_the_cache_holds(string device, DType type)
+    public void Decode_and_prefill_are_those_of_float64_on_what_the_cache_holds(string device, DType type, bool round)
     {
         // Head dims that are no whole plane and no whole vector; contexts of less than a chunk, of a whole one and of several.
         foreach ((int headDim, int heads, int kvHeads) in new[] { (64, 4, 2), (20, 3, 1), (80, 2, 2) })
@@ -39,7 +39,7 @@ public sealed class HostAttentionTests(DeviceSet devices)
                 using var work = new Workspace(devices[device]);
                 int[] lengths = [150, 64, 3, 200];
                 var contexts = Contexts(lengths, kvHeads * headDim);
-                var paging = new Paging(work, lengths, 2, kvHeads, headDim, type);
+                var paging = new Paging(work, lengths, 2, kvHeads, headDim, type, round);
                 paging.Fill(contexts, layer: 1);
                 (int, int)[] rows = [.. Enumerable.Range(40, 90).Select(p => (0, p)), (1, 63), (2, 2), (3, 199)];
                 Matrix q = Matrix.Random(1, rows.Length, heads * headDim);
@@ -48,18 +48,22 @@ public sealed class HostAttentionTests(DeviceSet devices)
                 work.Device.Attention(
                     work.Tensor(q), paging.Cache, 1, paging.Batch(rows), new AttentionParams(options.Scale, options.Window, options.SoftCap, slopes), y);
                 (Matrix, Matrix)[] held = [.. contexts.Select(c => (Held(c.Keys, headDim, type), Held(c.Values, headDim, type)))];
-                AttentionReference.Run(q, rows, held, headDim, options).AssertClose(y.Read(), $"head dim {headDim}, {options}");
+                // Weights are rounded to 8 bits before they are summed and multiplied.
+                var expected = round
+                    ? AttentionReference.Run(Held(q, headDim, type), rows, held, headDim, options with { WeightRounding = 1.0 / 256 })
+                    : AttentionReference.Run(q, rows, held, headDim, options);
+                expected.AssertClose(y.Read(), $"head dim {headDim}, {options}");
             }
         }
     }
 
     [Theory]
     [MemberData(nameof(Devices))]
-    public void Bits_do_not_depend_on_batch_or_chunks(string device, DType type)
+    public void Bits_do_not_depend_on_batch_or_chunks(string device, DType type, bool round)
     {
         const int Length = 333, HeadDim = 32;
         using var work = new Workspace(devices[device]);
-        var paging = new Paging(work, [Length, 100], 1, 1, HeadDim, type);
+        var paging = new Paging(work, [Length, 100], 1, 1, HeadDim, type, round);
         paging.Fill(Contexts([Length, 100], HeadDim), 0);
         Matrix q = Matrix.Random(5, Length, 3 * HeadDim);
         foreach (int window in new[] { 0, 100 })
@@ -87,14 +91,14 @@ public sealed class HostAttentionTests(DeviceSet devices)
 
     [Theory]
     [MemberData(nameof(Devices))]
-    public void Contexts_that_begin_with_the_same_blocks_give_the_bits_of_each_alone(string device, DType type)
+    public void Contexts_that_begin_with_the_same_blocks_give_the_bits_of_each_alone(string device, DType type, bool round)
     {
         // Three contexts share two chunks and go on alone, the fourth shares none.
         const int HeadDim = 32, Blocks = 16;
         int[][] tables = [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [0, 1, 2, 3, 4, 5, 6, 7, 10], [0, 1, 2, 3, 4, 5, 6, 7, 11, 12], [13, 14]];
         int[] positions = [150, 128, 140, 30];
         using var work = new Workspace(devices[device]);
-        KvCache cache = work.Own(work.Device.CreateKvCache(new KvCacheShape(1, Blocks, 2, HeadDim, type)));
+        KvCache cache = work.Own(work.Device.CreateKvCache(new KvCacheShape(1, Blocks, 2, HeadDim, type, round)));
         int slots = Blocks * KvCacheShape.BlockSize;
         ForwardBatch Batch(int[] chosen)
         {
@@ -131,13 +135,13 @@ public sealed class HostAttentionTests(DeviceSet devices)
     [Fact]
     public void Every_width_and_number_of_threads_gives_the_same_bits()
     {
-        foreach (var type in Types)
+        foreach (var (type, round) in Types)
         {
             float[]? first = null;
             foreach (string device in DeviceSet.HostNames)
             {
                 using var work = new Workspace(devices[device]);
-                var paging = new Paging(work, [170, 40], 1, 2, 24, type);
+                var paging = new Paging(work, [170, 40], 1, 2, 24, type, round);
                 paging.Fill(Contexts([170, 40], 48), 0);
                 (int, int)[] rows = [.. Enumerable.Range(100, 60).Select(p => (0, p)), (1, 39)];
                 GuardedTensor y = work.Tensor(rows.Length, 96);
@@ -145,21 +149,21 @@ public sealed class HostAttentionTests(DeviceSet devices)
                     work.Tensor(Matrix.Random(4, rows.Length, 96)), paging.Cache, 0, paging.Batch(rows), new AttentionParams(0.25f, 0, 0, null), y);
                 float[] result = y.Read().Data;
                 first ??= result;
-                Assert.True(first.SequenceEqual(result), $"{device}, {type}");
+                Assert.True(first.SequenceEqual(result), $"{device}, {type}, rounded: {round}");
             }
         }
     }
 
     [Theory]
     [MemberData(nameof(Devices))]
-    public void A_value_that_is_no_number_reaches_those_who_see_it_and_no_others(string device, DType type)
+    public void A_value_that_is_no_number_reaches_those_who_see_it_and_no_others(string device, DType type, bool round)
     {
         const int HeadDim = 16, Length = 80, Broken = 70;
         using var work = new Workspace(devices[device]);
         var contexts = Contexts([Length], HeadDim);
         contexts[0].Values.Row(Broken)[3] = float.NaN;
         contexts[0].Keys.Row(Broken)[5] = float.PositiveInfinity;
-        var paging = new Paging(work, [Length], 1, 1, HeadDim, type);
+        var paging = new Paging(work, [Length], 1, 1, HeadDim, type, round);
         paging.Fill(contexts, 0);
         (int, int)[] rows = [.. Enumerable.Range(60, 20).Select(p => (0, p))];
         GuardedTensor y = work.Tensor(rows.Length, HeadDim);

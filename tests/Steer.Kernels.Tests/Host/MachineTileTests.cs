@@ -11,19 +11,23 @@ public sealed class MachineTileTests
 {
     private static readonly CpuidFeature[] Needed =
     [
-        CpuidFeature.X64, CpuidFeature.INTEL8086, CpuidFeature.INTEL386, CpuidFeature.SSE, CpuidFeature.PREFETCHW, CpuidFeature.AVX, CpuidFeature.AVX512F, CpuidFeature.AVX512BW,
+        CpuidFeature.X64, CpuidFeature.INTEL8086, CpuidFeature.INTEL386, CpuidFeature.CMOV, CpuidFeature.SSE, CpuidFeature.PREFETCHW, CpuidFeature.AVX, CpuidFeature.AVX512F, CpuidFeature.AVX512BW,
         CpuidFeature.AVX512_BF16, CpuidFeature.AVX512_VNNI,
     ];
 
-    public static TheoryData<DType, int> Shapes
+    private const string Scores = "scores";
+    private const string Values = "values";
+
+    /// <summary>Tiles of products by the type of the weight, the two of attention, and how many rows or queries they have.</summary>
+    public static TheoryData<string, int> Shapes
     {
         get
         {
-            var shapes = new TheoryData<DType, int>();
-            foreach (DType type in new[] { DType.BF16, DType.Int8, DType.Int4 })
+            var shapes = new TheoryData<string, int>();
+            foreach (string tile in new[] { nameof(DType.BF16), nameof(DType.Int8), nameof(DType.Int4), Scores, Values })
             {
                 for (int rows = 1; rows <= TileAssembler.MaxRows; rows++)
-                    shapes.Add(type, rows);
+                    shapes.Add(tile, rows);
             }
 
             return shapes;
@@ -32,16 +36,17 @@ public sealed class MachineTileTests
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Code_uses_the_promised_instructions_and_returns_once(DType type, int rows)
+    public void Code_uses_the_promised_instructions_and_returns_once(string tile, int rows)
     {
         foreach (CallingConvention convention in Enum.GetValues<CallingConvention>())
         {
-            Instruction[] code = Decode(type, rows, convention);
+            Instruction[] code = Decode(tile, rows, convention);
             Assert.All(code, i => Assert.Empty(i.CpuidFeatures.Except(Needed)));
             Assert.Equal(code.Length - 1, Array.FindIndex(code, i => i.Mnemonic == Mnemonic.Ret));
-            // The step of a bfloat16 tile is one pair of k, that of the others a block of eight groups.
-            int products = code.Count(i => i.Mnemonic == (type == DType.BF16 ? Mnemonic.Vdpbf16ps : Mnemonic.Vpdpbusd));
-            Assert.Equal(2 * rows * (type == DType.BF16 ? 1 : 8), products);
+            // The step of a bfloat16 tile is one pair, that of the others a block of eight groups.
+            bool blocks = tile is nameof(DType.Int8) or nameof(DType.Int4);
+            int products = code.Count(i => i.Mnemonic == (blocks ? Mnemonic.Vpdpbusd : Mnemonic.Vdpbf16ps));
+            Assert.Equal(2 * rows * (blocks ? 8 : 1), products);
             // No sum is lost to another: each product has a register of its own in every group.
             Assert.Equal(2 * rows, code.Where(i => i.Mnemonic is Mnemonic.Vdpbf16ps or Mnemonic.Vpdpbusd).Select(i => i.Op0Register).Distinct().Count());
             Assert.DoesNotContain(code, i => i.Mnemonic == Mnemonic.Call);
@@ -50,12 +55,12 @@ public sealed class MachineTileTests
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Registers_of_the_caller_are_left_or_restored(DType type, int rows)
+    public void Registers_of_the_caller_are_left_or_restored(string tile, int rows)
     {
         Register[] general = [Register.RBX, Register.RBP, Register.R12, Register.R13, Register.R14, Register.R15];
-        Assert.Empty(Written(Decode(type, rows, CallingConvention.SystemV)).Intersect(general));
+        Assert.Empty(Written(Decode(tile, rows, CallingConvention.SystemV)).Intersect(general));
 
-        Instruction[] windows = Decode(type, rows, CallingConvention.Windows);
+        Instruction[] windows = Decode(tile, rows, CallingConvention.Windows);
         Assert.Empty(Written(windows).Intersect([.. general, Register.RDI, Register.RSI]));
         for (int i = 6; i <= 15; i++)
         {
@@ -75,9 +80,16 @@ public sealed class MachineTileTests
             Array.FindIndex(windows, c => c.Mnemonic == Mnemonic.Vzeroupper) < Array.FindLastIndex(windows, c => c.Mnemonic == Mnemonic.Vmovups) - 9);
     }
 
-    private static Instruction[] Decode(DType type, int rows, CallingConvention convention)
+    private static byte[] Assemble(string tile, int rows, CallingConvention convention) => tile switch
     {
-        byte[] code = TileAssembler.Assemble(new TileShape(type, rows), convention);
+        Scores => AttentionAssembler.Scores(rows, convention),
+        Values => AttentionAssembler.Values(rows, convention),
+        _ => TileAssembler.Assemble(new TileShape(Enum.Parse<DType>(tile), rows), convention),
+    };
+
+    private static Instruction[] Decode(string tile, int rows, CallingConvention convention)
+    {
+        byte[] code = Assemble(tile, rows, convention);
         var decoder = Decoder.Create(64, code);
         var instructions = new List<Instruction>();
         while (decoder.IP < (ulong)code.Length)

@@ -59,7 +59,7 @@ internal static class AttentionReference
             double error = 0;
             for (int j = 0; j < count; j++)
             {
-                double weightError = errors[j] + (Expected.Unit * Math.Abs(scores[j] - maximum)) + Expected.Transcendental;
+                double weightError = errors[j] + (Expected.Unit * Math.Abs(scores[j] - maximum)) + Expected.Transcendental + options.WeightRounding;
                 error += weights[j] / sum * weightError * (Math.Abs(values[first + j, kvColumn + d]) + Math.Abs(value));
             }
 
@@ -69,4 +69,9 @@ internal static class AttentionReference
 }
 
 /// <summary>What a layer's attention does beside the plain formula.</summary>
-internal sealed record AttentionCase(float Scale, int Window = 0, float SoftCap = 0, float[]? Alibi = null);
+/// <param name="Scale">Multiplies q k^T.</param>
+/// <param name="Window">Positions that a row sees; 0 for all.</param>
+/// <param name="SoftCap">Cap of the scores; 0 for none.</param>
+/// <param name="Alibi">Slope of each head.</param>
+/// <param name="WeightRounding">Relative error of a softmax weight that is rounded before it meets the values.</param>
+internal sealed record AttentionCase(float Scale, int Window = 0, float SoftCap = 0, float[]? Alibi = null, double WeightRounding = 0);

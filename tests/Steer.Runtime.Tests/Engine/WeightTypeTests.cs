@@ -17,7 +17,7 @@ public class WeightTypeTests(ITestOutputHelper output)
 
     private static readonly Lazy<double> Exact = new(() => NatsPerToken(Options(DType.F32)).GetAwaiter().GetResult());
 
-    /// <summary>Type, exact activations, most that the perplexity may rise.</summary>
+    /// <summary>Type, exact activations, most that the perplexity may rise; keys and values are those of the default, bfloat16 where activations are rounded.</summary>
     public static TheoryData<DType, bool, double> Types => new()
     {
         // The base is stored in bfloat16: exact products with it, or with what float32 holds of it, are the same sums.
@@ -50,6 +50,20 @@ public class WeightTypeTests(ITestOutputHelper output)
         double rise = Math.Exp(nats - Exact.Value) - 1;
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"keys and values in {type}: {nats:F4} nats, {rise:+0.0000%;-0.0000%}"));
         Assert.InRange(rise, -bound, bound);
+    }
+
+    [Theory]
+    [InlineData(null, false, null, DType.F32, false)]
+    [InlineData(null, false, DType.BF16, DType.BF16, false)]
+    [InlineData(DType.F32, false, null, DType.F32, false)]
+    [InlineData(DType.BF16, false, null, DType.BF16, true)]
+    [InlineData(DType.Int4, false, null, DType.BF16, true)]
+    [InlineData(DType.BF16, true, null, DType.F32, false)]
+    [InlineData(DType.BF16, false, DType.F32, DType.F32, true)]
+    public void Keys_and_values_are_rounded_by_default_where_activations_are(DType? weights, bool exact, DType? asked, DType type, bool rounds)
+    {
+        var options = new EngineOptions { Base = "", Weights = weights, ExactActivations = exact, KvCacheType = asked };
+        Assert.Equal(new KvCacheShape(1, 2, 3, 4, type, rounds), options.KvCacheShape(1, 2, 3, 4));
     }
 
     [Theory]

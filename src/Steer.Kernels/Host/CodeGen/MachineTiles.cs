@@ -15,6 +15,7 @@ internal static unsafe class MachineTiles
     private static readonly Lazy<FormatTiles?> BF16 = new(() => Make(DType.BF16, RowCode.Pairs, 2));
     private static readonly Lazy<FormatTiles?> Int8 = new(() => Make(DType.Int8, RowCode.Bytes, BlockQuantizer.BlockSize));
     private static readonly Lazy<FormatTiles?> Int4 = new(() => Make(DType.Int4, RowCode.Bytes, BlockQuantizer.BlockSize));
+    private static readonly Lazy<AttentionFormat?> BF16Attention = new(MakeAttention);
     private static readonly Lazy<bool> Allowed = new(() => ExecutableMemory.Place([0xC3]) is not null);
 
     /// <summary>Most rows of a tile.</summary>
@@ -50,24 +51,39 @@ internal static unsafe class MachineTiles
         _ => null,
     };
 
-    private static FormatTiles? Make(DType type, RowCode code, int depth)
+    /// <summary>Tiles of attention over bfloat16 that meets rounded queries and weights, or null where there are none.</summary>
+    public static AttentionFormat? Attention => HasBF16 && IsAllowed ? BF16Attention.Value : null;
+
+    private static FormatTiles? Make(DType type, RowCode code, int depth) =>
+        Place<TileArgs>(MaxRows, (rows, convention) => TileAssembler.Assemble(new TileShape(type, rows), convention)) is { } tiles ? new(code, depth, tiles) : null;
+
+    private static AttentionFormat? MakeAttention()
+    {
+        var scores = Place<AttentionTileArgs>(AttentionAssembler.MaxQueries, AttentionAssembler.Scores);
+        var values = Place<AttentionTileArgs>(AttentionAssembler.MaxQueries, AttentionAssembler.Values);
+        return scores is null || values is null ? null : new(RowCode.Pairs, scores, values);
+    }
+
+    // The code of tiles of 1, 2, ... rows in executable memory, or null where the system refuses it.
+    private static TileCode<TArgs>[]? Place<TArgs>(int maxRows, Func<int, CallingConvention, byte[]> assemble)
+        where TArgs : unmanaged
     {
         var convention = OperatingSystem.IsWindows() ? CallingConvention.Windows : CallingConvention.SystemV;
         using var all = new MemoryStream();
-        var starts = new int[MaxRows];
-        for (int rows = 1; rows <= MaxRows; rows++)
+        var starts = new int[maxRows];
+        for (int rows = 1; rows <= maxRows; rows++)
         {
             all.SetLength((all.Length + CodeAlignment - 1) / CodeAlignment * CodeAlignment);
             all.Position = all.Length;
             starts[rows - 1] = (int)all.Length;
-            all.Write(TileAssembler.Assemble(new TileShape(type, rows), convention));
+            all.Write(assemble(rows, convention));
         }
         byte* memory = ExecutableMemory.Place(all.GetBuffer().AsSpan(0, (int)all.Length));
         if (memory is null)
             return null;
-        var tiles = new TileCode[MaxRows];
-        for (int i = 0; i < MaxRows; i++)
-            tiles[i] = new TileCode(memory + starts[i]);
-        return new(code, depth, tiles);
+        var tiles = new TileCode<TArgs>[maxRows];
+        for (int i = 0; i < maxRows; i++)
+            tiles[i] = new TileCode<TArgs>(memory + starts[i]);
+        return tiles;
     }
 }

@@ -1,5 +1,6 @@
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
+using static Steer.Kernels.Host.CodeGen.CallFrame;
 
 namespace Steer.Kernels.Host.CodeGen;
 
@@ -33,24 +34,10 @@ internal sealed unsafe class TileAssembler
     private const int FirstFree = FirstMinima + Vectors;
     private const int NibbleMask = 31;
 
-    private const int FirstSavedOnWindows = 6;
-    private const int LastSavedOnWindows = 15;
-    private const int SavedBytes = 16;
-
-    private static readonly AssemblerRegisterZMM[] Zmm =
-    [
-        zmm0, zmm1, zmm2, zmm3, zmm4, zmm5, zmm6, zmm7, zmm8, zmm9, zmm10, zmm11, zmm12, zmm13, zmm14, zmm15,
-        zmm16, zmm17, zmm18, zmm19, zmm20, zmm21, zmm22, zmm23, zmm24, zmm25, zmm26, zmm27, zmm28, zmm29, zmm30, zmm31,
-    ];
-
-    private static readonly AssemblerRegisterXMM[] Xmm =
-        [xmm0, xmm1, xmm2, xmm3, xmm4, xmm5, xmm6, xmm7, xmm8, xmm9, xmm10, xmm11, xmm12, xmm13, xmm14, xmm15];
-
     // Below a page, so that the stack needs no probe.
     private int StackBytes => ((_shape.Rows * Vectors) + 1) * VectorBytes;
 
     // Registers that both conventions let a function change, the arguments' among them.
-    private static readonly AssemblerRegister64 Args = rcx;
     private static readonly AssemblerRegister64 X = r8;
     private static readonly AssemblerRegister64 Weights = r9;
     private static readonly AssemblerRegister64 Next = r10;
@@ -75,50 +62,26 @@ internal sealed unsafe class TileAssembler
     {
         var tile = new TileAssembler(shape, convention);
         tile.Write();
-        using var code = new MemoryStream();
-        tile._a.Assemble(new StreamCodeWriter(code), 0);
-        return code.ToArray();
+        return Bytes(tile._a);
     }
 
     private void Write()
     {
-        Enter();
+        Enter(_a, _convention);
+        ReadArgs();
         if (_shape.Type == DType.BF16)
             WritePairs();
         else
             WriteBlocks();
-        Leave();
+        Leave(_a, _convention);
     }
 
-    private void Enter()
+    private void ReadArgs()
     {
-        if (_convention == CallingConvention.SystemV)
-        {
-            _a.mov(Args, rdi);
-        }
-        else
-        {
-            // No unwind data: nothing in here calls or throws.
-            _a.sub(rsp, (LastSavedOnWindows - FirstSavedOnWindows + 1) * SavedBytes);
-            for (int i = FirstSavedOnWindows; i <= LastSavedOnWindows; i++)
-                _a.vmovups(__xmmword_ptr[rsp + ((i - FirstSavedOnWindows) * SavedBytes)], Xmm[i]);
-        }
         _a.mov(X, Field(TileField.X));
         _a.mov(Weights, Field(TileField.Panel));
         _a.mov(Next, Field(TileField.Next));
         _a.mov(r11d, __dword_ptr[Args + TileField.K]);
-    }
-
-    private void Leave()
-    {
-        _a.vzeroupper();
-        if (_convention == CallingConvention.Windows)
-        {
-            for (int i = FirstSavedOnWindows; i <= LastSavedOnWindows; i++)
-                _a.vmovups(Xmm[i], __xmmword_ptr[rsp + ((i - FirstSavedOnWindows) * SavedBytes)]);
-            _a.add(rsp, (LastSavedOnWindows - FirstSavedOnWindows + 1) * SavedBytes);
-        }
-        _a.ret();
     }
 
     private void WritePairs()
