@@ -18,10 +18,10 @@ internal sealed record GpuLimits(double Gflops, double BF16Gflops, double Gigaby
     {
         if (accelerator is not CudaAccelerator cuda)
             return new GpuLimits(double.PositiveInfinity, double.PositiveInfinity, double.PositiveInfinity);
-        double clock = 1e-6 * cuda.ClockRate * cuda.NumMultiprocessors;
+        // Clocks in MHz; memory sends twice a clock.
+        double clock = 1e-3 * cuda.ClockRate * cuda.NumMultiprocessors;
         (int lanes, int tensor) = cuda.Architecture is { } architecture ? PerClock(architecture.Major, architecture.Minor) : (0, 0);
-        // Clocks in kHz; memory sends twice a clock.
-        return new GpuLimits(2 * lanes * clock, 2 * tensor * clock, 2 * 1e-6 * cuda.MemoryClockRate * cuda.MemoryBusWidth / 8);
+        return new GpuLimits(2 * lanes * clock, 2 * tensor * clock, 2 * 1e-3 * cuda.MemoryClockRate * cuda.MemoryBusWidth / 8);
     }
 
     /// <summary>The shortest time, in seconds, in which a workload could be done.</summary>

@@ -3,6 +3,7 @@ using Steer.Benchmarks;
 using Steer.Kernels.Host;
 
 // `quick [text] [instruction set]`: a table of the main figures, or of those whose name contains the text, with all or some of the processor's instructions.
+// `gpu [text]`: the same of every GPU of this machine.
 // `metrics`: the evaluation metrics on 5,000 + 5,000 texts.
 // `dataset [duplicates|resume|job]`: what a dataset job adds to the engine.
 // Anything else is BenchmarkDotNet's own command line, such as `--filter *`.
@@ -10,6 +11,11 @@ if (args is ["quick", ..])
 {
     var workloads = WorkloadList.All().Where(w => args.Length < 2 || w.Name.Contains(args[1], StringComparison.OrdinalIgnoreCase));
     QuickTable.Print(workloads, args.Length < 3 ? InstructionSet.Auto : Enum.Parse<InstructionSet>(args[2], ignoreCase: true));
+}
+else if (args is ["gpu", ..])
+{
+    foreach (string gpu in GpuKernelBenchmarks.Devices)
+        QuickTable.Print(WorkloadList.ForGpus().Where(w => args.Length < 2 || w.Name.Contains(args[1], StringComparison.OrdinalIgnoreCase)), gpu);
 }
 else if (args is ["metrics"])
 {

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using Steer.Kernels;
+using Steer.Kernels.Gpu;
 using Steer.Kernels.Host;
 using Steer.Kernels.Profiling;
 
@@ -11,9 +13,12 @@ namespace Steer.Benchmarks;
 /// </summary>
 internal static class QuickTable
 {
+    // Runs of a GPU to a wait: they are recorded and replayed as one, as a decoder's steps are, so that the host's launches do not count.
+    private const int RunsPerReplay = 16;
+
     private static readonly TimeSpan Duration = TimeSpan.FromMilliseconds(350);
 
-    /// <summary>Measures and prints.</summary>
+    /// <summary>Measures and prints workloads of the CPU device.</summary>
     public static void Print(IEnumerable<Workload> workloads, InstructionSet instructionSet)
     {
         using var device = new HostDevice(new HostDeviceOptions { InstructionSet = instructionSet });
@@ -21,30 +26,58 @@ internal static class QuickTable
         Console.WriteLine(device.Description);
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture, $"limits: {1e-9 * limits.Float32:F0} GFLOP/s in registers ({1e-9 * limits.BF16:F0} in bf16, {1e-9 * limits.Int8:F0} in 8 bits), {1e-9 * limits.Memory:F1} GB/s from memory"));
+        Print(device, workloads, w => limits.Seconds(w.Flops, w.Bytes, w.Format), w => w.Run, runs: 1);
+    }
+
+    /// <summary>Measures and prints workloads of a GPU.</summary>
+    public static void Print(IEnumerable<Workload> workloads, string gpu)
+    {
+        using var device = IlgpuDevice.Create(gpu);
+        var limits = GpuLimits.Of(device.Accelerator);
+        Console.WriteLine(device.Description);
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"limits: {limits.Gflops:F0} GFLOP/s ({limits.BF16Gflops:F0} in bf16), {limits.GigabytesPerSecond:F0} GB/s from memory"));
+        int keys = 0;
+        Print(device, workloads, limits.Seconds, w => Replayed(w, new StepKey(keys++)), RunsPerReplay);
+
+        Action Replayed(Workload workload, StepKey key) => () =>
+        {
+            device.Repeat(key, 1, () =>
+            {
+                for (int i = 0; i < RunsPerReplay; i++)
+                    workload.Run();
+            });
+            device.Synchronize();
+        };
+    }
+
+    private static void Print(
+        Device device, IEnumerable<Workload> workloads, Func<Workload, double> limit, Func<Workload, Action> runner, int runs)
+    {
         Console.WriteLine();
         Console.WriteLine($"{"",-58} {"median",11} {"best",11} {"GFLOP/s",8} {"GB/s",6} {"of limit",9}");
         foreach (var workload in workloads)
         {
             workload.Setup(device);
-            var (median, best) = Measure(workload);
+            var (median, best) = Measure(runner(workload));
+            (median, best) = (median / runs, best / runs);
             string bandwidth = workload.Bytes > 0 ? Invariant($"{1e-9 * workload.Bytes / best:F1}") : "";
-            double share = limits.Seconds(workload.Flops, workload.Bytes, workload.Format) / best;
             Console.WriteLine(Invariant($"{workload.Name,-58} {1e6 * median,8:F1} us {1e6 * best,8:F1} us")
-                + Invariant($" {1e-9 * workload.Flops / best,8:F1} {bandwidth,6} {share,9:P0}"));
+                + Invariant($" {1e-9 * workload.Flops / best,8:F1} {bandwidth,6} {limit(workload) / best,9:P0}"));
             workload.Dispose();
         }
     }
 
-    private static (double Median, double Best) Measure(Workload workload)
+    private static (double Median, double Best) Measure(Action run)
     {
         for (int i = 0; i < 3; i++)
-            workload.Run();
+            run();
         var times = new List<double>();
         long begin = Stopwatch.GetTimestamp();
         while (times.Count < 5 || Stopwatch.GetElapsedTime(begin) < Duration)
         {
             long start = Stopwatch.GetTimestamp();
-            workload.Run();
+            run();
             times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
         times.Sort();
