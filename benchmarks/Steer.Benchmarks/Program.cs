@@ -9,13 +9,12 @@ using Steer.Kernels.Host;
 // Anything else is BenchmarkDotNet's own command line, such as `--filter *`.
 if (args is ["quick", ..])
 {
-    var workloads = WorkloadList.All().Where(w => args.Length < 2 || w.Name.Contains(args[1], StringComparison.OrdinalIgnoreCase));
-    QuickTable.Print(workloads, args.Length < 3 ? InstructionSet.Auto : Enum.Parse<InstructionSet>(args[2], ignoreCase: true));
+    QuickTable.Print(Named(WorkloadList.All()), args.Length < 3 ? InstructionSet.Auto : Enum.Parse<InstructionSet>(args[2], ignoreCase: true));
 }
 else if (args is ["gpu", ..])
 {
     foreach (string gpu in GpuKernelBenchmarks.Devices)
-        QuickTable.Print(WorkloadList.ForGpus().Where(w => args.Length < 2 || w.Name.Contains(args[1], StringComparison.OrdinalIgnoreCase)), gpu);
+        QuickTable.Print(Named(WorkloadList.ForGpus()), gpu);
 }
 else if (args is ["metrics"])
 {
@@ -30,3 +29,6 @@ else
     Type[] benchmarks = GpuKernelBenchmarks.Devices.Any() ? [typeof(KernelBenchmarks), typeof(GpuKernelBenchmarks)] : [typeof(KernelBenchmarks)];
     BenchmarkSwitcher.FromTypes(benchmarks).Run(args);
 }
+
+IEnumerable<Workload> Named(IEnumerable<Workload> workloads) =>
+    workloads.Where(w => args.Length < 2 || w.Name.Contains(args[1], StringComparison.OrdinalIgnoreCase));

@@ -8,6 +8,9 @@ namespace Steer.Kernels;
 /// </param>
 public readonly record struct WeightFormat(DType Type, bool RoundActivations = false)
 {
+    /// <summary>Products round activations: that is asked for, and the type is one that does.</summary>
+    public bool Rounds => RoundActivations && Type is (DType.BF16 or DType.Int8 or DType.Int4);
+
     /// <summary>The type, with exact activations.</summary>
     public static implicit operator WeightFormat(DType type) => new(type);
 }

@@ -26,14 +26,14 @@ internal sealed class IlgpuWeight : PackedWeight
     public bool Tiled => _layout.PanelRows == WeightLayout.TileRows;
 
     /// <summary>Its products take rounded activations.</summary>
-    public bool RoundsActivations => Rounds(Format);
+    public bool RoundsActivations => Format.Rounds;
 
     public WeightView View => new() { Words = _words.View, Scales = _scales.View, Layout = _layout };
 
     public static IlgpuWeight Pack(IlgpuDevice device, IReadOnlyList<WeightMatrix> parts, WeightFormat format)
     {
         int n = checked(parts.Sum(p => p.Rows)), k = parts[0].Columns;
-        var layout = new WeightLayout(format.Type, Rounds(format) && device.HasTensorCores, k);
+        var layout = new WeightLayout(format.Type, format.Rounds && device.HasTensorCores, k);
         long panels = (n + layout.PanelRows - 1) / layout.PanelRows;
         IlgpuBuffer<uint>? words = null, scales = null;
         try
@@ -56,9 +56,6 @@ internal sealed class IlgpuWeight : PackedWeight
         _words.Dispose();
         _scales.Dispose();
     }
-
-    private static bool Rounds(WeightFormat format) =>
-        format is { RoundActivations: true, Type: DType.BF16 or DType.Int8 or DType.Int4 };
 
     private static void Fill(RowList rows, int k, WeightLayout layout, IlgpuBuffer<uint> words, IlgpuBuffer<uint> scales)
     {

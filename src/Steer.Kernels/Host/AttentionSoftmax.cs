@@ -64,7 +64,7 @@ internal static unsafe class AttentionSoftmax
         {
             var weight = VectorMath.Exp(Vector256.Load(scores + i) - most);
             if (rounded)
-                weight = (RowCodes.RoundUpper(weight) & Vector256.Create(0xFFFF0000u)).AsSingle();
+                weight = RowCodes.Rounded(weight);
             sum += weight;
             if (pairs)
             {

@@ -79,7 +79,7 @@ internal static unsafe class RowCodes
     {
         int i = 0;
         for (; i <= k - VectorMath.Lanes; i += VectorMath.Lanes)
-            (RoundUpper(Vector256.Load(x + i)) & Vector256.Create(0xFFFF0000u)).Store(words + i);
+            Rounded(Vector256.Load(x + i)).AsUInt32().Store(words + i);
         for (; i < k; i++)
             words[i] = (uint)DTypeExtensions.NarrowBF16(x[i]) << 16;
     }
@@ -100,9 +100,13 @@ internal static unsafe class RowCodes
             halves[k] = 0;
     }
 
-    /// <summary>The bits of x with the upper half rounded to nearest even, as DTypeExtensions.NarrowBF16 does it; the lower half is of no meaning.</summary>
+    /// <summary>x rounded to bfloat16, nearest even, as DTypeExtensions.NarrowBF16 does it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<uint> RoundUpper(Vector256<float> x)
+    public static Vector256<float> Rounded(Vector256<float> x) => (RoundUpper(x) & Vector256.Create(0xFFFF0000u)).AsSingle();
+
+    // The bits of x with the upper half rounded; the lower half is of no meaning.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<uint> RoundUpper(Vector256<float> x)
     {
         var bits = x.AsUInt32();
         var rounded = bits + Vector256.Create(0x7FFFu) + ((bits >> 16) & Vector256<uint>.One);

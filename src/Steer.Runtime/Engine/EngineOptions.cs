@@ -72,7 +72,7 @@ public sealed record EngineOptions
     /// <summary>How keys and values of a model are held.</summary>
     internal KvCacheShape KvCacheShape(int layers, int blocks, int kvHeads, int headDim)
     {
-        bool rounds = Weights is DType.BF16 or DType.Int8 or DType.Int4 && !ExactActivations;
+        bool rounds = WeightFormat(stored: DType.F32).Rounds; // whatever is stored: without Weights nothing is rounded
         return new(layers, blocks, kvHeads, headDim, KvCacheType ?? (rounds ? DType.BF16 : DType.F32), rounds);
     }
 

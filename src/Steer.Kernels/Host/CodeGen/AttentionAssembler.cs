@@ -45,21 +45,16 @@ internal sealed class AttentionAssembler
     private AttentionAssembler(int queries) => _queries = queries;
 
     /// <summary>The code of a function that takes a pointer to <see cref="AttentionTileArgs"/> and scores.</summary>
-    public static byte[] Scores(int queries, CallingConvention convention)
-    {
-        var tile = new AttentionAssembler(queries);
-        Enter(tile._a, convention);
-        tile.WriteScores();
-        Leave(tile._a, convention);
-        return Bytes(tile._a);
-    }
+    public static byte[] Scores(int queries, CallingConvention convention) => Assemble(queries, convention, tile => tile.WriteScores());
 
     /// <summary>The code of a function that takes a pointer to <see cref="AttentionTileArgs"/> and sums values, from an even position to an odd one.</summary>
-    public static byte[] Values(int queries, CallingConvention convention)
+    public static byte[] Values(int queries, CallingConvention convention) => Assemble(queries, convention, tile => tile.WriteValues());
+
+    private static byte[] Assemble(int queries, CallingConvention convention, Action<AttentionAssembler> write)
     {
         var tile = new AttentionAssembler(queries);
         Enter(tile._a, convention);
-        tile.WriteValues();
+        write(tile);
         Leave(tile._a, convention);
         return Bytes(tile._a);
     }
