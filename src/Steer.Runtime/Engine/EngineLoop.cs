@@ -48,9 +48,9 @@ internal sealed class EngineLoop : IDisposable
         }
     }
 
-    /// <summary>Leaves a sequence for the next step.</summary>
+    /// <summary>Leaves sequences for the next step; those of one call are seen together.</summary>
     /// <exception cref="ObjectDisposedException">The engine is disposed.</exception>
-    public void Submit(Sequence sequence)
+    public void Submit(params ReadOnlySpan<Sequence> sequences)
     {
         lock (_lock)
         {
@@ -59,7 +59,8 @@ internal sealed class EngineLoop : IDisposable
                 throw new SteerException(_failure.Message, _failure);
             if (_failure is not null)
                 throw new InvalidOperationException("The engine stopped after an error; load it again.", _failure);
-            _incoming.Enqueue(sequence);
+            foreach (var sequence in sequences)
+                _incoming.Enqueue(sequence);
         }
 
         _wake.Set();

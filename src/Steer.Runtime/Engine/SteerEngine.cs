@@ -302,13 +302,15 @@ public sealed class SteerEngine : IDisposable
     private void Submit(GenerationRequest request, int index, ISequenceSink sink, HashSet<Sequence> running, Queue<(int, int)>? due)
     {
         var plan = _planner.Plan(request);
-        for (int sample = 0; sample < request.Sampling.N; sample++)
+        var samples = new Sequence[request.Sampling.N];
+        for (int sample = 0; sample < samples.Length; sample++)
         {
-            var sequence = plan.Create(index, sample, sink);
-            running.Add(sequence);
+            samples[sample] = plan.Create(index, sample, sink);
+            running.Add(samples[sample]);
             due?.Enqueue((index, sample));
-            _loop.Submit(sequence);
         }
+
+        _loop.Submit(samples);
     }
 
     private void Cancel(IEnumerable<Sequence> sequences)
