@@ -65,7 +65,7 @@ internal unsafe struct AttentionTileArgs
 /// </summary>
 internal static unsafe class ScoreTile<TVector, TRows, TNumbers>
     where TVector : struct, ISimdVector<TVector>
-    where TRows : struct, IQueryRows<TVector>
+    where TRows : struct, ITileRows<TVector>
     where TNumbers : struct, IKvNumbers
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -107,7 +107,7 @@ internal static unsafe class ScoreTile<TVector, TRows, TNumbers>
 /// </summary>
 internal static unsafe class ValueTile<TVector, TRows, TNumbers>
     where TVector : struct, ISimdVector<TVector>
-    where TRows : struct, IQueryRows<TVector>
+    where TRows : struct, ITileRows<TVector>
     where TNumbers : struct, IKvNumbers
 {
     private const int Half = HostKvCache.PlaneWidth / 2;
@@ -160,5 +160,6 @@ internal static unsafe class ValueTile<TVector, TRows, TNumbers>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Add(ref TRows sums, float* x, byte* value, int half) =>
-        sums.MultiplyAddColumn(x, TNumbers.Load<TVector>(value, half), TNumbers.Load<TVector>(value + (Half * TNumbers.Size * TNumbers.Depth), half));
+        sums.MultiplyAddStrided(
+            x, AttentionArgs.Chunk, TNumbers.Load<TVector>(value, half), TNumbers.Load<TVector>(value + (Half * TNumbers.Size * TNumbers.Depth), half));
 }

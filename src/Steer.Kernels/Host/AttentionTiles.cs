@@ -74,18 +74,18 @@ internal sealed unsafe class AttentionTiles
         where TNumbers : struct, IKvNumbers
     {
         TileCode<AttentionTileArgs>[] scores = new TileCode<AttentionTileArgs>[maxQueries], values = new TileCode<AttentionTileArgs>[maxQueries];
-        Fill<TVector, OneQuery<TVector>, TNumbers>(scores, values);
+        Fill<TVector, OneRow<TVector>, TNumbers>(scores, values);
         return new(code, scores, values);
     }
 
     private static void Fill<TVector, TRows, TNumbers>(TileCode<AttentionTileArgs>[] scores, TileCode<AttentionTileArgs>[] values)
         where TVector : struct, ISimdVector<TVector>
-        where TRows : struct, IQueryRows<TVector>
+        where TRows : struct, ITileRows<TVector>
         where TNumbers : struct, IKvNumbers
     {
         scores[TRows.Count - 1] = new(&ScoreTile<TVector, TRows, TNumbers>.Run);
         values[TRows.Count - 1] = new(&ValueTile<TVector, TRows, TNumbers>.Run);
         if (TRows.Count < scores.Length)
-            Fill<TVector, MoreQueries<TVector, TRows>, TNumbers>(scores, values);
+            Fill<TVector, MoreRows<TVector, TRows>, TNumbers>(scores, values);
     }
 }

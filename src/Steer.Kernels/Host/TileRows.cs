@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Steer.Kernels.Host;
 
 /// <summary>
-/// The sums of a tile: two vectors for each of its rows. A number of rows is a type, built up as <see cref="MoreRows{TVector, TRows}"/> over
-/// <see cref="OneRow{TVector}"/>, so that the compiler makes unrolled code with all sums in registers for each number of rows.
+/// The sums of a tile, of a product or of attention (a row is a query there): two vectors for each of its rows. A number of rows is a type, built up as
+/// <see cref="MoreRows{TVector, TRows}"/> over <see cref="OneRow{TVector}"/>, so that the compiler makes unrolled code with all sums in registers for each.
 /// </summary>
 internal unsafe interface ITileRows<TVector>
     where TVector : struct, ISimdVector<TVector>
@@ -17,6 +17,9 @@ internal unsafe interface ITileRows<TVector>
 
     /// <summary>Adds x[row] * (w0, w1).</summary>
     void MultiplyAdd(float* x, TVector w0, TVector w1);
+
+    /// <summary>Adds x[row * stride] * (w0, w1).</summary>
+    void MultiplyAddStrided(float* x, nint stride, TVector w0, TVector w1);
 
     /// <summary>Adds (b0, b1) to every row.</summary>
     void Add(TVector b0, TVector b1);
@@ -70,6 +73,9 @@ internal unsafe struct OneRow<TVector> : ITileRows<TVector>
         _first = TVector.MultiplyAdd(value, w0, _first);
         _second = TVector.MultiplyAdd(value, w1, _second);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void MultiplyAddStrided(float* x, nint stride, TVector w0, TVector w1) => MultiplyAdd(x, w0, w1);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Add(TVector b0, TVector b1)
@@ -153,6 +159,13 @@ internal unsafe struct MoreRows<TVector, TRows> : ITileRows<TVector>
     {
         Rows.MultiplyAdd(x, w0, w1);
         Last.MultiplyAdd(x + TRows.Count, w0, w1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void MultiplyAddStrided(float* x, nint stride, TVector w0, TVector w1)
+    {
+        Rows.MultiplyAddStrided(x, stride, w0, w1);
+        Last.MultiplyAdd(x + (TRows.Count * stride), w0, w1);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
