@@ -17,6 +17,9 @@ internal unsafe struct AttentionArgs
     public AttentionFormat Format;
     public int Layer;
 
+    /// <summary>Query heads that read one kv head.</summary>
+    public int HeadsPerKvHead;
+
     /// <summary>Position of each row.</summary>
     public int* Positions;
 
@@ -32,9 +35,6 @@ internal unsafe struct AttentionArgs
 
     /// <summary>Slope of each query head, or null.</summary>
     public float* Slopes;
-
-    /// <summary>Query heads that read one kv head.</summary>
-    public readonly int HeadsPerKvHead => Q.Columns / (Cache.Shape.HeadDim * Cache.Shape.NumKvHeads);
 
     /// <summary>First position that a row at <paramref name="position"/> sees.</summary>
     public readonly int FirstVisible(int position) => Window > 0 ? Math.Max(0, position - Window + 1) : 0;

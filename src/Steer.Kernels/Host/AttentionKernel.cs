@@ -41,10 +41,16 @@ internal sealed unsafe class AttentionKernel : ParallelJob, IDisposable
     /// <inheritdoc/>
     public override void Run(int part)
     {
-        // From the end: the items of a prompt that see most come last, and are best begun first.
-        int kvHeads = _args.Cache.Shape.NumKvHeads;
-        for (int i = Interlocked.Decrement(ref _next); i >= 0; i = Interlocked.Decrement(ref _next))
-            Run(_workers[part], _plan[i / kvHeads], i % kvHeads, kvHeads);
+        var worker = _workers[part];
+        var work = Take();
+        if (work.Exists)
+            work.FetchFirst();
+        while (work.Exists)
+        {
+            var next = Take();
+            Run(worker, work, next);
+            work = next;
+        }
     }
 
     /// <inheritdoc/>
@@ -55,19 +61,27 @@ internal sealed unsafe class AttentionKernel : ParallelJob, IDisposable
         _records.Dispose();
     }
 
-    private void Run(AttentionWorker worker, in AttentionItem item, int kvHead, int kvHeads)
+    // From the end: the items of a prompt that see most come last, and are best begun first.
+    private AttentionWork Take()
     {
+        int i = Interlocked.Decrement(ref _next), kvHeads = _args.Cache.Shape.NumKvHeads;
+        return i < 0 ? default : new(_args, _plan[i / kvHeads], i % kvHeads);
+    }
+
+    private void Run(AttentionWorker worker, in AttentionWork work, in AttentionWork next)
+    {
+        var item = work.Item;
         if (item.Whole)
         {
-            worker.Run(_args, item, kvHead);
+            worker.Run(_args, work, next);
             return;
         }
 
-        worker.RunParts(_args, item, kvHead, _plan, _records.Data);
+        worker.RunParts(_args, work, next, _plan, _records.Data);
         for (int row = item.FirstRow; row < item.FirstRow + item.Rows; row++)
         {
-            if (_plan.Finish(row, kvHead, kvHeads))
-                worker.Join(_args, row, kvHead, _plan, _records.Data);
+            if (_plan.Finish(row, work.KvHead, _args.Cache.Shape.NumKvHeads))
+                worker.Join(_args, row, work.KvHead, _plan, _records.Data);
         }
     }
 }

@@ -10,6 +10,7 @@ namespace Steer.Kernels.Host;
 internal static unsafe class AttentionSoftmax
 {
     private const int Lanes = VectorMath.Lanes;
+    private const int Step = 2 * Lanes;
     private const int BlockSize = KvCacheShape.BlockSize;
 
     /// <summary>
@@ -25,20 +26,33 @@ internal static unsafe class AttentionSoftmax
     /// <param name="slope">ALiBi slope, or 0.</param>
     /// <param name="maximum">Out: the largest score.</param>
     /// <returns>Sum of the weights.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Weigh(
         in AttentionArgs args, float* scores, long* blocks, int first, int begin, int end, float slope, out float maximum)
     {
-        bool scaled = args.Cache.Shape.Type == DType.Int8, rounded = args.Format.Code != RowCode.Float, pairs = args.Format.Code == RowCode.Pairs;
-        int offset = args.Cache.ScalesOffset, start = begin / Lanes * Lanes;
+        long* scales = args.Cache.Shape.Type == DType.Int8 ? blocks : null;
+        // Whole steps of both loops; positions that nobody sees get weights of 0.
+        int start = begin / Step * Step, stop = (end + Step - 1) / Step * Step;
+        var most = Spread(Scale(args, scores, scales, start, stop, first, begin, end, slope));
+        maximum = most.ToScalar();
+        return args.Format.Code == RowCode.Float
+            ? Weights(scores, scales, args.Cache.ScalesOffset, start, stop, most)
+            : RoundedWeights(scores, args.Format.Code == RowCode.Pairs, start, stop, most);
+    }
+
+    // Scores as softmax takes them, minus infinity where nothing is seen, and the largest of each lane.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static Vector256<float> Scale(
+        in AttentionArgs args, float* scores, long* scales, int start, int stop, int first, int begin, int end, float slope)
+    {
+        int offset = args.Cache.ScalesOffset;
         float softCap = args.SoftCap;
         var scale = Vector256.Create(args.Scale);
         var most = Vector256.Create(float.NegativeInfinity);
-        for (int i = start; i < end; i += Lanes)
+        for (int i = start; i < stop; i += Lanes)
         {
             var score = Vector256.Load(scores + i);
-            if (scaled)
-                score *= Vector256.Load((float*)(blocks[i / BlockSize] + offset) + (i % BlockSize));
+            if (scales is not null)
+                score *= Vector256.Load((float*)(scales[i / BlockSize] + offset) + (i % BlockSize));
             score *= scale;
             if (slope != 0)
             {
@@ -57,26 +71,41 @@ internal static unsafe class AttentionSoftmax
             // NaN is passed over: it comes out in its own weight.
             most = Vector256.MaxNative(score, most);
         }
+        return most;
+    }
 
-        most = Spread(most);
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Weights(float* scores, long* scales, int offset, int start, int stop, Vector256<float> most)
+    {
         var sum = Vector256<float>.Zero;
-        for (int i = start; i < end; i += Lanes)
+        for (int i = start; i < stop; i += Lanes)
         {
             var weight = VectorMath.Exp(Vector256.Load(scores + i) - most);
-            if (rounded)
-                weight = RowCodes.Rounded(weight);
             sum += weight;
-            if (pairs)
-            {
-                var upper = weight.AsUInt32() >> 16;
-                Vector128.Narrow(upper.GetLower(), upper.GetUpper()).Store((ushort*)scores + i);
-                continue;
-            }
-            if (scaled)
-                weight *= Vector256.Load((float*)(blocks[i / BlockSize] + offset) + BlockSize + (i % BlockSize));
+            if (scales is not null)
+                weight *= Vector256.Load((float*)(scales[i / BlockSize] + offset) + BlockSize + (i % BlockSize));
             weight.Store(scores + i);
         }
-        maximum = most.ToScalar();
+        return VectorMath.Sum(sum);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float RoundedWeights(float* scores, bool pairs, int start, int stop, Vector256<float> most)
+    {
+        var sum = Vector256<float>.Zero;
+        for (int i = start; i < stop; i += Step)
+        {
+            var a = VectorMath.ExpToBF16(Vector256.Load(scores + i) - most);
+            var b = VectorMath.ExpToBF16(Vector256.Load(scores + i + Lanes) - most);
+            sum = sum + a + b;
+            if (pairs)
+            {
+                Vector256.Narrow(a.AsUInt32() >> 16, b.AsUInt32() >> 16).Store((ushort*)scores + i);
+                continue;
+            }
+            a.Store(scores + i);
+            b.Store(scores + i + Lanes);
+        }
         return VectorMath.Sum(sum);
     }
 

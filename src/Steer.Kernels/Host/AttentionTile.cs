@@ -13,7 +13,7 @@ internal unsafe struct AttentionTileArgs
     /// </summary>
     public fixed long Blocks[MaxBlocks];
 
-    /// <summary>What to fetch meanwhile, in the order of <see cref="Blocks"/>: the records of the chunk that comes next, or the same again for nothing.</summary>
+    /// <summary>What to fetch meanwhile, in the order of <see cref="Blocks"/>: a record that comes later, or the same again for nothing.</summary>
     public fixed long Next[MaxBlocks];
 
     /// <summary>
@@ -47,7 +47,7 @@ internal unsafe struct AttentionTileArgs
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly byte* Record(nint block) => (byte*)Blocks[block];
 
-    /// <summary>There is no next chunk: <see cref="Next"/> is what is worked on.</summary>
+    /// <summary>Nothing is to be fetched: <see cref="Next"/> is what is worked on.</summary>
     public void FetchNothing()
     {
         for (int i = 0; i < MaxBlocks; i++)

@@ -9,9 +9,6 @@ namespace Steer.Kernels.Host;
 internal sealed unsafe class AttentionWorker(int maxQueries) : IDisposable
 {
     private const int Chunk = AttentionArgs.Chunk;
-    private const int BlockSize = KvCacheShape.BlockSize;
-    private const int CacheLine = 64;
-    private const int BlocksInChunk = AttentionTileArgs.MaxBlocks;
 
     // Room for a number of each query of a tile, in whole vectors.
     private const int TileLanes = 16;
@@ -19,58 +16,63 @@ internal sealed unsafe class AttentionWorker(int maxQueries) : IDisposable
     // Maximum and sum follow the values of a chunk that is kept apart, in a cache line of their own.
     private const int PartLength = 16;
 
-    private readonly Scratch<float> _queries = new();
+    private readonly Scratch<Query> _queries = new();
+    private readonly Scratch<float> _packed = new();
     private readonly Scratch<float> _totals = new();
     private readonly Scratch<float> _tile = new();
 
     /// <summary>Numbers of a query's chunk that is kept apart: the summed values, whole planes of them, the maximum and the sum of the weights.</summary>
     public static int RecordLength(int headDim) => Width(headDim) + PartLength;
 
-    /// <summary>Runs an item that has all that its rows see.</summary>
-    public void Run(in AttentionArgs args, in AttentionItem item, int kvHead)
+    /// <summary>Runs an item that has all that its rows see, and has the first of the next fetched.</summary>
+    public void Run(in AttentionArgs args, in AttentionWork work, in AttentionWork next)
     {
+        var item = work.Item;
         int headDim = args.Cache.Shape.HeadDim, width = Width(headDim), queries = item.Rows * args.HeadsPerKvHead, lanes = queries + TileLanes;
         float* values = _totals.Reserve(((long)queries * width) + (2 * lanes));
         float* maxima = values + (queries * width), sums = maxima + lanes;
         new Span<float>(maxima, lanes).Fill(float.NegativeInfinity);
         new Span<float>(sums, lanes).Clear();
-        FetchFirst(args, item, kvHead);
-        Pack(args, item, kvHead);
+        Pack(args, work);
+        var part = new TileMemory(_tile, maxQueries, width);
+        AttentionTileArgs tile = default;
         for (int chunk = item.FirstChunk; chunk < item.EndChunk; chunk++)
         {
+            work.Find(chunk, next, &tile);
             for (int first = 0; first < queries;)
             {
                 int count = TileOf(first, queries);
-                var tile = new TileMemory(_tile, maxQueries, width);
-                RunChunk(args, item, kvHead, chunk, first, count, tile);
-                Join(values + (first * width), maxima + first, sums + first, tile, count, width);
+                RunChunk(args, work, chunk, first, count, &tile, part);
+                Join(values + (first * width), maxima + first, sums + first, part, count, width);
                 first += count;
             }
         }
 
         for (int query = 0; query < queries; query++)
-            AttentionSoftmax.Scale(values + (query * width), 1 / sums[query], Output(args, item, kvHead, query), headDim);
+            AttentionSoftmax.Scale(values + (query * width), 1 / sums[query], _queries.Data[query].Y, headDim);
     }
 
-    /// <summary>Runs an item that has only part of what its rows see, and keeps its chunks apart.</summary>
-    public void RunParts(in AttentionArgs args, in AttentionItem item, int kvHead, AttentionPlan plan, float* records)
+    /// <summary>Runs an item that has only part of what its rows see, keeps its chunks apart, and has the first of the next item fetched.</summary>
+    public void RunParts(in AttentionArgs args, in AttentionWork work, in AttentionWork next, AttentionPlan plan, float* records)
     {
+        var item = work.Item;
         int width = Width(args.Cache.Shape.HeadDim), share = args.HeadsPerKvHead, queries = item.Rows * share;
-        FetchFirst(args, item, kvHead);
-        Pack(args, item, kvHead);
+        Pack(args, work);
+        var part = new TileMemory(_tile, maxQueries, width);
+        AttentionTileArgs tile = default;
         for (int chunk = item.FirstChunk; chunk < item.EndChunk; chunk++)
         {
+            work.Find(chunk, next, &tile);
             for (int first = 0; first < queries;)
             {
                 int count = TileOf(first, queries);
-                var tile = new TileMemory(_tile, maxQueries, width);
-                RunChunk(args, item, kvHead, chunk, first, count, tile);
+                RunChunk(args, work, chunk, first, count, &tile, part);
                 for (int i = 0; i < count; i++, first++)
                 {
-                    float* record = Record(args, plan, records, item.FirstRow + (first / share), (kvHead * share) + (first % share), chunk);
-                    Unsafe.CopyBlockUnaligned(record, tile.Values + (i * width), (uint)(width * sizeof(float)));
-                    record[width] = tile.Maxima[i];
-                    record[width + 1] = tile.Sums[i];
+                    float* record = Record(args, plan, records, item.FirstRow + (first / share), (work.KvHead * share) + (first % share), chunk);
+                    Unsafe.CopyBlockUnaligned(record, part.Values + (i * width), (uint)(width * sizeof(float)));
+                    record[width] = part.Maxima[i];
+                    record[width + 1] = part.Sums[i];
                 }
             }
         }
@@ -104,6 +106,7 @@ internal sealed unsafe class AttentionWorker(int maxQueries) : IDisposable
     public void Dispose()
     {
         _queries.Dispose();
+        _packed.Dispose();
         _totals.Dispose();
         _tile.Dispose();
     }
@@ -113,29 +116,22 @@ internal sealed unsafe class AttentionWorker(int maxQueries) : IDisposable
     private static float* Record(in AttentionArgs args, AttentionPlan plan, float* records, int row, int head, int chunk) =>
         records + ((plan.FirstRecord(row) + ((long)head * args.EndChunk(row)) + chunk) * RecordLength(args.Cache.Shape.HeadDim));
 
-    private static float* Output(in AttentionArgs args, in AttentionItem item, int kvHead, int query)
-    {
-        int share = args.HeadsPerKvHead;
-        return args.Y.Row(item.FirstRow + (query / share)) + (((kvHead * share) + (query % share)) * args.Cache.Shape.HeadDim);
-    }
-
     // Adds a tile's chunk to what its queries have of the chunks before.
-    private static void Join(float* values, float* maxima, float* sums, TileMemory tile, int count, int width)
+    private static void Join(float* values, float* maxima, float* sums, TileMemory part, int count, int width)
     {
-        bool* seen = stackalloc bool[count];
-        bool* begun = stackalloc bool[count];
+        int seen = 0, begun = 0;
         for (int i = 0; i < count; i++)
         {
-            seen[i] = tile.Sums[i] != 0;
-            begun[i] = sums[i] != 0;
+            seen |= part.Sums[i] != 0 ? 1 << i : 0;
+            begun |= sums[i] != 0 ? 1 << i : 0;
         }
-        AttentionSoftmax.Join(maxima, sums, tile.Maxima, tile.Sums, count);
+        AttentionSoftmax.Join(maxima, sums, part.Maxima, part.Sums, count);
         for (int i = 0; i < count; i++, values += width)
         {
-            float* added = tile.Values + (i * width);
-            if (seen[i] && begun[i])
-                AttentionSoftmax.Add(values, tile.Sums[i], added, tile.Maxima[i], width);
-            else if (seen[i])
+            float* added = part.Values + (i * width);
+            if ((seen & begun & (1 << i)) != 0)
+                AttentionSoftmax.Add(values, part.Sums[i], added, part.Maxima[i], width);
+            else if ((seen & (1 << i)) != 0)
                 Unsafe.CopyBlockUnaligned(values, added, (uint)(width * sizeof(float)));
         }
     }
@@ -143,36 +139,40 @@ internal sealed unsafe class AttentionWorker(int maxQueries) : IDisposable
     // Tiles of nearly the same size, none of them larger than the largest.
     private int TileOf(int first, int queries)
     {
-        int left = queries - first, count = (left + maxQueries - 1) / maxQueries;
+        int left = queries - first;
+        if (left <= maxQueries)
+            return left;
+        int count = (left + maxQueries - 1) / maxQueries;
         return (left + count - 1) / count;
     }
 
-    // Has the first chunk fetched; each other is fetched while the one before it is worked on.
-    private void FetchFirst(in AttentionArgs args, in AttentionItem item, int kvHead)
+    // The queries of an item, those of each tile in its code and its order.
+    [SkipLocalsInit]
+    private void Pack(in AttentionArgs args, in AttentionWork work)
     {
-        long* blocks = stackalloc long[BlocksInChunk];
-        int count = FindBlocks(args, item.FirstRow, kvHead, item.FirstChunk, args.Positions[item.FirstRow], blocks);
-        for (int i = 0; i < count; i++)
+        int headDim = args.Cache.Shape.HeadDim, words = Words(args), share = args.HeadsPerKvHead, count = work.Item.Rows * share;
+        var queries = _queries.Reserve(count);
+        for (int row = work.Item.FirstRow; row < work.Item.FirstRow + work.Item.Rows; row++)
         {
-            for (int offset = 0; offset < args.Cache.RecordBytes; offset += CacheLine)
-                Prefetch.Read((byte*)blocks[i] + offset);
-        }
-    }
-
-    // The queries of each tile in its code and its order, one tile after the other.
-    private void Pack(in AttentionArgs args, in AttentionItem item, int kvHead)
-    {
-        int headDim = args.Cache.Shape.HeadDim, words = Words(args), share = args.HeadsPerKvHead, queries = item.Rows * share;
-        bool exact = args.Format.Code == RowCode.Float && words == headDim;
-        float* packed = _queries.Reserve((long)(queries + maxQueries) * words), coded = packed + ((long)queries * words);
-        float** rows = stackalloc float*[maxQueries];
-        for (int first = 0; first < queries;)
-        {
-            int count = TileOf(first, queries);
-            for (int i = 0; i < count; i++)
+            for (int head = work.KvHead * share; head < (work.KvHead + 1) * share; head++)
             {
-                int query = first + i;
-                rows[i] = args.Q.Row(item.FirstRow + (query / share)) + (((kvHead * share) + (query % share)) * headDim);
+                queries->X = args.Q.Row(row) + (head * headDim);
+                queries->Y = args.Y.Row(row) + (head * headDim);
+                queries->Position = args.Positions[row];
+                queries->Slope = args.Slopes is null ? 0 : args.Slopes[head];
+                queries++;
+            }
+        }
+
+        bool exact = args.Format.Code == RowCode.Float && words == headDim;
+        float* packed = _packed.Reserve((long)(count + maxQueries) * words), coded = packed + ((long)count * words);
+        float** rows = stackalloc float*[TileLanes];
+        for (int first = 0; first < count;)
+        {
+            int tile = TileOf(first, count);
+            for (int i = 0; i < tile; i++)
+            {
+                rows[i] = _queries.Data[first + i].X;
                 if (!exact)
                 {
                     float* code = coded + (i * words);
@@ -182,76 +182,64 @@ internal sealed unsafe class AttentionWorker(int maxQueries) : IDisposable
                     rows[i] = code;
                 }
             }
-            if (count == 1)
+            if (tile == 1)
                 Unsafe.CopyBlockUnaligned(packed + (first * words), rows[0], (uint)(words * sizeof(float)));
             else
-                RowPacker.Pack(rows, count, words, packed + (first * words));
-            first += count;
+                RowPacker.Pack(rows, tile, words, packed + (first * words));
+            first += tile;
         }
     }
 
     // Words of a query: numbers, as many as the cache has side by side filled up with zeros, or pairs.
     private static int Words(in AttentionArgs args) => RowCodes.Words(args.Format.Code, args.Cache.Shape.HeadDim, args.Cache.Depth);
 
-    // Maxima, sums of weights and summed values of some queries over one chunk.
+    // Maxima, sums of weights and summed values of some queries over one chunk, whose blocks the tile has. The first queries have the next ones fetched.
+    [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void RunChunk(in AttentionArgs args, in AttentionItem item, int kvHead, int chunk, int first, int count, TileMemory memory)
+    private void RunChunk(in AttentionArgs args, in AttentionWork work, int chunk, int first, int count, AttentionTileArgs* tile, TileMemory part)
     {
-        int headDim = args.Cache.Shape.HeadDim, width = Width(headDim), share = args.HeadsPerKvHead;
-        int last = args.Positions[item.FirstRow + item.Rows - 1];
-        float** scoreRows = stackalloc float*[count];
-        float** valueRows = stackalloc float*[count];
+        int headDim = args.Cache.Shape.HeadDim, width = Width(headDim);
+        float** scoreRows = stackalloc float*[TileLanes];
+        float** valueRows = stackalloc float*[TileLanes];
         for (int i = 0; i < count; i++)
         {
-            scoreRows[i] = memory.Scores + (i * Chunk);
-            valueRows[i] = memory.Values + (i * width);
+            scoreRows[i] = part.Scores + (i * Chunk);
+            valueRows[i] = part.Values + (i * width);
         }
 
-        var tile = new AttentionTileArgs { X = _queries.Data + (first * Words(args)), Y = scoreRows, Extent = headDim };
-        tile.Count = FindBlocks(args, item.FirstRow, kvHead, chunk, last, tile.Blocks);
-        if (first == 0 && chunk + 1 < item.EndChunk)
-        {
-            int next = FindBlocks(args, item.FirstRow, kvHead, chunk + 1, last, tile.Next);
-            for (int i = next; i < BlocksInChunk; i++)
-                tile.Next[i] = tile.Blocks[i];
-        }
-        else
-        {
-            tile.FetchNothing();
-        }
-        args.Format.Scores(count).Run(&tile);
+        if (first > 0)
+            tile->FetchNothing();
+        tile->X = _packed.Data + (first * Words(args));
+        tile->Y = scoreRows;
+        tile->Count = work.Blocks(chunk);
+        tile->Extent = headDim;
+        args.Format.Scores(count).Run(tile);
 
-        memory.Clear();
-        int* begins = stackalloc int[count];
-        int* ends = stackalloc int[count];
+        part.Clear();
+        int* begins = stackalloc int[TileLanes];
+        int* ends = stackalloc int[TileLanes];
         for (int i = 0; i < count; i++)
         {
-            int position = args.Positions[item.FirstRow + ((first + i) / share)];
-            begins[i] = Math.Max(0, args.FirstVisible(position) - (chunk * Chunk));
-            ends[i] = Math.Min(Chunk, position + 1 - (chunk * Chunk));
-            float slope = args.Slopes is null ? 0 : args.Slopes[(kvHead * share) + ((first + i) % share)];
+            ref readonly var query = ref _queries.Data[first + i];
+            begins[i] = Math.Max(0, args.FirstVisible(query.Position) - (chunk * Chunk));
+            ends[i] = Math.Min(Chunk, query.Position + 1 - (chunk * Chunk));
             if (begins[i] < ends[i])
-                memory.Sums[i] = AttentionSoftmax.Weigh(args, scoreRows[i], tile.Blocks, chunk * Chunk, begins[i], ends[i], slope, out memory.Maxima[i]);
+            {
+                part.Sums[i] = AttentionSoftmax.Weigh(
+                    args, scoreRows[i], tile->Blocks, chunk * Chunk, begins[i], ends[i], query.Slope, out part.Maxima[i]);
+            }
         }
 
-        AttentionValues.Sum(args, &tile, memory.Scores, valueRows, begins, ends, count);
+        AttentionValues.Sum(args, tile, part.Scores, valueRows, begins, ends, count);
     }
 
-    // The records of a chunk's blocks, and after an odd number of them the last again.
-    private static int FindBlocks(in AttentionArgs args, int row, int kvHead, int chunk, int last, long* blocks)
+    // A head of a row.
+    private struct Query
     {
-        var cache = args.Cache;
-        int start = chunk * BlocksInChunk, count = Math.Min(BlocksInChunk, (last / BlockSize) + 1 - start);
-        int* table = args.BlockTable(row) + start;
-        for (int i = 0; i < count; i++)
-        {
-            if ((uint)table[i] >= (uint)cache.Shape.NumBlocks)
-                throw new ArgumentException($"Attention: block {table[i]} of a cache of {cache.Shape.NumBlocks}.");
-            blocks[i] = (long)cache.Record(args.Layer, kvHead, table[i]);
-        }
-        for (int i = count; i < BlocksInChunk; i++)
-            blocks[i] = blocks[count - 1];
-        return count;
+        public float* X;
+        public float* Y;
+        public int Position;
+        public float Slope;
     }
 
     /// <summary>What a tile makes of a chunk.</summary>

@@ -197,6 +197,7 @@ public sealed unsafe class HostDevice : Device
             Y = HostMatrix.Of(y),
             Cache = Own<HostKvCache>(cache),
             Layer = layer,
+            HeadsPerKvHead = q.Columns / (cache.Shape.HeadDim * cache.Shape.NumKvHeads),
             Positions = HostMatrix.Pointer(batch.Positions),
             Contexts = HostMatrix.Pointer(batch.RowContext),
             BlockTables = HostMatrix.Pointer(batch.BlockTables),

@@ -52,6 +52,9 @@ internal sealed unsafe class HostKvCache : KvCache
     /// <summary>Bytes from a record to the next.</summary>
     public int RecordBytes { get; }
 
+    /// <summary>Bytes from a block's records to those of the next.</summary>
+    public long BlockBytes => (long)Shape.NumLayers * Shape.NumKvHeads * RecordBytes;
+
     /// <summary>Bytes from a record's start, where the keys are, to its values.</summary>
     public int ValuesOffset { get; }
 
@@ -63,7 +66,7 @@ internal sealed unsafe class HostKvCache : KvCache
 
     /// <summary>The record of a head's block.</summary>
     public byte* Record(int layer, int head, int block) =>
-        _records.Data + (((((long)block * Shape.NumLayers) + layer) * Shape.NumKvHeads) + head) * RecordBytes;
+        _records.Data + (block * BlockBytes) + (((long)layer * Shape.NumKvHeads) + head) * RecordBytes;
 
     /// <summary>
     /// Has the lines fetched that <see cref="Write(int, int, int, float*, float*)"/> will touch: a key lies across many, which would else be waited for one

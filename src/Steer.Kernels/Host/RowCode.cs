@@ -100,9 +100,9 @@ internal static unsafe class RowCodes
             halves[k] = 0;
     }
 
-    /// <summary>x rounded to bfloat16, nearest even, as DTypeExtensions.NarrowBF16 does it.</summary>
+    // x rounded to bfloat16, nearest even, as DTypeExtensions.NarrowBF16 does it.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Rounded(Vector256<float> x) => (RoundUpper(x) & Vector256.Create(0xFFFF0000u)).AsSingle();
+    private static Vector256<float> Rounded(Vector256<float> x) => (RoundUpper(x) & Vector256.Create(0xFFFF0000u)).AsSingle();
 
     // The bits of x with the upper half rounded; the lower half is of no meaning.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

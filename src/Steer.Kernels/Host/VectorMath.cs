@@ -18,6 +18,8 @@ internal static unsafe class VectorMath
 
     private const float Log2E = 1.44269504f;
 
+    private const float Ln2 = 0.693147181f;
+
     // ln 2 in two parts: the upper has so few bits that its product with an exponent is exact.
     private const float Ln2Upper = 0.693359375f;
     private const float Ln2Lower = -2.12194440e-4f;
@@ -45,6 +47,23 @@ internal static unsafe class VectorMath
         p = Vector256.FusedMultiplyAdd(p, r, Vector256<float>.One);
         var scaled = (p.AsInt32() + (rounded.AsInt32() << 23)).AsSingle();
         return Vector256.AndNot(scaled, Vector256.LessThan(x, Vector256.Create(MinExponent)).AsSingle());
+    }
+
+    /// <summary>exp(x) of an x up to 0 as a number of bfloat16, 0.53 units of whose last place it may be off; 0 below -87.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> ExpToBF16(Vector256<float> x)
+    {
+        // As above with a polynomial that is right to 1.0e-4. Multiplied by 2^16 + 1 and taken away again, what is left has the upper 8 bits (Veltkamp).
+        var rounded = Vector256.FusedMultiplyAdd(x, Vector256.Create(Log2E), Vector256.Create(RoundToInteger));
+        var r = Vector256.FusedMultiplyAdd(rounded - Vector256.Create(RoundToInteger), Vector256.Create(-Ln2), x);
+        var p = Vector256.Create(0.16767012f);
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(0.50502228f));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(0.99998493f));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(0.99992456f));
+        var scaled = (p.AsInt32() + (rounded.AsInt32() << 23)).AsSingle();
+        var all = Vector256.AndNot(scaled, Vector256.LessThan(x, Vector256.Create(MinExponent)).AsSingle());
+        var split = all * Vector256.Create(65537f);
+        return split - (split - all);
     }
 
     /// <summary>tanh(x) to about two units in the last place.</summary>
