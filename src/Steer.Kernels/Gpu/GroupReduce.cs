@@ -9,9 +9,10 @@ namespace Steer.Kernels.Gpu;
 internal readonly struct GroupReduce
 {
     /// <summary>Most threads of a group.</summary>
-    public const int MaxThreads = 256;
+    public const int MaxThreads = 512;
 
-    private const int Parts = 16;
+    // Thread i belongs to part i % Parts: the threads that add up a part each read neighbouring words of shared memory.
+    private const int Parts = 32;
 
     private readonly ArrayView<double> _shared;
 
@@ -20,81 +21,86 @@ internal readonly struct GroupReduce
     /// <summary>Takes the shared memory for it; once in a kernel.</summary>
     public static GroupReduce Create() => new(SharedMemory.Allocate<double>(MaxThreads + Parts));
 
-    /// <summary>The sum of every thread's value: 16 runs of neighbours, then the runs in order.</summary>
+    /// <summary>The sum of every thread's value: part by part, then the parts in order.</summary>
     public double Sum(double value)
     {
         if (Group.DimX == 1)
             return value;
         Put(value);
-        int length = (Group.DimX + Parts - 1) / Parts;
-        if (Group.IdxX < Parts)
+        for (int part = Group.IdxX; part < Parts; part += Group.DimX)
         {
-            double part = 0;
-            int end = Math.Min((Group.IdxX + 1) * length, Group.DimX);
-            for (int i = Group.IdxX * length; i < end; i++)
-                part += _shared[i];
-            _shared[MaxThreads + Group.IdxX] = part;
+            double of = 0;
+            for (int i = part; i < Group.DimX; i += Parts)
+                of += _shared[i];
+            _shared[MaxThreads + part] = of;
         }
 
         Group.Barrier();
         double sum = 0;
-        for (int i = 0; i < Parts; i++)
-            sum += _shared[MaxThreads + i];
+        for (int part = 0; part < Parts; part++)
+            sum += _shared[MaxThreads + part];
         Group.Barrier();
         return sum;
     }
 
     /// <summary>The largest of every thread's value; NaN counts as nothing.</summary>
-    public float Max(float value)
+    public float Max(float value) => (float)Largest(value);
+
+    /// <summary>The smallest of every thread's whole number.</summary>
+    public int Min(int value) => (int)-Largest(-(double)value);
+
+    /// <summary>The sum of the values of some threads, and of all: each thread has a place of its own in one order of all.</summary>
+    public double SumBefore(double value, out double all)
     {
+        all = value;
         if (Group.DimX == 1)
-            return value;
+            return 0;
         Put(value);
-        int length = (Group.DimX + Parts - 1) / Parts;
-        if (Group.IdxX < Parts)
+        for (int part = Group.IdxX; part < Parts; part += Group.DimX)
         {
-            double part = float.NegativeInfinity;
-            int end = Math.Min((Group.IdxX + 1) * length, Group.DimX);
-            for (int i = Group.IdxX * length; i < end; i++)
-                part = _shared[i] > part ? _shared[i] : part;
-            _shared[MaxThreads + Group.IdxX] = part;
+            double of = 0;
+            for (int i = part; i < Group.DimX; i += Parts)
+            {
+                double own = _shared[i];
+                _shared[i] = of;
+                of += own;
+            }
+
+            _shared[MaxThreads + part] = of;
         }
 
         Group.Barrier();
-        double max = float.NegativeInfinity;
-        for (int i = 0; i < Parts; i++)
-            max = _shared[MaxThreads + i] > max ? _shared[MaxThreads + i] : max;
-        Group.Barrier();
-        return (float)max;
-    }
-
-    /// <summary>The smallest of every thread's whole number.</summary>
-    public int Min(int value)
-    {
-        if (Group.DimX == 1)
-            return value;
-        Put(value);
-        double min = int.MaxValue;
-        for (int i = 0; i < Group.DimX; i++)
-            min = _shared[i] < min ? _shared[i] : min;
-        Group.Barrier();
-        return (int)min;
-    }
-
-    /// <summary>The sum of the values of the threads before this one, and of all.</summary>
-    public double SumBefore(double value, out double all)
-    {
-        Put(value);
-        double before = 0;
+        double before = _shared[Group.IdxX];
         all = 0;
-        for (int i = 0; i < Group.DimX; i++)
+        for (int part = 0; part < Parts; part++)
         {
-            before = i == Group.IdxX ? all : before;
-            all += _shared[i];
+            before += part < Group.IdxX % Parts ? _shared[MaxThreads + part] : 0;
+            all += _shared[MaxThreads + part];
         }
 
         Group.Barrier();
         return before;
+    }
+
+    private double Largest(double value)
+    {
+        if (Group.DimX == 1)
+            return value;
+        Put(value);
+        for (int part = Group.IdxX; part < Parts; part += Group.DimX)
+        {
+            double of = double.NegativeInfinity;
+            for (int i = part; i < Group.DimX; i += Parts)
+                of = _shared[i] > of ? _shared[i] : of;
+            _shared[MaxThreads + part] = of;
+        }
+
+        Group.Barrier();
+        double largest = double.NegativeInfinity;
+        for (int part = 0; part < Parts; part++)
+            largest = _shared[MaxThreads + part] > largest ? _shared[MaxThreads + part] : largest;
+        Group.Barrier();
+        return largest;
     }
 
     private void Put(double value)

@@ -4,7 +4,7 @@ namespace Steer.Kernels.Gpu;
 
 /// <summary>
 /// See <see cref="Device.GuideAndSample"/>: a group of threads for each sequence, which share its vocabulary among them. A score of minus infinity marks a
-/// token that does not stand, so nothing is moved or sorted. Each thread writes the scores of its own tokens; what all have to know goes through
+/// token that does not stand, so nothing is sorted. Each thread writes the scores of its own tokens; what all have to know goes through
 /// <see cref="GroupReduce"/>, so that every thread takes the same turns.
 /// </summary>
 internal static class GuideAndSampleKernel
@@ -28,11 +28,17 @@ internal static class GuideAndSampleKernel
             Alternatives = IlgpuDevice.View(batch.Alternatives),
             Maxima = workspace.Maxima.View,
             LogSums = workspace.LogSums.View,
+            ChunkMaxima = workspace.ChunkMaxima.View,
+            ChunkSums = workspace.ChunkSums.View,
             Scores = workspace.Scores.View,
             Keys = workspace.Keys.View,
+            Ids = workspace.Ids.View,
             VocabSize = batch.VocabSize,
+            Pitch = workspace.Pitch,
+            Chunks = workspace.Chunks,
             MaxAlternatives = batch.MaxAlternatives,
         };
+        GuideLogSumsKernel.Run(device, batch.Sequences, parameters);
         device.LaunchGroups(GuideAndSample, new Index3D(batch.Sequences, 1, 1), device.GroupSize(GroupReduce.MaxThreads), parameters);
     }
 
@@ -40,11 +46,10 @@ internal static class GuideAndSampleKernel
     {
         int sequence = Grid.IdxX;
         GuideRow row = p.Rows[sequence];
+        long start = (long)sequence * p.Pitch;
         var tokens = new GuideTokens(
-            GroupReduce.Create(),
-            RadixSelect.AllocateDigits(),
-            p.Scores.SubView((long)sequence * p.VocabSize, row.VocabSize),
-            p.Keys.SubView((long)sequence * p.VocabSize, row.VocabSize));
+            GroupReduce.Create(), GuideBins.Create(), p.Scores.SubView(start, p.Pitch), p.Keys.SubView(start, p.Pitch), p.Ids.SubView(start, p.Pitch),
+            row.VocabSize, listed: 0);
         long alternatives = (long)sequence * p.MaxAlternatives;
         for (int i = Group.IdxX; i < row.Alternatives; i += Group.DimX)
             p.Alternatives[alternatives + i] = new TokenLogProb { Token = -1, LogProb = float.NegativeInfinity };
@@ -62,34 +67,27 @@ internal static class GuideAndSampleKernel
     // The whole step in its order.
     private static GuideResult Guide(Parameters p, GuideRow row, GuideTokens tokens, long alternatives)
     {
-        var result = new GuideResult
-        {
-            Token = row.ForcedToken >= 0 ? row.ForcedToken : GuideAndSampleScores.LowestAllowed(p, row),
-            LogProb = float.NegativeInfinity,
-            Invalid = 1,
-        };
-        if (!GuideAndSampleScores.Normalise(p, row, tokens.Reduce))
-            return result;
-        result.MaskSize = GuideAndSampleScores.FillMask(p, row, tokens, out float targetEntropy);
-        float max = tokens.Max();
+        var result = new GuideResult { LogProb = float.NegativeInfinity, Invalid = 1 };
+        bool finite = GuideAndSampleScores.Normalise(p, row, tokens.Reduce);
+        float max = float.NegativeInfinity, targetEntropy = 0;
+        if (finite)
+            max = GuideAndSampleScores.FillMask(p, row, ref tokens, ref result.MaskSize, out targetEntropy);
         if (!float.IsFinite(max))
-            return Invalid(result);
-        tokens.Rescale(max, 1);
-        float logMass = MathF.Log((float)tokens.Mass());
+            return Invalid(p, row, result);
+        float logMass = MathF.Log((float)tokens.Rescale(max, 1));
         ReportAlternatives(p, row, tokens, logMass, alternatives);
-        Group.Barrier();
-        bool inMask = row.ForcedToken < 0 || tokens.Scores[row.ForcedToken] > float.NegativeInfinity;
+        bool inMask = row.ForcedToken < 0 || tokens.Holds(row.ForcedToken);
 
         if (!GuideAndSampleScores.AddBiases(p, row, tokens))
-            return Invalid(result);
+            return Invalid(p, row, result);
         GuideAndSampleScores.Penalise(p, row, tokens, max);
         float best = tokens.Max();
         if (!float.IsFinite(best))
-            return Invalid(result);
-        int token;
+            return Invalid(p, row, result);
+        int place;
         if (row.Temperature == 0)
         {
-            token = tokens.Next(float.PositiveInfinity, -1);
+            place = tokens.Next(float.PositiveInfinity, -1);
             result.Kept = 1;
         }
         else
@@ -102,14 +100,15 @@ internal static class GuideAndSampleKernel
                 result.Temperature = GuideAndSampleTemperature.Solve(tokens, targetEntropy);
             }
 
-            tokens.Rescale(best, result.Temperature);
+            if (best != 0 || result.Temperature != 1)
+                tokens.Rescale(best, result.Temperature);
             GuideAndSampleTruncation.Apply(row, tokens);
-            token = tokens.Draw(Philox.Uniform(row.Seed, row.Step));
+            result.Entropy = tokens.Entropy(out double mass);
             result.Kept = tokens.Count();
-            result.Entropy = tokens.Entropy();
+            place = GuideSearch.Place(tokens, Philox.Uniform(row.Seed, row.Step) * mass, equals: false, 0);
         }
 
-        result.Token = row.ForcedToken >= 0 ? row.ForcedToken : token;
+        result.Token = row.ForcedToken >= 0 ? row.ForcedToken : tokens.Id(place);
         if (inMask)
             result.LogProb = GuideAndSampleScores.Score(p, row, result.Token) - max - logMass;
         result.Invalid = 0;
@@ -117,8 +116,9 @@ internal static class GuideAndSampleKernel
     }
 
     // A failed step reports its token and nothing else.
-    private static GuideResult Invalid(GuideResult result)
+    private static GuideResult Invalid(Parameters p, GuideRow row, GuideResult result)
     {
+        result.Token = row.ForcedToken >= 0 ? row.ForcedToken : GuideAndSampleScores.LowestAllowed(p, row);
         result.MaskSize = 0;
         return result;
     }
@@ -126,16 +126,20 @@ internal static class GuideAndSampleKernel
     private static void ReportAlternatives(Parameters p, GuideRow row, GuideTokens tokens, float logMass, long start)
     {
         float score = float.PositiveInfinity;
-        int token = -1;
+        int place = -1;
         for (int i = 0; i < row.Alternatives; i++)
         {
-            token = tokens.Next(score, token);
-            if (token < 0)
+            place = tokens.Next(score, place);
+            if (place < 0)
                 return;
-            score = tokens.Scores[token];
+            // Another thread's, written before the search.
+            score = tokens.Scores[place];
             if (Group.IdxX == 0)
-                p.Alternatives[start + i] = new TokenLogProb { Token = token, LogProb = score - logMass };
+                p.Alternatives[start + i] = new TokenLogProb { Token = tokens.Id(place), LogProb = score - logMass };
         }
+
+        // Nobody changes a score that another still reads.
+        Group.Barrier();
     }
 
     internal struct Parameters
@@ -151,9 +155,14 @@ internal static class GuideAndSampleKernel
         public ArrayView<TokenLogProb> Alternatives;
         public ArrayView<float> Maxima;
         public ArrayView<float> LogSums;
+        public ArrayView<float> ChunkMaxima;
+        public ArrayView<double> ChunkSums;
         public ArrayView<float> Scores;
         public ArrayView<float> Keys;
+        public ArrayView<int> Ids;
         public int VocabSize;
+        public int Pitch;
+        public int Chunks;
         public int MaxAlternatives;
     }
 }
@@ -167,17 +176,37 @@ internal sealed class GuideAndSampleWorkspace(IlgpuDevice device, GuideBatch bat
     /// <summary>log of the sum of exp(logit - maximum) of each branch [branches].</summary>
     public IlgpuBuffer<float> LogSums { get; } = device.AllocateBuffer<float>(batch.Branches.Length);
 
-    /// <summary>After a step that was not greedy: scores whose softmax is the distribution it drew from [sequences, VocabSize].</summary>
-    public IlgpuBuffer<float> Scores { get; } = device.AllocateBuffer<float>(batch.Rows.Length * batch.VocabSize);
+    /// <summary>Chunks of the vocabulary.</summary>
+    public int Chunks { get; } = GuideLogSumsKernel.Chunks(batch.VocabSize);
 
-    /// <summary>What tokens are ordered by where that is not the score [sequences, VocabSize].</summary>
-    public IlgpuBuffer<float> Keys { get; } = device.AllocateBuffer<float>(batch.Rows.Length * batch.VocabSize);
+    /// <summary>Largest logit of each chunk [branches, Chunks].</summary>
+    public IlgpuBuffer<float> ChunkMaxima { get; } =
+        device.AllocateBuffer<float>(batch.Branches.Length * GuideLogSumsKernel.Chunks(batch.VocabSize));
+
+    /// <summary>Sum of exp(logit - maximum of its chunk) of each chunk [branches, Chunks].</summary>
+    public IlgpuBuffer<double> ChunkSums { get; } =
+        device.AllocateBuffer<double>(batch.Branches.Length * GuideLogSumsKernel.Chunks(batch.VocabSize));
+
+    /// <summary>Places of a sequence.</summary>
+    public int Pitch { get; } = batch.VocabSize + GuideTokens.Padding;
+
+    /// <summary>After a step that was not greedy: scores whose softmax is the distribution it drew from, see <see cref="GuideTokens"/> [sequences, Pitch].</summary>
+    public IlgpuBuffer<float> Scores { get; } = device.AllocateBuffer<float>(batch.Rows.Length * (batch.VocabSize + GuideTokens.Padding));
+
+    /// <summary>What tokens are ordered by where that is not the score [sequences, Pitch].</summary>
+    public IlgpuBuffer<float> Keys { get; } = device.AllocateBuffer<float>(batch.Rows.Length * (batch.VocabSize + GuideTokens.Padding));
+
+    /// <summary>The token at each place, where few stand [sequences, Pitch].</summary>
+    public IlgpuBuffer<int> Ids { get; } = device.AllocateBuffer<int>(batch.Rows.Length * (batch.VocabSize + GuideTokens.Padding));
 
     public void Dispose()
     {
         Maxima.Dispose();
         LogSums.Dispose();
+        ChunkMaxima.Dispose();
+        ChunkSums.Dispose();
         Scores.Dispose();
         Keys.Dispose();
+        Ids.Dispose();
     }
 }

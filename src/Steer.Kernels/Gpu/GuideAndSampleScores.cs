@@ -10,34 +10,23 @@ namespace Steer.Kernels.Gpu;
 internal static class GuideAndSampleScores
 {
     /// <summary>
-    /// Computes maxima and log-sums of the branches; false where a logit is NaN or infinite upwards, or a branch has no finite one.
+    /// Joins what <see cref="GuideLogSumsKernel"/> found of the branches' chunks; false where a logit is NaN or infinite upwards, or a branch has no finite one.
     /// </summary>
     public static bool Normalise(Parameters p, GuideRow row, GroupReduce reduce)
     {
         bool finite = true;
+        int chunks = GuideLogSumsKernel.Chunks(row.VocabSize);
         for (int j = row.BranchStart; j < row.BranchStart + row.BranchCount; j++)
         {
-            // One pass over the logits: the sum so far is rescaled where the maximum grows.
-            int logits = p.Branches[j].LogitsRow;
+            long first = (long)j * p.Chunks;
             float own = float.NegativeInfinity;
-            double sum = 0;
-            for (int x = Group.IdxX; x < row.VocabSize; x += Group.DimX)
-            {
-                float logit = p.Logits[logits, x];
-                if (float.IsNegativeInfinity(logit))
-                    continue;
-                if (logit > own)
-                {
-                    sum *= OnlineSoftmax.Weight(own, logit);
-                    own = logit;
-                }
-
-                sum += KernelMath.Exp(logit - own);
-            }
-
+            for (int c = Group.IdxX; c < chunks; c += Group.DimX)
+                own = Larger(p.ChunkMaxima[first + c], own);
             float max = reduce.Max(own);
-            double all = reduce.Sum(sum * OnlineSoftmax.Weight(own, max));
-            float logSum = MathF.Log((float)all);
+            double sum = 0;
+            for (int c = Group.IdxX; c < chunks; c += Group.DimX)
+                sum += p.ChunkSums[first + c] * OnlineSoftmax.Weight(p.ChunkMaxima[first + c], max);
+            float logSum = MathF.Log((float)reduce.Sum(sum));
             if (Group.IdxX == 0)
             {
                 p.Maxima[j] = max;
@@ -71,14 +60,52 @@ internal static class GuideAndSampleScores
     }
 
     /// <summary>
-    /// Fills the scores: guided ones on V, minus infinity elsewhere; returns the size of V. Gives the entropy to reach where one is asked for.
+    /// Fills the scores: guided ones on V, minus infinity elsewhere; returns the largest, minus infinity where V is empty. Gives the size of V and the
+    /// entropy to reach where one is asked for.
     /// </summary>
-    public static int FillMask(Parameters p, GuideRow row, GuideTokens tokens, out float targetEntropy)
+    public static float FillMask(Parameters p, GuideRow row, ref GuideTokens tokens, ref int maskSize, out float targetEntropy)
     {
         targetEntropy = row.TargetEntropy;
+        int reference = row.BranchStart + row.Reference;
+        bool banned = false;
+        for (int i = row.BiasStart; i < row.BiasStart + row.BiasCount; i++)
+            banned |= float.IsNegativeInfinity(p.Biases[i].Bias);
+        // With bans the largest logit is found first. Scores are the reference's, relative to it, from the threshold on.
+        float threshold = row.NucleusMass > 0 || row.Alpha <= 0 ? float.MinValue : MathF.Log(row.Alpha);
+        FillReference(p, row, tokens, banned ? 0 : p.Maxima[reference], banned ? float.MinValue : threshold);
+        if (banned)
+        {
+            Ban(p, row, tokens);
+            float max = tokens.Max();
+            if (!float.IsFinite(max))
+                return max;
+            tokens.Rescale(max, 1);
+            tokens.Keep(tokens.Scores, threshold);
+        }
+
+        if (row.NucleusMass > 0)
+            GuideAndSampleTruncation.TopP(tokens, row.NucleusMass);
+        tokens = tokens.Compact(out maskSize);
+        if (targetEntropy < 0)
+            targetEntropy = tokens.Entropy(out _);
+        return Guide(p, row, tokens);
+    }
+
+    private static void FillReference(Parameters p, GuideRow row, GuideTokens tokens, float max, float threshold)
+    {
         int logits = p.Branches[row.BranchStart + row.Reference].LogitsRow;
-        for (int x = Group.IdxX; x < row.VocabSize; x += Group.DimX)
-            tokens.Scores[x] = p.Logits[logits, x];
+        for (int x = Group.IdxX; x < row.VocabSize; x += GuideTokens.Turn)
+        {
+            Floats4 z = Logits(p, logits, x, x + Group.DimX, x + (2 * Group.DimX), x + (3 * Group.DimX), row.VocabSize);
+            tokens.Store(x, new Floats4
+            {
+                X = FromOn(threshold, z.X - max), Y = FromOn(threshold, z.Y - max), Z = FromOn(threshold, z.Z - max), W = FromOn(threshold, z.W - max),
+            });
+        }
+    }
+
+    private static void Ban(Parameters p, GuideRow row, GuideTokens tokens)
+    {
         Group.Barrier();
         for (int i = row.BiasStart + Group.IdxX; i < row.BiasStart + row.BiasCount; i += Group.DimX)
         {
@@ -87,28 +114,64 @@ internal static class GuideAndSampleScores
         }
 
         Group.Barrier();
-        float max = tokens.Max();
-        if (!float.IsFinite(max))
-            return 0;
-        tokens.Rescale(max, 1);
-        if (row.NucleusMass > 0)
-            GuideAndSampleTruncation.TopP(tokens, row.NucleusMass);
-        else if (row.Alpha > 0)
-            tokens.Keep(tokens.Scores, MathF.Log(row.Alpha));
-        if (targetEntropy < 0)
-            targetEntropy = tokens.Entropy();
+    }
 
-        int count = 0;
-        for (int x = Group.IdxX; x < row.VocabSize; x += Group.DimX)
+    // Guided scores in place of the reference's; returns the largest.
+    private static float Guide(Parameters p, GuideRow row, GuideTokens tokens)
+    {
+        float max = float.NegativeInfinity;
+        for (int x = Group.IdxX; x < tokens.Length; x += GuideTokens.Turn)
         {
-            if (float.IsNegativeInfinity(tokens.Scores[x]))
+            Floats4 old = GuideTokens.Load(tokens.Scores, x);
+            if (!(old.Max > float.NegativeInfinity))
                 continue;
-            tokens.Scores[x] = Score(p, row, x);
-            count++;
+            Floats4 scores = Score4(
+                p, row, tokens.Id(x), tokens.Id(x + Group.DimX), tokens.Id(x + (2 * Group.DimX)), tokens.Id(x + (3 * Group.DimX)));
+            scores.X = Where(old.X, scores.X);
+            scores.Y = Where(old.Y, scores.Y);
+            scores.Z = Where(old.Z, scores.Z);
+            scores.W = Where(old.W, scores.W);
+            tokens.Store(x, scores);
+            max = Larger(scores.Max, max);
         }
 
-        return (int)tokens.Reduce.Sum(count);
+        return tokens.Reduce.Max(max);
     }
+
+    // The scores of four tokens, whose logits are on their way at once.
+    private static Floats4 Score4(Parameters p, GuideRow row, int a, int b, int c, int d)
+    {
+        bool plain = true;
+        for (int i = 0; i < p.EosIds.IntLength; i++)
+            plain &= p.EosIds[i] != a && p.EosIds[i] != b && p.EosIds[i] != c && p.EosIds[i] != d;
+        var scores = default(Floats4);
+        for (int j = row.BranchStart; j < row.BranchStart + row.BranchCount && plain; j++)
+        {
+            GuideBranch branch = p.Branches[j];
+            plain = branch.GroupSize == 1;
+            float max = p.Maxima[j], floor = row.Floor + p.LogSums[j];
+            Floats4 z = Logits(p, branch.LogitsRow, a, b, c, d, row.VocabSize);
+            scores.X = KernelMath.FusedMultiplyAdd(branch.Weight, Larger(z.X - max, floor), scores.X);
+            scores.Y = KernelMath.FusedMultiplyAdd(branch.Weight, Larger(z.Y - max, floor), scores.Y);
+            scores.Z = KernelMath.FusedMultiplyAdd(branch.Weight, Larger(z.Z - max, floor), scores.Z);
+            scores.W = KernelMath.FusedMultiplyAdd(branch.Weight, Larger(z.W - max, floor), scores.W);
+        }
+
+        return plain ? scores : new Floats4 { X = Score(p, row, a), Y = Score(p, row, b), Z = Score(p, row, c), W = Score(p, row, d) };
+    }
+
+    // Logits of four tokens; minus infinity past the vocabulary.
+    private static Floats4 Logits(Parameters p, int row, int a, int b, int c, int d, int vocabSize) => new()
+    {
+        X = a < vocabSize ? p.Logits[row, a] : float.NegativeInfinity,
+        Y = b < vocabSize ? p.Logits[row, b] : float.NegativeInfinity,
+        Z = c < vocabSize ? p.Logits[row, c] : float.NegativeInfinity,
+        W = d < vocabSize ? p.Logits[row, d] : float.NegativeInfinity,
+    };
+
+    private static float FromOn(float threshold, float score) => score >= threshold ? score : float.NegativeInfinity;
+
+    private static float Where(float standing, float score) => standing > float.NegativeInfinity ? score : float.NegativeInfinity;
 
     /// <summary>The guided score of a token of V.</summary>
     public static float Score(Parameters p, GuideRow row, int token)
@@ -145,16 +208,18 @@ internal static class GuideAndSampleScores
     {
         if (row.BiasCount == 0)
             return true;
-        Group.Barrier();
         bool finite = true;
-        // A token may have several.
-        for (int i = row.BiasStart; i < row.BiasStart + row.BiasCount && Group.IdxX == 0; i++)
+        // A token may have several, which its thread adds in their order.
+        for (int x = Group.IdxX; x < tokens.Length; x += Group.DimX)
         {
-            TokenBias bias = p.Biases[i];
-            if (float.IsNegativeInfinity(tokens.Scores[bias.Token]))
+            float score = tokens.Scores[x];
+            if (float.IsNegativeInfinity(score))
                 continue;
-            tokens.Scores[bias.Token] += bias.Bias;
-            finite &= float.IsFinite(tokens.Scores[bias.Token]);
+            int token = tokens.Id(x);
+            for (int i = row.BiasStart; i < row.BiasStart + row.BiasCount; i++)
+                score += p.Biases[i].Token == token ? p.Biases[i].Bias : 0;
+            tokens.Scores[x] = score;
+            finite &= float.IsFinite(score);
         }
 
         return tokens.Reduce.Sum(finite ? 0 : 1) == 0;
@@ -174,9 +239,9 @@ internal static class GuideAndSampleScores
         }
 
         long counts = (long)row.PenaltySlot * p.VocabSize;
-        for (int x = Group.IdxX; x < row.VocabSize; x += Group.DimX)
+        for (int x = Group.IdxX; x < tokens.Length; x += Group.DimX)
         {
-            int count = p.PenaltyCounts[counts + x];
+            int count = p.PenaltyCounts[counts + tokens.Id(x)];
             if (count == 0 || float.IsNegativeInfinity(tokens.Scores[x]))
                 continue;
             double score = tokens.Scores[x], logit = score + toLogit;

@@ -19,16 +19,14 @@ internal static class GuideAndSampleTemperature
         for (int step = 0; step < MaxSteps; step++)
         {
             double mass = 0, first = 0, second = 0;
-            for (int x = Group.IdxX; x < tokens.Scores.IntLength; x += Group.DimX)
+            for (int x = Group.IdxX; x < tokens.Length; x += GuideTokens.Turn)
             {
-                float scaled = tokens.Scores[x] / temperature;
-                // Below it the mass is nothing, and what is added must stay finite.
-                if (scaled < -100)
-                    continue;
-                double e = KernelMath.Exp(scaled);
-                mass += e;
-                first += e * scaled;
-                second += e * scaled * scaled;
+                Floats4 s = GuideTokens.Load(tokens.Scores, x);
+                s = new Floats4 { X = Scaled(s.X, temperature), Y = Scaled(s.Y, temperature), Z = Scaled(s.Z, temperature), W = Scaled(s.W, temperature) };
+                Floats4 e = GuideTokens.Exp(s), es = new() { X = e.X * s.X, Y = e.Y * s.Y, Z = e.Z * s.Z, W = e.W * s.W };
+                mass += e.Sum;
+                first += es.Sum;
+                second += new Floats4 { X = es.X * s.X, Y = es.Y * s.Y, Z = es.Z * s.Z, W = es.W * s.W }.Sum;
             }
 
             mass = tokens.Reduce.Sum(mass);
@@ -48,4 +46,7 @@ internal static class GuideAndSampleTemperature
 
         return temperature;
     }
+
+    // Below -110 the mass is nothing, and what is added must stay finite.
+    private static float Scaled(float score, float temperature) => score / temperature > -110 ? score / temperature : -110;
 }

@@ -3,30 +3,120 @@ using ILGPU;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// The scores of one sequence's tokens, shared by the threads of a group: thread t has tokens t, t + threads and so on. Minus infinity marks a token that
-/// does not stand. Every thread calls every method.
+/// The scores of one sequence's tokens, shared by the threads of a group: thread t has places t, t + threads and so on. Minus infinity marks a token that
+/// does not stand, and the places behind the last. Every thread calls every method. Sums are of four numbers in float32, and of those in float64.
 /// </summary>
-internal readonly struct GuideTokens(GroupReduce reduce, ArrayView<double> digits, ArrayView<float> scores, ArrayView<float> keys)
+internal readonly struct GuideTokens(
+    GroupReduce reduce, GuideBins bins, ArrayView<float> scores, ArrayView<float> keys, ArrayView<int> ids, int length, int listed)
 {
+    /// <summary>Places that a row of memory has beyond its tokens: turns are whole, and so are those that begin in the middle.</summary>
+    public const int Padding = 8 * GroupReduce.MaxThreads;
+
+    /// <summary>Most tokens that are made a list.</summary>
+    public const int MaxListed = GuideBins.Cells;
+
     /// <summary>The group.</summary>
     public readonly GroupReduce Reduce = reduce;
 
-    /// <summary>Memory of <see cref="RadixSelect"/>.</summary>
-    public readonly ArrayView<double> Digits = digits;
+    /// <summary>Memory of <see cref="GuideSearch"/>.</summary>
+    public readonly GuideBins Bins = bins;
 
-    /// <summary>Score of each token.</summary>
+    /// <summary>Score at each place.</summary>
     public readonly ArrayView<float> Scores = scores;
 
     /// <summary>What tokens are ordered by where that is not the score.</summary>
     public readonly ArrayView<float> Keys = keys;
 
+    /// <summary>Places in use.</summary>
+    public readonly int Length = length;
+
+    private readonly ArrayView<int> _ids = ids;
+    private readonly int _listed = listed;
+
+    /// <summary>Places of a turn: a thread's four reads are on their way at once.</summary>
+    public static int Turn => 4 * Group.DimX;
+
+    /// <summary>This thread's numbers of the turn in which it has place x first.</summary>
+    public static Floats4 Load(ArrayView<float> values, int x) =>
+        new() { X = values[x], Y = values[x + Group.DimX], Z = values[x + (2 * Group.DimX)], W = values[x + (3 * Group.DimX)] };
+
+    /// <summary>The token at a place; token 0 behind the last place.</summary>
+    public int Id(int x) => x >= Length ? 0 : _listed != 0 ? _ids[x] : x;
+
+    /// <summary>Writes this thread's scores of a turn.</summary>
+    public void Store(int x, Floats4 scores)
+    {
+        Scores[x] = scores.X;
+        Scores[x + Group.DimX] = scores.Y;
+        Scores[x + (2 * Group.DimX)] = scores.Z;
+        Scores[x + (3 * Group.DimX)] = scores.W;
+    }
+
+    /// <summary>
+    /// Counts the tokens that stand; few of them are made a list, in order of id, so that what follows need not look through all. Many stay where they are.
+    /// </summary>
+    public GuideTokens Compact(out int count)
+    {
+        int own = 0;
+        for (int x = Group.IdxX; x < Length; x += Turn)
+        {
+            Floats4 s = Load(Scores, x);
+            own += Stands(s.X) + Stands(s.Y) + Stands(s.Z) + Stands(s.W);
+        }
+
+        int start = (int)Reduce.SumBefore(own, out double all);
+        count = (int)all;
+        if (count > MaxListed)
+            return this;
+        ArrayView<float> memory = Bins.Memory;
+        for (int x = Group.IdxX; x < Length && own > 0; x += Group.DimX)
+        {
+            if (Stands(Scores[x]) == 0)
+                continue;
+            memory[start] = Interop.IntAsFloat((uint)Id(x));
+            memory[MaxListed + start] = Scores[x];
+            start++;
+            own--;
+        }
+
+        Group.Barrier();
+        for (int i = Group.IdxX; i < count; i += Group.DimX)
+        {
+            int id = (int)Interop.FloatAsInt(memory[i]), place = 0;
+            for (int j = 0; j < count; j++)
+                place += (int)Interop.FloatAsInt(memory[j]) < id ? 1 : 0;
+            _ids[place] = id;
+            Scores[place] = memory[MaxListed + i];
+        }
+
+        for (int x = count + Group.IdxX; x < count + Turn; x += Group.DimX)
+            Scores[x] = float.NegativeInfinity;
+        Group.Barrier();
+        return new GuideTokens(Reduce, Bins, Scores, Keys, _ids, count, listed: 1);
+    }
+
+    /// <summary>Whether a token stands.</summary>
+    public bool Holds(int token)
+    {
+        int found = 0;
+        for (int x = Group.IdxX; x < Length; x += Group.DimX)
+            found += Id(x) == token ? Stands(Scores[x]) : 0;
+        return Reduce.Sum(found) > 0;
+    }
+
     /// <summary>Keeps the tokens whose key is at least the threshold.</summary>
     public void Keep(ArrayView<float> keys, float threshold)
     {
-        for (int x = Group.IdxX; x < Scores.IntLength; x += Group.DimX)
+        for (int x = Group.IdxX; x < Length; x += Turn)
         {
-            if (!(keys[x] >= threshold))
-                Scores[x] = float.NegativeInfinity;
+            Floats4 s = Load(Scores, x), key = Load(keys, x);
+            Store(x, new Floats4
+            {
+                X = key.X >= threshold ? s.X : float.NegativeInfinity,
+                Y = key.Y >= threshold ? s.Y : float.NegativeInfinity,
+                Z = key.Z >= threshold ? s.Z : float.NegativeInfinity,
+                W = key.W >= threshold ? s.W : float.NegativeInfinity,
+            });
         }
     }
 
@@ -34,99 +124,65 @@ internal readonly struct GuideTokens(GroupReduce reduce, ArrayView<double> digit
     public void KeepAbove(float threshold, int ties)
     {
         int equal = 0;
-        for (int x = Group.IdxX; x < Scores.IntLength; x += Group.DimX)
-            equal += Scores[x] == threshold ? 1 : 0;
-        bool all = Reduce.Sum(equal) <= ties;
-        Keep(Scores, threshold);
-        if (all)
-            return;
-        // Few ties, seldom cut: one thread goes through them in order.
-        Group.Barrier();
-        for (int x = 0; x < Scores.IntLength && Group.IdxX == 0; x++)
+        for (int x = Group.IdxX; x < Length; x += Turn)
         {
-            if (Scores[x] == threshold && ties-- <= 0)
+            Floats4 s = Load(Scores, x);
+            equal += (s.X == threshold ? 1 : 0) + (s.Y == threshold ? 1 : 0) + (s.Z == threshold ? 1 : 0) + (s.W == threshold ? 1 : 0);
+        }
+
+        Keep(Scores, threshold);
+        if (Reduce.Sum(equal) <= ties)
+            return;
+        int last = GuideSearch.Place(this, ties - 0.5, equals: true, threshold);
+        for (int x = Group.IdxX; x < Length; x += Group.DimX)
+        {
+            if (x > last && Scores[x] == threshold)
                 Scores[x] = float.NegativeInfinity;
         }
-
-        Group.Barrier();
     }
 
-    /// <summary>score = (score - max) / temperature where a token stands.</summary>
-    public void Rescale(float max, float temperature)
+    /// <summary>score = (score - max) / temperature where a token stands; returns the sum of exp(score).</summary>
+    public double Rescale(float max, float temperature)
     {
-        for (int x = Group.IdxX; x < Scores.IntLength; x += Group.DimX)
-        {
-            if (float.IsNegativeInfinity(Scores[x]))
-                continue;
-            float score = (Scores[x] - max) / temperature;
-            Scores[x] = score > float.MinValue ? score : float.MinValue;
-        }
-    }
-
-    /// <summary>The token at which the cumulative distribution, in order of id, passes <paramref name="uniform"/> in [0, 1).</summary>
-    public int Draw(double uniform)
-    {
-        // Here a thread has a run of neighbours.
-        Group.Barrier();
-        int length = (Scores.IntLength + Group.DimX - 1) / Group.DimX;
-        int start = Group.IdxX * length, end = Math.Min(start + length, Scores.IntLength);
         double mass = 0;
-        int last = -1;
-        for (int x = start; x < end; x++)
+        for (int x = Group.IdxX; x < Length; x += Turn)
         {
-            float e = KernelMath.Exp(Scores[x]);
-            mass += e;
-            last = e > 0 ? x : last;
+            Floats4 s = Load(Scores, x);
+            s = new Floats4 { X = Scaled(s.X, max, temperature), Y = Scaled(s.Y, max, temperature), Z = Scaled(s.Z, max, temperature), W = Scaled(s.W, max, temperature) };
+            Store(x, s);
+            mass += Exp(s).Sum;
         }
 
-        double reached = Reduce.SumBefore(mass, out double all), target = uniform * all;
-        // The first thread whose run passes the target has the token; where rounding leaves none, the last token with any mass.
-        int found = int.MaxValue;
-        if (reached + mass > target && mass > 0)
-        {
-            found = last;
-            for (int x = start; x < end && found == last; x++)
-            {
-                reached += KernelMath.Exp(Scores[x]);
-                if (reached > target && x < last)
-                    found = x;
-            }
-        }
-
-        int first = Reduce.Min(found);
-        return first < int.MaxValue ? first : (int)Math.Max(0, Reduce.Max(last));
+        return Reduce.Sum(mass);
     }
 
-    /// <summary>The best token behind the given one in order of score, lower ids first where equal; -1 where none is left.</summary>
-    public int Next(float score, int token)
+    /// <summary>The place of the best token behind the given one in order of score, lower places first where equal; -1 where none is left.</summary>
+    public int Next(float score, int place)
     {
         float best = float.NegativeInfinity;
-        int id = int.MaxValue;
-        for (int x = Group.IdxX; x < Scores.IntLength; x += Group.DimX)
+        int at = int.MaxValue;
+        for (int x = Group.IdxX; x < Length; x += Turn)
         {
-            float candidate = Scores[x];
-            bool behind = candidate < score || (candidate == score && x > token);
-            if (behind && candidate > best)
+            Floats4 s = Load(Scores, x);
+            for (int i = 0; i < 4; i++)
             {
-                best = candidate;
-                id = x;
+                int own = x + (i * Group.DimX);
+                if (s[i] > best && (s[i] < score || (s[i] == score && own > place)))
+                    (best, at) = (s[i], own);
             }
         }
 
         float first = Reduce.Max(best);
-        int next = Reduce.Min(best == first ? id : int.MaxValue);
+        int next = Reduce.Min(best == first ? at : int.MaxValue);
         return next < int.MaxValue ? next : -1;
     }
 
     /// <summary>Largest score.</summary>
-    public float Max() => Max(Scores);
-
-    /// <summary>Largest key.</summary>
-    public float Max(ArrayView<float> keys)
+    public float Max()
     {
         float max = float.NegativeInfinity;
-        for (int x = Group.IdxX; x < keys.IntLength; x += Group.DimX)
-            max = keys[x] > max ? keys[x] : max;
+        for (int x = Group.IdxX; x < Length; x += Turn)
+            max = Larger(max, Load(Scores, x).Max);
         return Reduce.Max(max);
     }
 
@@ -134,35 +190,49 @@ internal readonly struct GuideTokens(GroupReduce reduce, ArrayView<double> digit
     public int Count()
     {
         int count = 0;
-        for (int x = Group.IdxX; x < Scores.IntLength; x += Group.DimX)
-            count += float.IsNegativeInfinity(Scores[x]) ? 0 : 1;
+        for (int x = Group.IdxX; x < Length; x += Turn)
+        {
+            Floats4 s = Load(Scores, x);
+            count += Stands(s.X) + Stands(s.Y) + Stands(s.Z) + Stands(s.W);
+        }
+
         return (int)Reduce.Sum(count);
     }
 
     /// <summary>Sum of exp(score).</summary>
-    public double Mass() => MassFrom(float.MinValue);
+    public double Mass() => MassAbove(float.NegativeInfinity);
 
-    /// <summary>Sum of exp(score) of scores that are at least the given one.</summary>
-    public double MassFrom(float lowest)
+    /// <summary>Sum of exp(score) of scores that are above the given one.</summary>
+    public double MassAbove(float threshold)
     {
         double mass = 0;
-        for (int x = Group.IdxX; x < Scores.IntLength; x += Group.DimX)
-            mass += Scores[x] >= lowest ? KernelMath.Exp(Scores[x]) : 0;
+        for (int x = Group.IdxX; x < Length; x += Turn)
+        {
+            Floats4 s = Load(Scores, x), e = Exp(s);
+            mass += new Floats4
+            {
+                X = s.X > threshold ? e.X : 0, Y = s.Y > threshold ? e.Y : 0, Z = s.Z > threshold ? e.Z : 0, W = s.W > threshold ? e.W : 0,
+            }.Sum;
+        }
+
         return Reduce.Sum(mass);
     }
 
-    /// <summary>Entropy in nats of the softmax of the scores.</summary>
-    public float Entropy()
+    /// <summary>Entropy in nats of the softmax of the scores, and the sum of exp(score).</summary>
+    public float Entropy(out double mass)
     {
-        double mass = 0, weighted = 0;
-        for (int x = Group.IdxX; x < Scores.IntLength; x += Group.DimX)
+        double own = 0, weighted = 0;
+        for (int x = Group.IdxX; x < Length; x += Turn)
         {
-            float e = KernelMath.Exp(Scores[x]);
-            mass += e;
-            weighted += e > 0 ? e * Scores[x] : 0;
+            Floats4 s = Load(Scores, x), e = Exp(s);
+            own += e.Sum;
+            weighted += new Floats4
+            {
+                X = e.X > 0 ? e.X * s.X : 0, Y = e.Y > 0 ? e.Y * s.Y : 0, Z = e.Z > 0 ? e.Z * s.Z : 0, W = e.W > 0 ? e.W * s.W : 0,
+            }.Sum;
         }
 
-        mass = Reduce.Sum(mass);
+        mass = Reduce.Sum(own);
         weighted = Reduce.Sum(weighted);
         float entropy = MathF.Log((float)mass) - (float)(weighted / mass);
         return entropy > 0 ? entropy : 0;
@@ -173,15 +243,31 @@ internal readonly struct GuideTokens(GroupReduce reduce, ArrayView<double> digit
     {
         double sum = 0, squares = 0;
         int count = Count();
-        for (int x = Group.IdxX; x < Scores.IntLength; x += Group.DimX)
-            sum += float.IsNegativeInfinity(Scores[x]) ? 0 : Scores[x];
+        for (int x = Group.IdxX; x < Length; x += Group.DimX)
+            sum += Stands(Scores[x]) != 0 ? Scores[x] : 0;
         double mean = Reduce.Sum(sum) / count;
-        for (int x = Group.IdxX; x < Scores.IntLength; x += Group.DimX)
+        for (int x = Group.IdxX; x < Length; x += Group.DimX)
         {
-            double difference = float.IsNegativeInfinity(Scores[x]) ? 0 : Scores[x] - mean;
+            double difference = Stands(Scores[x]) != 0 ? Scores[x] - mean : 0;
             squares += difference * difference;
         }
 
         return MathF.Sqrt((float)(Reduce.Sum(squares) / count));
+    }
+
+    /// <summary>exp of each.</summary>
+    public static Floats4 Exp(Floats4 s) =>
+        new() { X = KernelMath.Exp(s.X), Y = KernelMath.Exp(s.Y), Z = KernelMath.Exp(s.Z), W = KernelMath.Exp(s.W) };
+
+    private static int Stands(float score) => score > float.NegativeInfinity ? 1 : 0;
+
+    private static float Larger(float a, float b) => a > b ? a : b;
+
+    private static float Scaled(float score, float max, float temperature)
+    {
+        if (score == float.NegativeInfinity)
+            return score;
+        float scaled = (score - max) / temperature;
+        return scaled > float.MinValue ? scaled : float.MinValue;
     }
 }

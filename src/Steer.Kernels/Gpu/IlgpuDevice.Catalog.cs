@@ -16,6 +16,9 @@ public sealed partial class IlgpuDevice
     /// <summary>Shared memory of a group that the largest kernels take.</summary>
     private const int SharedBytes = 48 << 10;
 
+    /// <summary>Threads of a group that kernels count on.</summary>
+    private const int GroupThreads = 256;
+
     static IlgpuDevice() => DriverLibraries.Register();
 
     /// <summary>Devices that <see cref="Create"/> can open on this machine; without a GPU or its driver, the emulator alone.</summary>
@@ -94,7 +97,7 @@ public sealed partial class IlgpuDevice
     // What every CUDA device has, and not every one of OpenCL's.
     private static string? Lacks(ILGPU.Runtime.Device device) =>
         device is CLDevice { Capabilities.Float64: false } ? "no 64-bit floating point"
-        : device.MaxNumThreadsPerGroup < GroupReduce.MaxThreads ? $"groups of {device.MaxNumThreadsPerGroup} threads and not of {GroupReduce.MaxThreads}"
+        : device.MaxNumThreadsPerGroup < GroupThreads ? $"groups of {device.MaxNumThreadsPerGroup} threads and not of {GroupThreads}"
         : device.MaxSharedMemoryPerGroup < SharedBytes ? $"{device.MaxSharedMemoryPerGroup} bytes of shared memory and not {SharedBytes}"
         : null;
 

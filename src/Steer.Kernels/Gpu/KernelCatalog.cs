@@ -18,6 +18,7 @@ internal static class KernelCatalog
         .. EmbedKernel.Sources,
         .. GatherKernel.Sources,
         .. GuideAndSampleKernel.Sources,
+        .. GuideLogSumsKernel.Sources,
         .. LoraDeltaKernel.Sources,
         .. LoraDownKernel.Sources,
         .. MatMulKernel.Sources,

@@ -11,6 +11,8 @@ internal static class NormKernel
     /// <summary>Columns of a thread, about.</summary>
     private const int ColumnsPerThread = 8;
 
+    private const int MaxThreads = 256;
+
     internal static IEnumerable<KernelSource> Sources => [KernelSource.OfGroups<Parameters>(Norm)];
 
     /// <param name="device">Where to run.</param>
@@ -36,7 +38,7 @@ internal static class NormKernel
             HasBias = weight.Bias is null ? 0 : 1,
         };
         int threads = 32;
-        while (threads < GroupReduce.MaxThreads && threads * ColumnsPerThread < weight.GroupSize)
+        while (threads < MaxThreads && threads * ColumnsPerThread < weight.GroupSize)
             threads *= 2;
         device.LaunchGroups(
             Norm, new Index3D(x.Columns / weight.GroupSize * x.Rows, 1, 1), device.GroupSize(threads), parameters);

@@ -54,7 +54,23 @@ internal static class GuideRunner
                     scores[host.First.Candidates.Ids[i]] = host.First.Candidates.Scores[i];
                 break;
             case GuideAndSampleWorkspace gpu:
-                gpu.Scores.Download(scores);
+                // Few tokens are a list of their own, as long as the mask.
+                var results = new GuideResult[1];
+                batch.Results.Download(results);
+                int listed = results[0].MaskSize;
+                var places = new float[gpu.Pitch];
+                var ids = new int[gpu.Pitch];
+                gpu.Scores.Download(places);
+                gpu.Ids.Download(ids);
+                if (listed > GuideTokens.MaxListed)
+                {
+                    places.AsSpan(0, scores.Length).CopyTo(scores);
+                    break;
+                }
+
+                Array.Fill(scores, float.NegativeInfinity);
+                for (int i = 0; i < listed; i++)
+                    scores[ids[i]] = places[i];
                 break;
         }
 
