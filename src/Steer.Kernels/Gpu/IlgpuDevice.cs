@@ -53,7 +53,7 @@ public sealed partial class IlgpuDevice : Device
     internal int WarpsPerGroup => IsEmulator ? 1 : Warps.MaxPerGroup;
 
     /// <summary>Threads of a group that shares work: a single one on the emulator, unless it has the warps of a GPU.</summary>
-    internal int GroupSize(int threads) => !IsEmulator ? threads : Accelerator.WarpSize == Warps.Size ? Math.Min(threads, Warps.Size) : 1;
+    internal int GroupSize(int threads) => !IsEmulator ? threads : Accelerator.WarpSize == Warps.Size ? Math.Min(threads, 4 * Warps.Size) : 1;
 
     /// <summary>Dynamic shared memory of a kernel with tensor cores, in words: what their twin needs, or the least that ILGPU takes for such a kernel.</summary>
     internal int ExchangeWords(int warps) => IsEmulator ? warps * TensorCore.ExchangeWords : 1;
