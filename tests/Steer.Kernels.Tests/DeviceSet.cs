@@ -21,6 +21,9 @@ public sealed class DeviceSet : IDisposable
     /// <summary>ILGPU's CPU accelerator with the warps of a GPU: slow, for tests of what the lanes of a warp do together.</summary>
     public const string WarpEmulator = "ilgpu-warps";
 
+    /// <summary>The same with groups of as many threads as on a GPU: slower still.</summary>
+    public const string GroupEmulator = "ilgpu-groups";
+
     /// <summary>Names of all devices.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. HostNames, .. IlgpuDevice.List().Select(d => d.Name)];
 
@@ -48,6 +51,8 @@ public sealed class DeviceSet : IDisposable
     {
         if (name == WarpEmulator)
             return IlgpuDevice.CreateWarpEmulator();
+        if (name == GroupEmulator)
+            return IlgpuDevice.CreateWarpEmulator(warps: 16);
         if (!name.StartsWith("cpu-", StringComparison.Ordinal))
             return IlgpuDevice.Create(name);
         int x = name.LastIndexOf('x');

@@ -222,7 +222,7 @@ internal static class GuideAndSampleScores
             finite &= float.IsFinite(score);
         }
 
-        return tokens.Reduce.Sum(finite ? 0 : 1) == 0;
+        return tokens.Reduce.Sum(finite ? 0.0 : 1.0) == 0;
     }
 
     /// <summary>Repetition, frequency and presence penalties on scores from which <paramref name="max"/> was taken.</summary>

@@ -104,7 +104,7 @@ internal static class GuideSearch
                 {
                     int place = x + (i * Group.DimX) - low;
                     if (place < high - low)
-                        tokens.Bins.Add(place >> shift, place, equals ? (scores[i] == score ? 1 : 0) : KernelMath.Exp(scores[i]));
+                        tokens.Bins.Add(place >> shift, place, equals ? (scores[i] == score ? 1f : 0f) : KernelMath.Exp(scores[i]));
                 }
             }
 

@@ -55,21 +55,22 @@ public sealed partial class IlgpuDevice
     /// <summary>What every context needs before it can compile these kernels.</summary>
     internal static Context.Builder Prepare(Context.Builder builder) => builder.EnableAlgorithms().EnableKernelMath().EnableWideMemory().EnableTensorCores();
 
-    /// <summary>Opens the emulator with the warps and groups of a GPU, each thread one of the machine's: slow, for tests of what lanes do together.</summary>
-    internal static IlgpuDevice CreateWarpEmulator()
+    /// <summary>Opens the emulator with the warps of a GPU, each thread one of the machine's: slow, for tests of what lanes do together.</summary>
+    /// <param name="warps">Warps of a group that shares work, up to the 16 that a GPU has.</param>
+    internal static IlgpuDevice CreateWarpEmulator(int warps = 4)
     {
-        var device = new CPUDevice(numThreadsPerWarp: Warps.Size, numWarpsPerMultiprocessor: Warps.MaxPerGroup, numMultiprocessors: 1);
-        Context context = Context.Create(builder => Prepare(builder).CPU(device));
-        return new IlgpuDevice(
-            context, device.CreateCPUAccelerator(context, CPUAcceleratorMode.Parallel), DescribeEmulator(), memoryLimit: long.MaxValue);
+        var device = new CPUDevice(Warps.Size, numWarpsPerMultiprocessor: Math.Max(warps, Warps.MaxPerGroup), numMultiprocessors: 1);
+        return OpenEmulator(device, long.MaxValue, warps * Warps.Size);
     }
 
-    private static IlgpuDevice OpenEmulator(long memoryLimit)
+    // Each processor of the emulator takes its share of the groups with no word to the others; two threads are its least, and one alone is quickest.
+    private static IlgpuDevice OpenEmulator(long memoryLimit) =>
+        OpenEmulator(new CPUDevice(numThreadsPerWarp: 2, numWarpsPerMultiprocessor: 1, Environment.ProcessorCount), memoryLimit, maxGroupSize: 1);
+
+    private static IlgpuDevice OpenEmulator(CPUDevice device, long memoryLimit, int maxGroupSize)
     {
-        // Each processor of the emulator takes its share of the groups with no word to the others; two threads are its least.
-        var device = new CPUDevice(numThreadsPerWarp: 2, numWarpsPerMultiprocessor: 1, Environment.ProcessorCount);
         Context context = Context.Create(builder => Prepare(builder).CPU(device));
-        return new IlgpuDevice(context, device.CreateCPUAccelerator(context, CPUAcceleratorMode.Parallel), DescribeEmulator(), memoryLimit);
+        return new IlgpuDevice(context, device.CreateCPUAccelerator(context, CPUAcceleratorMode.Parallel), DescribeEmulator(), memoryLimit, maxGroupSize);
     }
 
     private static IlgpuDevice Open(string name, int index, Action<Context.Builder> enable, long memoryLimit)

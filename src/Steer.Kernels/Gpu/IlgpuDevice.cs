@@ -17,10 +17,12 @@ public sealed partial class IlgpuDevice : Device
     private readonly DeviceArena _arena;
     private readonly UploadStaging _staging;
     private readonly StepRecorder _recorder;
+    private readonly int _maxGroupSize;
     private bool _disposed;
 
-    private IlgpuDevice(Context context, Accelerator accelerator, string description, long memoryLimit)
+    private IlgpuDevice(Context context, Accelerator accelerator, string description, long memoryLimit, int maxGroupSize = int.MaxValue)
     {
+        _maxGroupSize = maxGroupSize;
         _context = context;
         Accelerator = accelerator;
         Description = description;
@@ -52,8 +54,8 @@ public sealed partial class IlgpuDevice : Device
     /// <summary>Warps of a group that has no other reason for a number: what hides a GPU's latencies, and little on the emulator.</summary>
     internal int WarpsPerGroup => IsEmulator ? 1 : Warps.MaxPerGroup;
 
-    /// <summary>Threads of a group that shares work: a single one on the emulator, unless it has the warps of a GPU.</summary>
-    internal int GroupSize(int threads) => !IsEmulator ? threads : Accelerator.WarpSize == Warps.Size ? Math.Min(threads, 4 * Warps.Size) : 1;
+    /// <summary>Threads of a group that shares work: fewer on an emulator than on a GPU.</summary>
+    internal int GroupSize(int threads) => Math.Min(threads, _maxGroupSize);
 
     /// <summary>Dynamic shared memory of a kernel with tensor cores, in words: what their twin needs, or the least that ILGPU takes for such a kernel.</summary>
     internal int ExchangeWords(int warps) => IsEmulator ? warps * TensorCore.ExchangeWords : 1;

@@ -29,6 +29,8 @@ public sealed partial class CompileTests
                 Assert.False(GenericAccess().IsMatch(code), $"{name}: {GenericAccess().Match(code).Value.Trim()}");
             // The address of shared memory is known to be one: converting it would make another of it.
             Assert.DoesNotContain("cvta.to.shared", code, StringComparison.Ordinal);
+            // ILGPU takes the whole number of a condition for a float's bits: a count of `condition ? 1 : 0` in float32 would stay at 1e-45.
+            Assert.False(Subnormal().IsMatch(code), $"{name}: {Subnormal().Match(code).Value.Trim()}");
             // CUDA's quick versions of these know 11 to 21 bits, which is why KernelMath has its own.
             Assert.DoesNotMatch("(tanh|sin|cos)\\.approx", code);
         }
@@ -55,4 +57,8 @@ public sealed partial class CompileTests
     /// <summary>A load or store that does not say which memory it goes to, and so has to find out.</summary>
     [GeneratedRegex(@"^\s*(@%p\d+\s+)?(ld|st)\.(v\d\.)?[usfb]\d+\b.*", RegexOptions.Multiline)]
     private static partial Regex GenericAccess();
+
+    /// <summary>A constant so small that it can only be a whole number misread.</summary>
+    [GeneratedRegex(@"^.*\b(0f00[0-7][0-9A-F]{5}(?<!0f0{8})|0d000[0-9A-F]{13}(?<!0d0{16}))\b.*", RegexOptions.Multiline)]
+    private static partial Regex Subnormal();
 }

@@ -45,4 +45,12 @@ public sealed class WarpEmulatorTests(DeviceSet devices)
         tests.Equal_logits_stand_or_fall_together_but_for_a_mass(DeviceSet.WarpEmulator);
         new GuideGoldenTests(devices).Truncations_keep_what_transformers_keeps(DeviceSet.WarpEmulator);
     }
+
+    [Fact]
+    [Trait("Category", "Heavy")]
+    public void Threads_of_a_whole_group_share_the_vocabulary_of_a_step()
+    {
+        new GuideEdgeTests(devices).Equal_logits_stand_or_fall_together_but_for_a_mass(DeviceSet.GroupEmulator);
+        new GuideGoldenTests(devices).Truncations_keep_what_transformers_keeps(DeviceSet.GroupEmulator);
+    }
 }
