@@ -81,7 +81,7 @@ public sealed partial class IlgpuDevice
             ILGPU.Runtime.Device device = Gpus(context).ElementAtOrDefault(index) ?? throw Missing(name);
             if (Lacks(device) is { } lack)
                 throw new ArgumentException($"{name}: {device.Name} has {lack}, as kernels need.");
-            return new IlgpuDevice(context, device.CreateAccelerator(context), Describe(device), memoryLimit);
+            return new IlgpuDevice(context, device.CreateAccelerator(context), Describe(device), memoryLimit, device.MaxNumThreadsPerGroup);
         }
         catch (Exception e) when (e is AcceleratorException or NotSupportedException)
         {

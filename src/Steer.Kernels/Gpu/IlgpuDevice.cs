@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Reflection;
 using ILGPU;
 using ILGPU.Runtime;
@@ -20,9 +21,9 @@ public sealed partial class IlgpuDevice : Device
     private readonly int _maxGroupSize;
     private bool _disposed;
 
-    private IlgpuDevice(Context context, Accelerator accelerator, string description, long memoryLimit, int maxGroupSize = int.MaxValue)
+    private IlgpuDevice(Context context, Accelerator accelerator, string description, long memoryLimit, int maxGroupSize)
     {
-        _maxGroupSize = maxGroupSize;
+        _maxGroupSize = 1 << BitOperations.Log2((uint)maxGroupSize);
         _context = context;
         Accelerator = accelerator;
         Description = description;
@@ -54,7 +55,7 @@ public sealed partial class IlgpuDevice : Device
     /// <summary>Warps of a group that has no other reason for a number: what hides a GPU's latencies, and little on the emulator.</summary>
     internal int WarpsPerGroup => IsEmulator ? 1 : Warps.MaxPerGroup;
 
-    /// <summary>Threads of a group that shares work: fewer on an emulator than on a GPU.</summary>
+    /// <summary>Threads of a group that shares work, a power of two: fewer where a device has no such groups, and on an emulator.</summary>
     internal int GroupSize(int threads) => Math.Min(threads, _maxGroupSize);
 
     /// <summary>Dynamic shared memory of a kernel with tensor cores, in words: what their twin needs, or the least that ILGPU takes for such a kernel.</summary>
