@@ -9,6 +9,7 @@ internal sealed unsafe class GuideAndSampleCandidates : IDisposable
     private readonly HostBuffer<int> _ids;
     private readonly HostBuffer<float> _scores;
     private readonly HostBuffer<double> _blockMasses;
+    private float _max;
     private bool _summed;
     private double _mass;
     private double _entropy;
@@ -51,8 +52,11 @@ internal sealed unsafe class GuideAndSampleCandidates : IDisposable
     }
 
     /// <summary>Says that the first <paramref name="count"/> entries were written, and pads them.</summary>
-    public void Resize(int count)
+    /// <param name="count">Tokens.</param>
+    /// <param name="max">The largest score, where it is known.</param>
+    public void Resize(int count, float max = float.NaN)
     {
+        _max = max;
         Count = count;
         int padded = (count + Stride - 1) / Stride * Stride;
         new Span<int>(Ids + count, padded - count).Clear();
@@ -61,18 +65,36 @@ internal sealed unsafe class GuideAndSampleCandidates : IDisposable
     }
 
     /// <summary>Says that scores were changed.</summary>
-    public void Touch() => _summed = false;
+    public void Touch()
+    {
+        _max = float.NaN;
+        _summed = false;
+    }
+
+    /// <summary>Changes the score of entry <paramref name="at"/>.</summary>
+    public void SetScore(int at, float score)
+    {
+        if (score == Scores[at])
+            return;
+        Scores[at] = score;
+        Touch();
+    }
 
     /// <summary>Where <paramref name="token"/> stands in the list; negative if it does not.</summary>
     public int IndexOf(int token) => new ReadOnlySpan<int>(Ids, Count).BinarySearch(token);
 
     /// <summary>Largest score.</summary>
-    public float Max() => GuideAndSampleMath.Max(Scores, Count);
+    public float Max()
+    {
+        if (float.IsNaN(_max))
+            _max = GuideAndSampleMath.Max(Scores, Count);
+        return _max;
+    }
 
     /// <summary>The token with the largest score, the lowest id where several have it.</summary>
     public int Best() => Ids[new ReadOnlySpan<float>(Scores, Count).IndexOf(Max())];
 
-    /// <summary>score = (score - max) / temperature, so that the best token has exactly 0 and <see cref="Mass"/> cannot overflow.</summary>
+    /// <summary>score = (score - max) / temperature with the largest score, so that the best token has exactly 0 and <see cref="Mass"/> cannot overflow.</summary>
     public void Rescale(float max, float temperature)
     {
         if (max == 0 && temperature == 1)
@@ -83,7 +105,7 @@ internal sealed unsafe class GuideAndSampleCandidates : IDisposable
         var lowest = Vector256.Create(float.MinValue);
         for (int i = 0; i < Count; i += Lanes)
             Vector256.MaxNative((Vector256.Load(scores + i) - offset) / divisor, lowest).Store(scores + i);
-        Resize(Count);
+        Resize(Count, max: 0);
     }
 
     /// <summary>
@@ -113,7 +135,7 @@ internal sealed unsafe class GuideAndSampleCandidates : IDisposable
             kept += PackLeft(eightScores, keep, scores + kept);
         }
         bool summed = _summed && kept == Count;
-        Resize(kept);
+        Resize(kept, keys == scores ? _max : float.NaN);
         _summed = summed;
     }
 

@@ -42,10 +42,7 @@ internal static unsafe class GuideAndSampleMath
             max0 = Vector256.MaxNative(Vector256.Load(x + i), max0);
             max1 = Vector256.MaxNative(Vector256.Load(x + i + Lanes), max1);
         }
-        max0 = Vector256.MaxNative(max0, max1);
-        float best = max0[0];
-        for (int lane = 1; lane < Lanes; lane++)
-            best = MathF.Max(best, max0[lane]);
+        float best = VectorMath.Max(Vector256.MaxNative(max0, max1));
         for (; i < count; i++)
         {
             if (x[i] > best)
@@ -88,41 +85,6 @@ internal static unsafe class GuideAndSampleMath
     /// <summary>As <see cref="PackLeft(Vector256{int}, uint, int*)"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int PackLeft(Vector256<float> lanes, uint bits, float* to) => PackLeft(lanes.AsInt32(), bits, (int*)to);
-
-    /// <summary>log of the sum of exp(x - max) over x [count]; NaN where a number is NaN or infinite upwards.</summary>
-    public static float LogSumExp(float* x, int count, float max)
-    {
-        double sum = 0;
-        var offset = Vector256.Create(max);
-        var unordered = Vector256<float>.Zero;
-        float* tail = stackalloc float[Stride];
-        for (int start = 0; start < count; start += BlockSize)
-        {
-            Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default;
-            int end = Math.Min(start + BlockSize, count);
-            for (int i = start; i < end; i += Stride)
-            {
-                float* at = x + i;
-                if (i > count - Stride)
-                {
-                    new Span<float>(tail, Stride).Fill(float.NegativeInfinity);
-                    new ReadOnlySpan<float>(at, count - i).CopyTo(new Span<float>(tail, Stride));
-                    at = tail;
-                }
-                var x0 = Vector256.Load(at) - offset;
-                var x1 = Vector256.Load(at + Lanes) - offset;
-                var x2 = Vector256.Load(at + 2 * Lanes) - offset;
-                var x3 = Vector256.Load(at + 3 * Lanes) - offset;
-                unordered |= (~Vector256.Equals(x0, x0) | ~Vector256.Equals(x1, x1)) | (~Vector256.Equals(x2, x2) | ~Vector256.Equals(x3, x3));
-                s0 += VectorMath.Exp(x0);
-                s1 += VectorMath.Exp(x1);
-                s2 += VectorMath.Exp(x2);
-                s3 += VectorMath.Exp(x3);
-            }
-            sum += Sum(s0, s1, s2, s3);
-        }
-        return unordered.ExtractMostSignificantBits() != 0 ? float.NaN : (float)Math.Log(sum);
-    }
 
     /// <summary>The smallest float that is at least <paramref name="value"/>: comparing with it decides as comparing with the double would.</summary>
     public static float RoundUp(double value)

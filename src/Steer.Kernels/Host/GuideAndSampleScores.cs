@@ -30,9 +30,12 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
     public double ToLogit { get; private set; }
 
     /// <summary>
-    /// Reads the branches and computes their normalisers; false where a logit is NaN or infinite upwards, or a branch has no finite one.
+    /// Reads the branches, each once, and computes their normalisers; fills the list with the tokens of the mask, scores unset: those that are allowed
+    /// and whose reference logit is at least that of the best of them + <paramref name="logAlpha"/>. The list is empty where no allowed token has a finite
+    /// logit. False where a logit is NaN or infinite upwards, or a branch has no finite one.
     /// </summary>
-    public bool Normalise(in GuideRow row, GuideBranch* branches, float* logits, long stride)
+    public bool Normalise(
+        in GuideRow row, GuideBranch* branches, float* logits, long stride, double logAlpha, GuideAndSampleCandidates candidates)
     {
         _count = row.BranchCount;
         _vocabSize = row.VocabSize;
@@ -42,11 +45,11 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
         for (int j = 0; j < _count; j++)
         {
             float* z = logits + branches[j].LogitsRow * stride;
-            float max = Max(z, _vocabSize);
-            float logSum = LogSumExp(z, _vocabSize, max);
-            if (!float.IsFinite(max) || !float.IsFinite(logSum))
+            var sum = j == row.Reference ? SumAndMask(z, logAlpha, candidates) : SumOf(z);
+            float logSum = sum.LogSum;
+            if (!float.IsFinite(sum.Max) || !float.IsFinite(logSum))
                 return false;
-            _terms.Data[j] = new Term { Logits = z, Max = max, LogSum = logSum, Branch = branches[j] };
+            _terms.Data[j] = new Term { Logits = z, Max = sum.Max, LogSum = logSum, Branch = branches[j] };
             if (branches[j].GroupSize == 1)
                 constant += (double)branches[j].Weight * logSum;
         }
@@ -76,27 +79,6 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
         }
     }
 
-    /// <summary>
-    /// Fills the list with the allowed tokens whose reference logit is at least that of the best of them + <paramref name="logAlpha"/>, scores
-    /// unset; the list is empty where no allowed token has a finite logit.
-    /// </summary>
-    public void FillIds(GuideAndSampleCandidates candidates, double logAlpha)
-    {
-        float* z = _reference->Logits;
-        float max = _anyBanned ? MaxAllowed() : _reference->Max;
-        var edge = Vector256.Create(MathF.Max(RoundUp(max + logAlpha), float.MinValue));
-        byte* banned = _banned.Data;
-        int* ids = candidates.Ids;
-        int count = 0;
-        for (int i = 0; i < _vocabSize; i += Lanes)
-        {
-            var logits = i <= _vocabSize - Lanes ? Vector256.Load(z + i) : Tail(z, i);
-            uint stands = Vector256.GreaterThanOrEqual(logits, edge).ExtractMostSignificantBits() & ~(uint)banned[i / Lanes];
-            count += PackLeft(Vector256<int>.Indices + Vector256.Create(i), stands, ids + count);
-        }
-        candidates.Resize(count);
-    }
-
     /// <summary>Sets the scores of the list to z_r - Max_r.</summary>
     public void FillByReference(GuideAndSampleCandidates candidates)
     {
@@ -112,6 +94,7 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
     public void Fill(GuideAndSampleCandidates candidates, ReadOnlySpan<int> eosIds)
     {
         int* ids = candidates.Ids;
+        float max = float.NegativeInfinity;
         for (int start = 0; start < candidates.Count; start += BlockSize)
         {
             int count = Math.Min(BlockSize, candidates.Count - start);
@@ -125,14 +108,15 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
                 else
                     Add(new Listed(ids + start), j, scores, count);
             }
+            max = MathF.Max(max, Max(scores, count));
         }
+        candidates.Resize(candidates.Count, max);
         foreach (int token in eosIds)
         {
             int at = candidates.IndexOf(token);
             if (at >= 0)
-                candidates.Scores[at] = Score(token, isEos: true);
+                candidates.SetScore(at, Score(token, isEos: true));
         }
-        candidates.Resize(candidates.Count);
     }
 
     /// <summary>The guided score of one token, with the same bits as in the list.</summary>
@@ -170,6 +154,60 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
         _banned.Dispose();
     }
 
+    private OnlineLogSum SumOf(float* z)
+    {
+        var sum = new OnlineLogSum();
+        for (int start = 0; start < _vocabSize; start += BlockSize)
+            sum.Add(z + start, Math.Min(BlockSize, _vocabSize - start));
+        return sum;
+    }
+
+    // The mask's edge rises with the best token so far: few tokens are listed that fall out again at the end.
+    private OnlineLogSum SumAndMask(float* z, double logAlpha, GuideAndSampleCandidates candidates)
+    {
+        var sum = new OnlineLogSum();
+        float best = float.NegativeInfinity, edge = float.MinValue;
+        bool masked = !double.IsNegativeInfinity(logAlpha);
+        int count = 0;
+        for (int start = 0; start < _vocabSize; start += BlockSize)
+        {
+            int end = Math.Min(start + BlockSize, _vocabSize);
+            float max = sum.Add(z + start, end - start);
+            if (_anyBanned && max >= edge)
+                max = MaxAllowed(z, start, end);
+            if (max > best)
+            {
+                best = max;
+                edge = MathF.Max(RoundUp(best + logAlpha), float.MinValue);
+            }
+            if (max >= edge)
+                count = List(z, start, end, edge, masked, candidates, count);
+        }
+        candidates.Resize(count);
+        if (count > 0 && masked)
+            candidates.Keep(candidates.Scores, edge);
+        return sum;
+    }
+
+    // Appends the allowed tokens of a block with a logit of at least the edge, and their logits where there is a mask.
+    private int List(float* z, int start, int end, float edge, bool masked, GuideAndSampleCandidates candidates, int count)
+    {
+        byte* banned = _banned.Data;
+        int* ids = candidates.Ids;
+        float* scores = candidates.Scores;
+        var least = Vector256.Create(edge);
+        for (int i = start; i < end; i += Lanes)
+        {
+            var logits = i <= end - Lanes ? Vector256.Load(z + i) : Tail(z, i);
+            uint stands = Vector256.GreaterThanOrEqual(logits, least).ExtractMostSignificantBits() & ~(uint)banned[i / Lanes];
+            // They are looked at again where the edge may still rise.
+            if (masked)
+                PackLeft(logits, stands, scores + count);
+            count += PackLeft(Vector256<int>.Indices + Vector256.Create(i), stands, ids + count);
+        }
+        return count;
+    }
+
     // Eight logits from i on, with minus infinity past the end of the vocabulary.
     private Vector256<float> Tail(float* z, int i)
     {
@@ -179,29 +217,28 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
         return logits;
     }
 
-    // Largest reference logit over tokens that are not banned.
-    private float MaxAllowed()
+    // Largest logit of the tokens from start to end that are not banned.
+    private float MaxAllowed(float* z, int start, int end)
     {
-        float* z = _reference->Logits;
         byte* banned = _banned.Data;
         var max = Vector256.Create(float.NegativeInfinity);
         float best = float.NegativeInfinity;
-        int i = 0;
-        for (; i <= _vocabSize - Lanes; i += Lanes)
+        int i = start;
+        for (; i <= end - Lanes; i += Lanes)
         {
             if (banned[i / Lanes] == 0)
                 max = Vector256.MaxNative(Vector256.Load(z + i), max);
             else if (banned[i / Lanes] != 0xFF)
                 Scan(i, i + Lanes);
         }
-        Scan(i, _vocabSize);
+        Scan(i, end);
         for (int lane = 0; lane < Lanes; lane++)
             best = MathF.Max(best, max[lane]);
         return best;
 
-        void Scan(int start, int end)
+        void Scan(int first, int last)
         {
-            for (int token = start; token < end; token++)
+            for (int token = first; token < last; token++)
             {
                 if (!IsBanned(token))
                     best = MathF.Max(best, z[token]);

@@ -29,16 +29,15 @@ internal sealed unsafe class GuideAndSampleSelect : IDisposable
     public float* Masses => _masses.Data;
 
     /// <summary>
-    /// The largest key v for which the keys of at least v have together <paramref name="target"/> or more; the smallest key where
-    /// all together have less.
+    /// The largest key v for which the keys of at least v, and what lies above all keys, have together <paramref name="target"/> or more; the smallest
+    /// key where all together have less.
     /// </summary>
     /// <param name="count">Keys, at least one.</param>
     /// <param name="target">Mass to reach.</param>
-    /// <param name="above">Mass of the keys above v.</param>
-    public float Threshold(int count, double target, out double above)
+    /// <param name="above">Mass of what lies above all keys; out: with the mass of the keys above v.</param>
+    public float Threshold(int count, double target, ref double above)
     {
         Resize(count);
-        above = 0;
         // The keys of at least `low` have the mass, those of at least `high` have not.
         uint low = Ordered(Min(Keys, count)), high = Ordered(Max(Keys, count)) + 1;
         for (int step = 1; high - low > 1; step++)
@@ -60,7 +59,15 @@ internal sealed unsafe class GuideAndSampleSelect : IDisposable
     public float KthLargest(int count, int k)
     {
         new Span<float>(Masses, count).Fill(1);
-        return Threshold(count, k, out _);
+        double above = 0;
+        return Threshold(count, k, ref above);
+    }
+
+    /// <summary>Mass of all keys [count].</summary>
+    public double Mass(int count)
+    {
+        Resize(count);
+        return MassFrom(float.NegativeInfinity);
     }
 
     /// <inheritdoc/>

@@ -62,7 +62,9 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
     {
         result = default;
         var branches = Data(_batch.Branches) + row.BranchStart;
-        if (!_scores.Normalise(row, branches, Data(_batch.Logits.Buffer) + _batch.Logits.Offset, _batch.Logits.Stride)
+        // The mask by mass needs all tokens first.
+        double logAlpha = row.NucleusMass > 0 ? double.NegativeInfinity : Math.Log(row.Alpha);
+        if (!_scores.Normalise(row, branches, Data(_batch.Logits.Buffer) + _batch.Logits.Offset, _batch.Logits.Stride, logAlpha, Candidates)
             || !FillMask(row, out double targetEntropy))
             return false;
 
@@ -114,7 +116,6 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
     private bool FillMask(in GuideRow row, out double targetEntropy)
     {
         targetEntropy = row.TargetEntropy;
-        _scores.FillIds(Candidates, row.NucleusMass > 0 ? double.NegativeInfinity : Math.Log(row.Alpha));
         if (Candidates.Count == 0)
             return false;
         if (row.NucleusMass > 0 && row.NucleusMass < 1)

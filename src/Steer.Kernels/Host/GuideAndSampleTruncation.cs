@@ -9,6 +9,9 @@ namespace Steer.Kernels.Host;
 /// </summary>
 internal sealed unsafe class GuideAndSampleTruncation(GuideAndSampleCandidates candidates, GuideAndSampleSelect select)
 {
+    // Scores of a band of top-p: tokens of the second one have at most 1/50 of the best one's probability, and few texts draw from the third.
+    private const float BandWidth = 4;
+
     /// <summary>Applies all truncations that the row asks for, in the order of the contract.</summary>
     public void Apply(in GuideRow row)
     {
@@ -60,15 +63,30 @@ internal sealed unsafe class GuideAndSampleTruncation(GuideAndSampleCandidates c
     /// <summary>Keeps the smallest set of best tokens whose mass reaches <paramref name="p"/> of all; lower ids first at the edge.</summary>
     public void TopP(double p)
     {
-        double mass = candidates.Mass;
+        double target = p * candidates.Mass, above = 0;
         // Tokens below (1 - p) / count of the mass hold less than 1 - p of it together: none of them is needed. The
         // margin of 0.001 in the exponent is for rounding.
-        int count = CollectKeys((float)Math.Max(Math.Log((1 - p) * mass / candidates.Count) - 1e-3, float.MinValue));
-        for (int i = 0; i < count; i += Lanes)
-            VectorMath.Exp(Vector256.Load(select.Keys + i)).Store(select.Masses + i);
-        float threshold = select.Threshold(count, p * mass, out double above);
-        double needed = Math.Ceiling((p * mass - above) / Math.Exp(threshold));
-        candidates.Keep(candidates.Scores, threshold, (int)Math.Clamp(needed, 1, int.MaxValue));
+        float lowest = (float)Math.Max(Math.Log((1 - p) * candidates.Mass / candidates.Count) - 1e-3, float.MinValue);
+        // From the best tokens down, in bands, so that the keys are few in which the edge is sought.
+        for (float low = -BandWidth, high = float.PositiveInfinity; ; low -= BandWidth)
+        {
+            low = MathF.Max(low, lowest);
+            int count = CollectKeys(low, high);
+            for (int i = 0; i < count; i += Lanes)
+                VectorMath.Exp(Vector256.Load(select.Keys + i)).Store(select.Masses + i);
+            double mass = select.Mass(count);
+            if (above + mass < target && low > lowest)
+            {
+                above += mass;
+                high = low;
+                continue;
+            }
+            // Where rounding leaves nothing for the last band, all before it stay.
+            float threshold = count > 0 ? select.Threshold(count, target, ref above) : high;
+            double needed = Math.Ceiling((target - above) / Math.Exp(threshold));
+            candidates.Keep(candidates.Scores, threshold, (int)Math.Clamp(needed, 1, int.MaxValue));
+            return;
+        }
     }
 
     // Keeps scores of at least the threshold, and the best token in any case.
@@ -90,7 +108,8 @@ internal sealed unsafe class GuideAndSampleTruncation(GuideAndSampleCandidates c
             (-Vector256.Abs(score + centre)).Store(keys + i);
             VectorMath.Exp(score).Store(select.Masses + i);
         }
-        float threshold = select.Threshold(candidates.Count, p * candidates.Mass, out _);
+        double above = 0;
+        float threshold = select.Threshold(candidates.Count, p * candidates.Mass, ref above);
         for (int i = 0; i < candidates.Count; i += Lanes)
             (-Vector256.Abs(Vector256.Load(scores + i) + centre)).Store(keys + i);
         candidates.Keep(keys, threshold);
@@ -130,16 +149,18 @@ internal sealed unsafe class GuideAndSampleTruncation(GuideAndSampleCandidates c
         return sum;
     }
 
-    // Copies the scores of at least the bound to the keys and returns how many there are.
-    private int CollectKeys(float bound)
+    // Copies the scores of at least the bound, and below the other one, to the keys and returns how many there are.
+    private int CollectKeys(float bound, float below = float.PositiveInfinity)
     {
         float* scores = candidates.Scores, keys = select.Keys;
         var edge = Vector256.Create(bound);
+        var end = Vector256.Create(below);
         int count = candidates.Count, collected = 0;
         for (int i = 0; i < count; i += Lanes)
         {
             var score = Vector256.Load(scores + i);
-            uint bits = Vector256.GreaterThanOrEqual(score, edge).ExtractMostSignificantBits() & FirstLanes(count - i);
+            var inside = Vector256.GreaterThanOrEqual(score, edge) & Vector256.LessThan(score, end);
+            uint bits = inside.ExtractMostSignificantBits() & FirstLanes(count - i);
             collected += PackLeft(score, bits, keys + collected);
         }
         return collected;
