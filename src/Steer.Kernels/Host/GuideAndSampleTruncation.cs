@@ -81,8 +81,13 @@ internal sealed unsafe class GuideAndSampleTruncation(GuideAndSampleCandidates c
                 high = low;
                 continue;
             }
-            // Where rounding leaves nothing for the last band, all before it stay.
-            float threshold = count > 0 ? select.Threshold(count, target, ref above) : high;
+            if (count == 0)
+            {
+                // Rounding left nothing for the last band: all before it stay.
+                candidates.Keep(candidates.Scores, high);
+                return;
+            }
+            float threshold = select.Threshold(count, target, ref above);
             double needed = Math.Ceiling((target - above) / Math.Exp(threshold));
             candidates.Keep(candidates.Scores, threshold, (int)Math.Clamp(needed, 1, int.MaxValue));
             return;
