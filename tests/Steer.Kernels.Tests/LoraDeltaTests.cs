@@ -55,6 +55,45 @@ public sealed class LoraDeltaTests(DeviceSet devices)
 
     [Theory]
     [OnEveryDevice]
+    public void A_batch_may_have_any_number_of_segments(string device)
+    {
+        LoraData[] Parts(int seed) => [LoraData.Random(seed, 0, 5, 12, 2), LoraData.Random(seed + 10, 5, 6, 12, 3), LoraData.Random(seed + 20, 11, 4, 12, 1)];
+        Run(device, 9, 12, 15, [(0, 2, Parts(200)), (2, 1, Parts(300)), (3, 4, Parts(400)), (7, 2, Parts(500))]);
+    }
+
+    /// <summary>Several parts of k on a GPU, the last one a short one, and more ranks than a group takes at once; rows that begin at 16 bytes and others.</summary>
+    [Theory]
+    [OnEveryDevice]
+    public void Rows_of_a_wide_projection_are_those_of_float64_and_the_same_bits_however_many(string device)
+    {
+        const int Rows = 18, K = 676, N = 150, Rank = 21;
+        using var work = new Workspace(devices[device]);
+        Matrix x = Matrix.Random(600, Rows, K), before = Matrix.Random(601, Rows, N);
+        LoraData segment = LoraData.Random(610, 7, 140, K, Rank, scaled: true);
+        LoraWeight weight = work.Own(work.Device.PackLora(N, K, [segment.Segment]));
+        Matrix Delta(int start, int count, bool aligned)
+        {
+            Tensor input = aligned ? new Tensor(work.Buffer(x.Slice(start, count).Data), count, K) : work.Tensor(x.Slice(start, count));
+            GuardedTensor y = work.Tensor(before.Slice(start, count));
+            work.Device.LoraDelta(input, [new LoraGroup(0, count, weight)], y);
+            return y.Read();
+        }
+
+        var expected = new Expected(Rows, N);
+        for (int i = 0; i < before.Data.Length; i++)
+            expected.Value[i] = before.Data[i];
+        LoraReference.Apply(expected, x, 0, Rows, segment);
+        Matrix all = Delta(0, Rows, aligned: true);
+        expected.AssertClose(all);
+        foreach ((int start, int count) in new[] { (0, 1), (5, 1), (Rows - 1, 1), (3, 8), (1, 9), (0, 17) })
+        {
+            Assert.Equal(all.Slice(start, count).Data, Delta(start, count, aligned: true).Data);
+            Assert.Equal(all.Slice(start, count).Data, Delta(start, count, aligned: false).Data);
+        }
+    }
+
+    [Theory]
+    [OnEveryDevice]
     public void Adapters_that_hold_NaN_are_refused(string device)
     {
         LoraData data = LoraData.Random(130, 0, 8, 8, 2);

@@ -49,6 +49,9 @@ internal sealed class IlgpuLora : LoraWeight
 
         public long Bytes => (_a?.Bytes ?? 0) + (_b?.Bytes ?? 0) + (_scale?.Bytes ?? 0) + (_bias?.Bytes ?? 0);
 
+        /// <summary>Columns of the projection that it changes.</summary>
+        public int Columns => columns;
+
         /// <summary>The segment for some rows of a batch.</summary>
         public LoraBatch.Segment View(int rowStart, int rowCount) => new()
         {
@@ -85,11 +88,13 @@ internal sealed class IlgpuLora : LoraWeight
             _bias?.Dispose();
         }
 
+        // Each filled up with zeros to a multiple of 16 bytes.
         private static float[] Rows(WeightMatrix matrix)
         {
-            var rows = new float[checked(matrix.Rows * matrix.Columns)];
+            int stride = (matrix.Columns + 3) / 4 * 4;
+            var rows = new float[checked(matrix.Rows * stride)];
             for (int r = 0; r < matrix.Rows; r++)
-                Read(matrix, r, rows.AsSpan(r * matrix.Columns, matrix.Columns));
+                Read(matrix, r, rows.AsSpan(r * stride, matrix.Columns));
             return rows;
         }
 

@@ -8,11 +8,26 @@ internal struct LoraBatch
     /// <summary>Segments in a launch.</summary>
     public const int MaxSegments = 8;
 
+    /// <summary>Rows that a group of threads takes, so that it reads A or B once for all of them.</summary>
+    public const int RowBlock = 8;
+
+    /// <summary>Ranks that a group of threads takes at once.</summary>
+    public const int RankBlock = 16;
+
+    private const int MaxParts = 16;
+    private const int MinPartLength = 256;
+
     public TensorView X;
     public TensorView Y;
 
-    /// <summary>x A^T of each segment [its rows, its rank].</summary>
+    /// <summary>Parts of x A^T of each segment [its rows, its rank, <see cref="PartStride"/>].</summary>
     public ArrayView<float> Low;
+
+    /// <summary>Numbers along k of a part; the last one's may be fewer.</summary>
+    public int PartLength;
+
+    /// <summary>Parts in which sums over k are made.</summary>
+    public int Parts;
 
     /// <summary>Segments here.</summary>
     public int Count;
@@ -24,6 +39,20 @@ internal struct LoraBatch
     public Segment S5;
     public Segment S6;
     public Segment S7;
+
+    /// <param name="x">[rows, k]. How sums over k are made depends on k alone.</param>
+    /// <param name="y">[rows, n].</param>
+    public LoraBatch(Tensor x, Tensor y)
+        : this()
+    {
+        X = new TensorView(x);
+        Y = new TensorView(y);
+        PartLength = Math.Max(MinPartLength, LoraDownKernel.RoundUp((x.Columns + MaxParts - 1) / MaxParts));
+        Parts = (x.Columns + PartLength - 1) / PartLength;
+    }
+
+    /// <summary>Places for the parts of a number of x A^T: a multiple of 16 bytes.</summary>
+    public readonly int PartStride => (Parts + 3) / 4 * 4;
 
     /// <summary>One segment.</summary>
     public Segment this[int i]
@@ -71,7 +100,7 @@ internal struct LoraBatch
         public int Rank;
         public long LowStart;
 
-        /// <summary>[rank, k].</summary>
+        /// <summary>[rank, k up to a multiple of 4], zeros at the end of a row.</summary>
         public ArrayView<float> A;
 
         /// <summary>[rank, columns].</summary>
@@ -81,7 +110,20 @@ internal struct LoraBatch
         public int HasScale;
         public int HasBias;
 
-        /// <summary>A[rank, i]; past the last rank, the last one's.</summary>
-        public readonly float Down(int rank, int i, int k) => A[((long)Math.Min(rank, Rank - 1) * k) + i];
+        /// <summary>A[rank, i .. i + 3], i a multiple of four; past the last rank, the last one's.</summary>
+        public readonly Floats4 Down(int rank, int i, int k) =>
+            Floats4.Load(A, ((long)Math.Min(rank, Rank - 1) * ((k + 3) / 4 * 4)) + i);
+
+        /// <summary>B[rank .. rank + 3, column]; past the last rank, the last one's.</summary>
+        public readonly Floats4 Up(int rank, int column) => new()
+        {
+            X = B[((long)Math.Min(rank, Rank - 1) * Columns) + column],
+            Y = B[((long)Math.Min(rank + 1, Rank - 1) * Columns) + column],
+            Z = B[((long)Math.Min(rank + 2, Rank - 1) * Columns) + column],
+            W = B[((long)Math.Min(rank + 3, Rank - 1) * Columns) + column],
+        };
+
+        /// <summary>Where the parts of x A^T of a row and a rank begin in <see cref="Low"/>.</summary>
+        public readonly long LowPlace(int row, int rank, int partStride) => LowStart + ((((long)row * Rank) + rank) * partStride);
     }
 }

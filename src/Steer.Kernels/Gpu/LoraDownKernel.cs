@@ -3,56 +3,180 @@ using ILGPU;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// x A^T of every adapter of a batch, see <see cref="LoraDeltaKernel"/>: a group of threads for each row and eight ranks. Threads share k among them and
-/// add up what each has.
+/// Parts of x A^T of every adapter of a batch, see <see cref="LoraProduct"/>: a group of threads takes a part of k for up to eight rows and sixteen ranks. A
+/// thread makes four ranks, and of the part every 32nd run of four numbers, all rows at once; the 32 sums of a row and rank are added in order at the end.
+/// So one sequence keeps many multiprocessors busy, and many rows read A once for eight of them.
 /// </summary>
 internal static class LoraDownKernel
 {
-    /// <summary>Ranks of a group of threads.</summary>
-    public const int Ranks = 8;
+    private const int Lanes = 32;
+    private const int RanksPerThread = 4;
+    private const int Threads = Lanes * LoraBatch.RankBlock / RanksPerThread;
+    private const int Sums = LoraBatch.RowBlock * LoraBatch.RankBlock;
 
-    private const int GroupThreads = 128;
+    // One more than lanes: threads that read the sums of one lane each, or those of one sum each, find them in banks of their own.
+    private const int SumStride = Lanes + 1;
 
-    internal static IEnumerable<KernelSource> Sources => [KernelSource.OfGroups<LoraBatch>(LoraDown)];
+    internal static IEnumerable<KernelSource> Sources => [KernelSource.OfGroups<LoraBatch>(LoraDown), KernelSource.OfGroups<LoraBatch>(LoraDownRagged)];
 
-    public static void Run(IlgpuDevice device, LoraBatch batch, int rows, int rankGroups) => device.LaunchGroups(
-        LoraDown, new Index3D(rows, rankGroups, batch.Count), device.GroupSize(GroupThreads), batch);
+    /// <summary>A length along k, up to whole steps of a group.</summary>
+    public static int RoundUp(int length) => (length + (4 * Lanes) - 1) / (4 * Lanes) * (4 * Lanes);
 
-    internal static void LoraDown(LoraBatch p)
+    /// <param name="device">Where to run.</param>
+    /// <param name="batch">The segments.</param>
+    /// <param name="rows">Most rows of one.</param>
+    /// <param name="rank">Highest rank of one.</param>
+    public static void Run(IlgpuDevice device, LoraBatch batch, int rows, int rank)
     {
-        var reduce = GroupReduce.Create();
-        LoraBatch.Segment segment = p[Grid.IdxZ];
-        int row = Grid.IdxX, first = Grid.IdxY * Ranks;
-        if (row >= segment.RowCount || first >= segment.Rank)
-            return;
-        float a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
-        int k = p.X.Columns;
-        for (int i = Group.IdxX; i < k; i += Group.DimX)
-        {
-            float x = p.X[segment.RowStart + row, i];
-            a = KernelMath.FusedMultiplyAdd(x, segment.Down(first, i, k), a);
-            b = KernelMath.FusedMultiplyAdd(x, segment.Down(first + 1, i, k), b);
-            c = KernelMath.FusedMultiplyAdd(x, segment.Down(first + 2, i, k), c);
-            d = KernelMath.FusedMultiplyAdd(x, segment.Down(first + 3, i, k), d);
-            e = KernelMath.FusedMultiplyAdd(x, segment.Down(first + 4, i, k), e);
-            f = KernelMath.FusedMultiplyAdd(x, segment.Down(first + 5, i, k), f);
-            g = KernelMath.FusedMultiplyAdd(x, segment.Down(first + 6, i, k), g);
-            h = KernelMath.FusedMultiplyAdd(x, segment.Down(first + 7, i, k), h);
-        }
-
-        Store(p, segment, row, first, reduce.Sum(a));
-        Store(p, segment, row, first + 1, reduce.Sum(b));
-        Store(p, segment, row, first + 2, reduce.Sum(c));
-        Store(p, segment, row, first + 3, reduce.Sum(d));
-        Store(p, segment, row, first + 4, reduce.Sum(e));
-        Store(p, segment, row, first + 5, reduce.Sum(f));
-        Store(p, segment, row, first + 6, reduce.Sum(g));
-        Store(p, segment, row, first + 7, reduce.Sum(h));
+        int rowBlocks = (rows + LoraBatch.RowBlock - 1) / LoraBatch.RowBlock, rankBlocks = (rank + LoraBatch.RankBlock - 1) / LoraBatch.RankBlock;
+        var groups = new Index3D(rowBlocks, rankBlocks * batch.Parts, batch.Count);
+        device.LaunchGroups(batch.X.IsAligned ? LoraDown : LoraDownRagged, groups, device.GroupSize(Threads), batch);
     }
 
-    private static void Store(LoraBatch p, LoraBatch.Segment segment, int row, int rank, double sum)
+    internal static void LoraDown(LoraBatch p) => Down<AlignedRow>(p);
+
+    internal static void LoraDownRagged(LoraBatch p) => Down<RaggedRow>(p);
+
+    private static void Down<TRow>(LoraBatch p)
+        where TRow : struct, IRow
     {
-        if (Group.IdxX == 0 && rank < segment.Rank)
-            p.Low[segment.LowStart + ((long)row * segment.Rank) + rank] = (float)sum;
+        ArrayView<float> sums = SharedMemory.Allocate<float>(Sums * SumStride);
+        LoraBatch.Segment segment = p[Grid.IdxZ];
+        int row = Grid.IdxX * LoraBatch.RowBlock, rank = Grid.IdxY / p.Parts * LoraBatch.RankBlock, part = Grid.IdxY % p.Parts;
+        if (row >= segment.RowCount || rank >= segment.Rank)
+            return; // the whole group
+        int rows = Math.Min(LoraBatch.RowBlock, segment.RowCount - row);
+        for (int thread = Group.IdxX; thread < Threads; thread += Group.DimX)
+        {
+            int lane = thread % Lanes, own = thread / Lanes * RanksPerThread;
+            if (rank + own >= segment.Rank)
+                continue;
+            var range = new Range
+            {
+                Segment = segment, Row = row, LastRow = row + rows - 1, Rank = rank + own,
+                Start = (part * p.PartLength) + (4 * lane), End = Math.Min((part + 1) * p.PartLength, p.X.Columns),
+            };
+            if (rows == 1)
+                SumRow<TRow>(p, range, sums.SubView((own * SumStride) + lane));
+            else
+                SumRows<TRow>(p, range, sums.SubView((own * SumStride) + lane));
+        }
+
+        Group.Barrier();
+        for (int i = Group.IdxX; i < rows * LoraBatch.RankBlock; i += Group.DimX)
+        {
+            int ofRow = i / LoraBatch.RankBlock, ofRank = i % LoraBatch.RankBlock;
+            if (rank + ofRank >= segment.Rank)
+                continue;
+            float sum = 0;
+            for (int lane = 0; lane < Lanes; lane++)
+                sum += sums[(i * SumStride) + lane];
+            p.Low[segment.LowPlace(row + ofRow, rank + ofRank, p.PartStride) + part] = sum;
+        }
+    }
+
+    private static void SumRow<TRow>(LoraBatch p, Range range, ArrayView<float> sums)
+        where TRow : struct, IRow
+    {
+        Floats4 a = default;
+        for (int k = range.Start; k < range.End; k += 4 * Lanes)
+            a = Weights.Load(p, range, k).Add(a, Load<TRow>(p, range, 0, k));
+        Put(sums, 0, a);
+    }
+
+    private static void SumRows<TRow>(LoraBatch p, Range range, ArrayView<float> sums)
+        where TRow : struct, IRow
+    {
+        Floats4 a = default, b = default, c = default, d = default, e = default, f = default, g = default, h = default;
+        for (int k = range.Start; k < range.End; k += 4 * Lanes)
+        {
+            Weights weights = Weights.Load(p, range, k);
+            a = weights.Add(a, Load<TRow>(p, range, 0, k));
+            b = weights.Add(b, Load<TRow>(p, range, 1, k));
+            c = weights.Add(c, Load<TRow>(p, range, 2, k));
+            d = weights.Add(d, Load<TRow>(p, range, 3, k));
+            e = weights.Add(e, Load<TRow>(p, range, 4, k));
+            f = weights.Add(f, Load<TRow>(p, range, 5, k));
+            g = weights.Add(g, Load<TRow>(p, range, 6, k));
+            h = weights.Add(h, Load<TRow>(p, range, 7, k));
+        }
+
+        Put(sums, 0, a);
+        Put(sums, 1, b);
+        Put(sums, 2, c);
+        Put(sums, 3, d);
+        Put(sums, 4, e);
+        Put(sums, 5, f);
+        Put(sums, 6, g);
+        Put(sums, 7, h);
+    }
+
+    // Past the last row, the last one's numbers.
+    private static Floats4 Load<TRow>(LoraBatch p, Range range, int row, int k)
+        where TRow : struct, IRow
+    {
+        TRow load = default;
+        return load.Load(p.X, range.Segment.RowStart + Math.Min(range.Row + row, range.LastRow), k);
+    }
+
+    private static void Put(ArrayView<float> sums, int row, Floats4 ranks)
+    {
+        int start = row * LoraBatch.RankBlock * SumStride;
+        sums[start] = ranks.X;
+        sums[start + SumStride] = ranks.Y;
+        sums[start + (2 * SumStride)] = ranks.Z;
+        sums[start + (3 * SumStride)] = ranks.W;
+    }
+
+    /// <summary>How four numbers of a row of x are read.</summary>
+    private interface IRow
+    {
+        Floats4 Load(TensorView x, int row, int k);
+    }
+
+    private struct AlignedRow : IRow
+    {
+        public readonly Floats4 Load(TensorView x, int row, int k) => x.LoadAligned4(row, k);
+    }
+
+    private struct RaggedRow : IRow
+    {
+        public readonly Floats4 Load(TensorView x, int row, int k) => x.Load4(row, k);
+    }
+
+    /// <summary>What a thread sums: rows and ranks, and every 32nd run of four from a start to an end.</summary>
+    private struct Range
+    {
+        public LoraBatch.Segment Segment;
+        public int Row;
+        public int LastRow;
+        public int Rank;
+        public int Start;
+        public int End;
+    }
+
+    /// <summary>Four numbers along k of four ranks of A.</summary>
+    private struct Weights
+    {
+        public Floats4 A;
+        public Floats4 B;
+        public Floats4 C;
+        public Floats4 D;
+
+        public static Weights Load(LoraBatch p, Range range, int k) => new()
+        {
+            A = range.Segment.Down(range.Rank, k, p.X.Columns),
+            B = range.Segment.Down(range.Rank + 1, k, p.X.Columns),
+            C = range.Segment.Down(range.Rank + 2, k, p.X.Columns),
+            D = range.Segment.Down(range.Rank + 3, k, p.X.Columns),
+        };
+
+        public readonly Floats4 Add(Floats4 sums, Floats4 x) => new()
+        {
+            X = Floats4.Dot(x, A, sums.X),
+            Y = Floats4.Dot(x, B, sums.Y),
+            Z = Floats4.Dot(x, C, sums.Z),
+            W = Floats4.Dot(x, D, sums.W),
+        };
     }
 }

@@ -99,7 +99,7 @@ internal static class MatMulKernel
             for (int i = 0; i < run.Quads; i++)
             {
                 Floats4 w = run.Quad(words, i, p.Weight, column, k);
-                sum = Add(sum, p.X.Load4(source, k + (4 * i)), w);
+                sum = Floats4.Dot(p.X.Load4(source, k + (4 * i)), w, sum);
             }
         }
 
@@ -121,14 +121,14 @@ internal static class MatMulKernel
             for (int i = 0; i < run.Quads; i++, k += 4)
             {
                 Floats4 w = run.Quad(words, i, p.Weight, column, k - (4 * i));
-                a = Add(a, p.X.Load4(p.Source(row), k), w);
-                b = Add(b, p.X.Load4(p.Source(row + 1), k), w);
-                c = Add(c, p.X.Load4(p.Source(row + 2), k), w);
-                d = Add(d, p.X.Load4(p.Source(row + 3), k), w);
-                e = Add(e, p.X.Load4(p.Source(row + 4), k), w);
-                f = Add(f, p.X.Load4(p.Source(row + 5), k), w);
-                g = Add(g, p.X.Load4(p.Source(row + 6), k), w);
-                h = Add(h, p.X.Load4(p.Source(row + 7), k), w);
+                a = Floats4.Dot(p.X.Load4(p.Source(row), k), w, a);
+                b = Floats4.Dot(p.X.Load4(p.Source(row + 1), k), w, b);
+                c = Floats4.Dot(p.X.Load4(p.Source(row + 2), k), w, c);
+                d = Floats4.Dot(p.X.Load4(p.Source(row + 3), k), w, d);
+                e = Floats4.Dot(p.X.Load4(p.Source(row + 4), k), w, e);
+                f = Floats4.Dot(p.X.Load4(p.Source(row + 5), k), w, f);
+                g = Floats4.Dot(p.X.Load4(p.Source(row + 6), k), w, g);
+                h = Floats4.Dot(p.X.Load4(p.Source(row + 7), k), w, h);
             }
         }
 
@@ -144,14 +144,6 @@ internal static class MatMulKernel
 
     private static Words4 Words(WeightView weight, int column, int step) => WideMemory.LoadGlobal(
         weight.Words, (((((long)column / WeightLayout.ColumnRows) * weight.Layout.Steps) + step) * 128) + (column % WeightLayout.ColumnRows * 4));
-
-    private static float Add(float sum, Floats4 x, Floats4 w)
-    {
-        sum = KernelMath.FusedMultiplyAdd(x.X, w.X, sum);
-        sum = KernelMath.FusedMultiplyAdd(x.Y, w.Y, sum);
-        sum = KernelMath.FusedMultiplyAdd(x.Z, w.Z, sum);
-        return KernelMath.FusedMultiplyAdd(x.W, w.W, sum);
-    }
 
     internal struct Parameters
     {

@@ -18,21 +18,15 @@ internal readonly struct TensorView(Tensor tensor)
     /// <summary>One number.</summary>
     public ref float this[int row, int column] => ref _data[((long)row * _stride) + column];
 
+    /// <summary>Whether rows begin at a multiple of 16 bytes and are made of such pieces, as <see cref="LoadAligned4"/> wants.</summary>
+    public bool IsAligned => _wide != 0 && Columns % 4 == 0;
+
     /// <summary>Four numbers from a column on that is a multiple of four, zeros past the last; of a tensor that no thread of this launch writes.</summary>
     public Floats4 Load4(int row, int column)
     {
         long start = ((long)row * _stride) + column;
         if (_wide != 0 && column + 4 <= Columns)
-        {
-            Cuda.Words4 words = Cuda.WideMemory.LoadGlobal(_data.Cast<uint>(), start);
-            return new Floats4
-            {
-                X = Interop.IntAsFloat(words.X),
-                Y = Interop.IntAsFloat(words.Y),
-                Z = Interop.IntAsFloat(words.Z),
-                W = Interop.IntAsFloat(words.W),
-            };
-        }
+            return Floats4.Load(_data, start);
 
         return new Floats4
         {
@@ -42,6 +36,9 @@ internal readonly struct TensorView(Tensor tensor)
             W = column + 3 < Columns ? _data[start + 3] : 0,
         };
     }
+
+    /// <summary>As <see cref="Load4"/>, where <see cref="IsAligned"/>: a single load with nothing to decide.</summary>
+    public Floats4 LoadAligned4(int row, int column) => Floats4.Load(_data, ((long)row * _stride) + column);
 }
 
 /// <summary>Four neighbouring numbers.</summary>
@@ -67,4 +64,25 @@ internal struct Floats4
 
     /// <summary>One of the four.</summary>
     public readonly float this[int index] => index == 0 ? X : index == 1 ? Y : index == 2 ? Z : W;
+
+    /// <summary>16 bytes of global memory, at a multiple of that, which no kernel of this launch writes.</summary>
+    public static Floats4 Load(ArrayView<float> source, long start) => Of(Cuda.WideMemory.LoadGlobal(source.Cast<uint>(), start));
+
+    /// <summary>Four words as the numbers that they are.</summary>
+    public static Floats4 Of(Cuda.Words4 words) => new()
+    {
+        X = Interop.IntAsFloat(words.X),
+        Y = Interop.IntAsFloat(words.Y),
+        Z = Interop.IntAsFloat(words.Z),
+        W = Interop.IntAsFloat(words.W),
+    };
+
+    /// <summary>sum + a . b, one fused multiply-add after the other.</summary>
+    public static float Dot(Floats4 a, Floats4 b, float sum)
+    {
+        sum = KernelMath.FusedMultiplyAdd(a.X, b.X, sum);
+        sum = KernelMath.FusedMultiplyAdd(a.Y, b.Y, sum);
+        sum = KernelMath.FusedMultiplyAdd(a.Z, b.Z, sum);
+        return KernelMath.FusedMultiplyAdd(a.W, b.W, sum);
+    }
 }

@@ -17,13 +17,7 @@ internal struct F32Run : IWeightRun
 {
     public readonly int Quads => 1;
 
-    public readonly Floats4 Quad(Words4 words, int i, WeightView weight, int column, int k) => new()
-    {
-        X = Interop.IntAsFloat(words.X),
-        Y = Interop.IntAsFloat(words.Y),
-        Z = Interop.IntAsFloat(words.Z),
-        W = Interop.IntAsFloat(words.W),
-    };
+    public readonly Floats4 Quad(Words4 words, int i, WeightView weight, int column, int k) => Floats4.Of(words);
 }
 
 internal struct BF16Run : IWeightRun

@@ -21,8 +21,10 @@ public sealed class WarpEmulatorTests(DeviceSet devices)
     [Fact]
     public void Threads_share_the_depth_of_an_adapter()
     {
-        new LoraDeltaTests(devices).Every_rank_is_that_of_float64(DeviceSet.WarpEmulator, 13);
-        new LoraDeltaTests(devices).Adapters_of_a_batch_change_their_own_rows(DeviceSet.WarpEmulator);
+        var tests = new LoraDeltaTests(devices);
+        tests.Every_rank_is_that_of_float64(DeviceSet.WarpEmulator, 13);
+        tests.Adapters_of_a_batch_change_their_own_rows(DeviceSet.WarpEmulator);
+        tests.Rows_of_a_wide_projection_are_those_of_float64_and_the_same_bits_however_many(DeviceSet.WarpEmulator);
     }
 
     [Fact]

@@ -19,7 +19,7 @@ internal static partial class WideMemory
     public static Context.Builder EnableWideMemory(this Context.Builder builder)
     {
         CudaInstructions.Register(builder, (Reader)LoadGlobal, WriteLoadGlobal, WriteFourLoads);
-        CudaInstructions.Register(builder, (Reader)LoadShared, WriteLoadShared);
+        CudaInstructions.Register(builder, (Reader)LoadShared, WriteLoadShared, WriteFourLoads);
         CudaInstructions.Register(builder, (Copier)Copy, WriteCopy);
         CudaInstructions.Register(builder, EndStage, WriteCommit);
         CudaInstructions.Register(builder, WaitForAllButOneStage, WriteWait);
