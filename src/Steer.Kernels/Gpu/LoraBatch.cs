@@ -11,7 +11,7 @@ internal struct LoraBatch
     /// <summary>Rows that a group of threads takes, so that it reads A or B once for all of them.</summary>
     public const int RowBlock = 8;
 
-    /// <summary>Ranks that a group of threads takes at once.</summary>
+    /// <summary>Ranks that a group of threads takes at once; a power of two.</summary>
     public const int RankBlock = 16;
 
     private const int MaxParts = 16;

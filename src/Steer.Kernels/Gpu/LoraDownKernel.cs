@@ -48,7 +48,7 @@ internal static class LoraDownKernel
         int rows = Math.Min(LoraBatch.RowBlock, segment.RowCount - row);
         for (int thread = Group.IdxX; thread < Threads; thread += Group.DimX)
         {
-            int lane = thread % Lanes, own = thread / Lanes * RanksPerThread;
+            int lane = thread & (Lanes - 1), own = thread / Lanes * RanksPerThread;
             if (rank + own >= segment.Rank)
                 continue;
             var range = new Range
@@ -65,7 +65,7 @@ internal static class LoraDownKernel
         Group.Barrier();
         for (int i = Group.IdxX; i < rows * LoraBatch.RankBlock; i += Group.DimX)
         {
-            int ofRow = i / LoraBatch.RankBlock, ofRank = i % LoraBatch.RankBlock;
+            int ofRow = i / LoraBatch.RankBlock, ofRank = i & (LoraBatch.RankBlock - 1);
             if (rank + ofRank >= segment.Rank)
                 continue;
             float sum = 0;

@@ -46,7 +46,7 @@ internal static class LoraUpKernel
             // All have read the ranks before.
             Group.Barrier();
             for (int i = Group.IdxX; i < rows * LoraBatch.RankBlock; i += Group.DimX)
-                low[i] = SumParts(p, segment, row + (i / LoraBatch.RankBlock), rank + (i % LoraBatch.RankBlock));
+                low[i] = SumParts(p, segment, row + (i / LoraBatch.RankBlock), rank + (i & (LoraBatch.RankBlock - 1)));
             Group.Barrier();
             sums.A = Add(sums.A, low, 0, b0, b1, b2, b3);
             if (rows > 1)

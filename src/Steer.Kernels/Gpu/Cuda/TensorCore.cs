@@ -99,5 +99,5 @@ internal static class Warps
     public static int Index => Group.IdxX / Size;
 
     /// <summary>This thread in its warp.</summary>
-    public static int Lane => Group.IdxX % Size;
+    public static int Lane => Group.IdxX & (Size - 1);
 }
