@@ -33,7 +33,10 @@ internal sealed class AttentionPlan
         (Count, Records, Cost) = (0, 0, 0);
         int rows = args.Q.Rows;
         if (_records.Length < rows)
-            (_records, _parts) = (new int[rows], new int[rows * args.Cache.Shape.NumKvHeads]);
+            _records = new int[rows];
+        // By launch: the models of one device differ in heads.
+        if (_parts.Length < rows * args.Cache.Shape.NumKvHeads)
+            _parts = new int[rows * args.Cache.Shape.NumKvHeads];
         for (int row = 0; row < rows; row++)
         {
             Check(args, row);

@@ -174,6 +174,24 @@ public sealed class HostAttentionTests(DeviceSet devices)
             Assert.Equal(60 + i >= Broken, actual.Row(i).ToArray().Any(float.IsNaN));
     }
 
+    /// <summary>Models of one device differ in heads: what a launch keeps of its pieces is sized by its own.</summary>
+    [Fact]
+    public void A_launch_of_few_heads_may_be_followed_by_one_of_many()
+    {
+        using var device = new Steer.Kernels.Host.HostDevice(new() { Threads = 2 });
+        using var work = new Workspace(device);
+        foreach (int kvHeads in new[] { 1, 4 })
+        {
+            var contexts = Contexts([300], kvHeads * 16);
+            var paging = new Paging(work, [300], 1, kvHeads, 16);
+            paging.Fill(contexts, 0);
+            Matrix q = Matrix.Random(7, 1, kvHeads * 16);
+            GuardedTensor y = work.Tensor(1, q.Columns);
+            device.Attention(work.Tensor(q), paging.Cache, 0, paging.Batch([(0, 299)]), new AttentionParams(0.25f, 0, 0, null), y);
+            AttentionReference.Run(q, [(0, 299)], contexts, 16, new AttentionCase(0.25f)).AssertClose(y.Read(), $"{kvHeads} heads");
+        }
+    }
+
     [Fact]
     public void Other_types_are_refused()
     {
