@@ -51,9 +51,18 @@ internal abstract class WholeTokenStep(DecoderStep next) : DecoderStep(next)
 internal sealed class TextCollector() : DecoderStep(null!)
 {
     private readonly StringBuilder _text = new();
+    private int _left;
+
+    /// <summary>Leaves out the first <paramref name="count"/> characters of what is still to come.</summary>
+    public void LeaveOut(int count) => _left = count;
 
     /// <inheritdoc/>
-    public override void Push(ReadOnlySpan<char> text, bool endOfToken) => _text.Append(text);
+    public override void Push(ReadOnlySpan<char> text, bool endOfToken)
+    {
+        int left = Math.Min(_left, text.Length);
+        _left -= left;
+        _text.Append(text[left..]);
+    }
 
     /// <inheritdoc/>
     public override void Flush()

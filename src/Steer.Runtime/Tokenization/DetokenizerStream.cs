@@ -18,9 +18,14 @@ public sealed class DetokenizerStream
         _tokenizer = tokenizer;
         _skipSpecialTokens = skipSpecialTokens;
         _first = tokenizer.CreateDecoder(_text);
+        if (context.IsEmpty)
+            return;
         foreach (var id in context)
             Push(id);
-        _text.Take();
+
+        // Characters of the context that wait for what follows are its own too; only one that it leaves unfinished belongs to what finishes it.
+        var given = _text.Take().Length;
+        _text.LeaveOut(tokenizer.Decode(context, skipSpecialTokens)[given..].TrimEnd('\uFFFD').Length);
     }
 
     /// <summary>Takes one token and gives the text that is certain by now, often empty. An id with no token gives nothing.</summary>

@@ -59,6 +59,32 @@ public sealed class DetokenizerStreamTests
         Assert.Equal(" a time", string.Concat(all[prompt.Length..].Select(stream.Append)) + stream.Flush());
     }
 
+    /// <summary>Held against decoding both at once: a context may end in bytes, such as a line's end, which the decoder holds back.</summary>
+    [Theory]
+    [MemberData(nameof(Tokenizers))]
+    public void What_follows_a_context_is_all_that_it_does_not_give_itself(string source)
+    {
+        var tokenizer = Tokenizer.Load(Path.Combine(Goldens.Folder, source));
+        string[] parts = ["a", " b", "\n", "日", "\u0001", "🙂", "é"];
+        var texts = Gen.Int[0, parts.Length - 1].Array[0, 4].Select(chosen => string.Concat(chosen.Select(i => parts[i])));
+        Gen.Select(texts, texts).Sample((before, after) =>
+        {
+            int[] context = tokenizer.Encode(before, addSpecialTokens: true), follows = tokenizer.Encode(after, addSpecialTokens: false);
+            var stream = tokenizer.CreateStream(skipSpecialTokens: true, context);
+            var given = string.Concat(follows.Select(stream.Append)) + stream.Flush();
+            Assert.Equal(tokenizer.Decode([.. context, .. follows], skipSpecialTokens: true), tokenizer.Decode(context, skipSpecialTokens: true) + given);
+        });
+    }
+
+    [Fact]
+    public void A_character_that_a_context_begins_is_given_whole()
+    {
+        var tokenizer = Tokenizer.Load(Path.Combine(Goldens.Folder, "tokenizer_json/llama2-like"));
+        const int bytes = 3; // id of <0x00>
+        var stream = tokenizer.CreateStream(skipSpecialTokens: true, [bytes + 0xC3]);
+        Assert.Equal("é", stream.Append(bytes + 0xA9) + stream.Flush());
+    }
+
     private static void AssertWholeCharacters(string piece)
     {
         // A lone half would become U+FFFD here.
