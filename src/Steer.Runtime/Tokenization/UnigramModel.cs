@@ -118,7 +118,8 @@ internal sealed class UnigramModel : WordModel
     private void Consider(double[] scores, int[] starts, int[] ids, int at, int length, double score, int id)
     {
         var end = at + length;
-        var sum = scores[at] + score;
+        // Never below the range of numbers: a place that no token reaches would have no way to it.
+        var sum = Math.Max(scores[at] + score, _singlePrecision ? float.MinValue : double.MinValue);
         if (sum > scores[end])
             (scores[end], starts[end], ids[end]) = (_singlePrecision ? (float)sum : sum, at, id);
     }

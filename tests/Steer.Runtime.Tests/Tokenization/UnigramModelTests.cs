@@ -38,6 +38,19 @@ public sealed class UnigramModelTests
             iter: 500);
     }
 
+    /// <summary>Sums of scores that leave the range of numbers: a text still has a way to be cut, and comes to an end.</summary>
+    [Theory]
+    [InlineData(-1e308, false)]
+    [InlineData(-3e38, true)]
+    public void Scores_may_be_as_low_as_numbers_go(double score, bool singlePrecision)
+    {
+        var model = new UnigramModel(
+            Vocabulary.Create("test", [KeyValuePair.Create("a", 1)]), [new UnigramPiece("a", score, 1)], unknownId: 0, score, byteFallback: false, singlePrecision);
+        var ids = new List<int>();
+        model.Encode("aaaaaxa", ids);
+        Assert.Equal([1, 1, 1, 1, 1, 0, 1], ids);
+    }
+
     private static double Best(string word, string[] pieces, double[] scores, double unknown)
     {
         if (word.Length == 0)
