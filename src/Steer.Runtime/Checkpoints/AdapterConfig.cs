@@ -25,6 +25,9 @@ internal sealed class AdapterConfig
         "target_parameters", "trainable_token_indices", "use_bdlora", "use_qalora",
     ];
 
+    // Kernels hold a row of this width on their stack; it is also as many as the columns of most models, where a low rank ends.
+    private const int MaxRank = 8192;
+
     private static readonly string[] PlainInitialisations = ["gaussian", "eva", "orthogonal"];
 
     private readonly int _rank;
@@ -99,9 +102,12 @@ internal sealed class AdapterConfig
     public static AdapterConfig Read(string path) => new(ConfigFields.ReadFile(path));
 
     /// <summary>The rank of a module's change, and what it is multiplied by: alpha / rank, or alpha / sqrt(rank) (arXiv 2312.03732).</summary>
+    /// <exception cref="SteerException">The rank is above <see cref="MaxRank"/>.</exception>
     public (int Rank, double Scale) For(string module)
     {
         double moduleRank = FirstMatch(_ranks, module) ?? _rank;
+        if (moduleRank > MaxRank)
+            throw FileError.At(File, $"gives {module} the rank {moduleRank:0}; at most {MaxRank} is supported.");
         double moduleAlpha = FirstMatch(_alphas, module) ?? _alpha;
         return ((int)moduleRank, moduleAlpha / (_rankStabilised ? Math.Sqrt(moduleRank) : moduleRank));
     }

@@ -72,7 +72,7 @@ internal sealed class ConfigFields
     public bool Has(string name) => Find(name) is not null;
 
     /// <summary>Whether the object has the field, with the value null.</summary>
-    public bool IsNull(string name) => _element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Null;
+    public bool IsNull(string name) => Member(name) is { ValueKind: JsonValueKind.Null };
 
     /// <summary>
     /// The same fields with limits that the checkpoint's files set: no dimension is larger than the numbers they hold, and there are
@@ -242,8 +242,19 @@ internal sealed class ConfigFields
     };
 
     /// <summary>The field's raw JSON value, for the few that no other method fits; null where it is missing.</summary>
-    public JsonElement? Find(string name) =>
-        _element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    public JsonElement? Find(string name) => Member(name) is { ValueKind: not JsonValueKind.Null } value ? value : null;
+
+    private JsonElement? Member(string name)
+    {
+        try
+        {
+            return _element.TryGetProperty(name, out JsonElement value) ? value : null;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw NoUnicode("name", e);
+        }
+    }
 
     private List<T>? ListOrNull<T>(string name, Func<JsonElement, T> convert)
     {
@@ -263,7 +274,7 @@ internal sealed class ConfigFields
         }
         catch (InvalidOperationException e)
         {
-            throw FileError.At(File, "holds a text that is no valid Unicode; copy or download it again.", e);
+            throw NoUnicode("text", e);
         }
     }
 
@@ -275,9 +286,11 @@ internal sealed class ConfigFields
         }
         catch (InvalidOperationException e)
         {
-            throw FileError.At(File, "holds a name that is no valid Unicode; copy or download it again.", e);
+            throw NoUnicode("name", e);
         }
     }
+
+    private SteerException NoUnicode(string what, Exception e) => FileError.At(File, $"holds a {what} that is no valid Unicode; copy or download it again.", e);
 
     private SteerException Missing(string name) => Error(name, "is missing; copy or download the file again.");
 }

@@ -97,8 +97,16 @@ internal sealed class GgufWriter : IDisposable
         try
         {
             var writer = new GgufWriter(path, tensors, new BinaryWriter(new FileStream(path + ".partial", FileMode.Create, FileAccess.Write)));
-            writer.WriteHeader(metadata);
-            return writer;
+            try
+            {
+                writer.WriteHeader(metadata);
+                return writer;
+            }
+            catch
+            {
+                writer.Dispose();
+                throw;
+            }
         }
         catch (Exception e) when (IsUnwritable(e))
         {
@@ -159,8 +167,15 @@ internal sealed class GgufWriter : IDisposable
         _finished = true;
         try
         {
-            _writer.Dispose();
-            File.Delete(PartialPath);
+            // Deleted also where closing fails to write what is left.
+            try
+            {
+                _writer.Dispose();
+            }
+            finally
+            {
+                File.Delete(PartialPath);
+            }
         }
         catch (Exception e) when (IsUnwritable(e))
         {

@@ -54,9 +54,17 @@ public sealed class SafetensorsWriter : IDisposable
         byte[] header = Header(tensors);
         try
         {
-            var stream = new FileStream(path + ".partial", FileMode.Create, FileAccess.Write);
-            stream.Write(header);
-            return new SafetensorsWriter(path, stream, tensors);
+            var writer = new SafetensorsWriter(path, new FileStream(path + ".partial", FileMode.Create, FileAccess.Write), tensors);
+            try
+            {
+                writer._stream.Write(header);
+                return writer;
+            }
+            catch
+            {
+                writer.Dispose();
+                throw;
+            }
         }
         catch (Exception e) when (IsUnwritable(e))
         {
@@ -111,8 +119,15 @@ public sealed class SafetensorsWriter : IDisposable
             return;
         try
         {
-            _stream.Dispose();
-            File.Delete(_partialPath);
+            // Deleted also where closing fails to write what is left.
+            try
+            {
+                _stream.Dispose();
+            }
+            finally
+            {
+                File.Delete(_partialPath);
+            }
         }
         catch (Exception e) when (IsUnwritable(e))
         {

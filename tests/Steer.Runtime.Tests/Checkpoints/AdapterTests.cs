@@ -208,6 +208,7 @@ public sealed class AdapterTests : IDisposable
     [InlineData("""{"target_parameters": ["experts.gate_up_proj"]}""", "target_parameters is set")]
     [InlineData("""{"r": 0}""", "r must be at least 1")]
     [InlineData("""{"r": null}""", "r is missing")]
+    [InlineData("""{"r": 8193}""", "gives model.layers.0.self_attn.v_proj the rank 8193; at most 8192 is supported")]
     [InlineData("""{"rank_pattern": {"v_proj": 2.5}}""", "rank_pattern must give whole numbers")]
     [InlineData("""{"rank_pattern": {"v_proj": "a"}}""", "rank_pattern.v_proj must be a number")]
     [InlineData("""{"bias": "some"}""", "bias is some; known are none, lora_only and all")]

@@ -160,6 +160,7 @@ public class FamilyConfigTests
     [InlineData("""{"num_key_value_heads": 3}""", "3 key and value heads do not divide 4 heads")]
     [InlineData("""{"head_dim": 5}""", "5 rotating columns of a head must be an even number")]
     [InlineData("""{"head_dim": 999998}""", "the number of heads makes a dimension")]
+    [InlineData("""{"head_dim": 16384}""", "makes heads of 16384 numbers; at most 8192 are supported")]
     [InlineData("""{"hidden_act": "quick_gelu"}""", "the activation quick_gelu is not known")]
     [InlineData("""{"rms_norm_eps": 1e999}""", "rms_norm_eps must be a number")]
     [InlineData("""{"attention_bias": 1}""", "attention_bias must be true or false")]
@@ -170,6 +171,13 @@ public class FamilyConfigTests
     [InlineData("""{"rope_theta": -1}""", "rope_theta must be above 0")]
     [InlineData("""{"partial_rotary_factor": 1.5}""", "partial_rotary_factor must be above 0 and at most 1")]
     public void A_configuration_that_cannot_be_is_refused(string fields, string problem) => Assert.Contains(problem, Refusal(fields));
+
+    [Fact]
+    public void A_name_that_is_no_Unicode_is_refused()
+    {
+        ConfigFields fields = ConfigFields.Parse("config.json", """{"\ud800 and more": 1, "hidden_size": 64}"""u8.ToArray());
+        Assert.Contains("config.json: holds a name that is no valid Unicode", Assert.Throws<SteerException>(() => fields.Has("num_layers")).Message);
+    }
 
     [Theory]
     [InlineData("OPTForCausalLM", """{"ffn_dim": 8, "do_layer_norm_before": false}""", "do_layer_norm_before is false (opt-350m)")]

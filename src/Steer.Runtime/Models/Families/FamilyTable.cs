@@ -5,6 +5,9 @@ namespace Steer.Runtime.Models.Families;
 /// <summary>The architectures that can be loaded. A family is a function from config.json to a <see cref="ModelPlan"/>.</summary>
 internal static class FamilyTable
 {
+    // Kernels hold a head on their stack; none that was published has more than 512.
+    private const int MaxHeadDim = 8192;
+
     private sealed record Family(string Architecture, string ModelType, Func<ConfigFields, ModelPlan> Plan);
 
     private static readonly Family[] Families =
@@ -57,6 +60,8 @@ internal static class FamilyTable
         ModelPlan plan = family.Plan(c);
         DecoderConfig config = plan.Config with { Architecture = family.Architecture };
         c.Fit("the number of heads", ((long)config.NumHeads + 2 * config.NumKvHeads) * config.HeadDim);
+        if (config.HeadDim > MaxHeadDim)
+            throw c.Error($"makes heads of {config.HeadDim} numbers; at most {MaxHeadDim} are supported.");
         c.Fit("the feed-forward width", 2L * Math.Max(config.IntermediateSize, config.DenseIntermediateSize));
         return plan with { Config = config };
     }
