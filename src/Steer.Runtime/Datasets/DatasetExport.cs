@@ -70,7 +70,7 @@ public static class DatasetExport
             throw new SteerException(string.Create(CultureInfo.InvariantCulture, $"test-share is {options.TestShare}: give a number of at least 0 and below 1."));
         if (options.License.Length == 0 || !options.License.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_' or '+'))
             throw new SteerException($"license is '{options.License}': give an identifier such as cc-by-4.0.");
-        if (Path.GetFullPath(job) == Path.GetFullPath(options.Folder))
+        if (FullPath(job) == FullPath(options.Folder))
             throw new SteerException($"{options.Folder}: is the folder of the job. Give another one for the export.");
         try
         {
@@ -94,6 +94,8 @@ public static class DatasetExport
             throw new SteerException($"{job}: cannot be exported ({e.Message.ReplaceLineEndings(" ")}). Give the folder of a job, and one that can be written.", e);
         }
     }
+
+    private static string FullPath(string folder) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
 
     /// <summary>The extension of a layout's files.</summary>
     internal static string Extension(ExportFormat format) => format switch

@@ -40,7 +40,7 @@ internal static class DatasetManifest
     public static byte[] Serialize(JsonObject manifest) => [.. JsonSerializer.SerializeToUtf8Bytes(manifest, Options), (byte)'\n'];
 
     /// <summary>Reads a manifest.</summary>
-    /// <exception cref="SteerException">It is none.</exception>
+    /// <exception cref="SteerException">It is none, or cannot be read.</exception>
     public static JsonObject Read(string path)
     {
         try
@@ -50,6 +50,10 @@ internal static class DatasetManifest
         catch (JsonException e)
         {
             throw new SteerException($"{path}: is no manifest ({JsonFault.Describe(e)}). Give another folder, or remove this one.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw SteerException.Unreadable(path, e, "Give the folder of a job.");
         }
     }
 

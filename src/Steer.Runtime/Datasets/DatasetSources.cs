@@ -1,3 +1,4 @@
+using Steer.Kernels;
 using Steer.Runtime.Engine;
 
 namespace Steer.Runtime.Datasets;
@@ -6,7 +7,7 @@ namespace Steer.Runtime.Datasets;
 /// <param name="Real">Real examples: the pool to begin with, and what texts must not repeat.</param>
 /// <param name="Hashes">A hash of the contents of each file or folder by what it is: base, expert, tokenizer, task, real.</param>
 /// <param name="Device">Kind of device, such as cpu: the last bits of a log-probability differ between kinds.</param>
-/// <param name="Weights">How the weights are held, such as bf16; null for how they are stored.</param>
+/// <param name="Weights">The types of numbers that were asked for, such as "int8, f32 activations, bf16 keys and values"; null for those of the checkpoint.</param>
 public sealed record DatasetSources(IReadOnlyList<string> Real, IReadOnlyDictionary<string, string> Hashes, string Device, string? Weights)
 {
     /// <summary>The label of each real example, null for one that has none; empty where none has.</summary>
@@ -24,5 +25,19 @@ public sealed record DatasetSources(IReadOnlyList<string> Real, IReadOnlyDiction
         real,
         paths.Where(p => p.Path is not null).ToDictionary(p => p.Name, p => ContentHash.Of(p.Path!), StringComparer.Ordinal),
         options.Device.Split(':')[0],
-        options.Weights?.ToString().ToLowerInvariant());
+        Types(options));
+
+    private static string? Types(EngineOptions options)
+    {
+        List<string> asked = [];
+        if (options.Weights is { } weights)
+            asked.Add(Name(weights));
+        if (options is { Weights: not null, ExactActivations: true })
+            asked.Add("f32 activations");
+        if (options.KvCacheType is { } cache)
+            asked.Add($"{Name(cache)} keys and values");
+        return asked.Count > 0 ? string.Join(", ", asked) : null;
+
+        static string Name(DType type) => type.ToString().ToLowerInvariant();
+    }
 }

@@ -98,6 +98,11 @@ public sealed record GenerationTask
         {
             throw new SteerException($"{file}: is no task ({JsonFault.Describe(e)}). Give an object with at least a prompt.", e);
         }
+        catch (ArgumentException e)
+        {
+            // A path that it names holds a character that none may hold.
+            throw new SteerException($"{file}: names a path that is none ({e.Message}). Correct it.", e);
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw SteerException.Unreadable(file, e, "Give the path of a task.json.");

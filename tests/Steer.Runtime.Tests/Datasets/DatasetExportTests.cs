@@ -141,6 +141,13 @@ public sealed class DatasetExportTests : IDisposable
     public async Task A_licence_that_is_no_identifier_is_refused(string license) =>
         Assert.Contains("license", (await Assert.ThrowsAsync<SteerException>(() => DatasetExport.RunAsync(_job, new ExportOptions { Folder = Out(""), License = license }))).Message, StringComparison.Ordinal);
 
+    [Fact]
+    public async Task The_folder_of_the_job_is_refused_however_it_is_written()
+    {
+        string folder = _job + Path.DirectorySeparatorChar;
+        Assert.Contains("folder of the job", (await Assert.ThrowsAsync<SteerException>(() => DatasetExport.RunAsync(_job, new ExportOptions { Folder = folder }))).Message, StringComparison.Ordinal);
+    }
+
     private static DatasetExample Example(int i) => new()
     {
         Id = i,

@@ -124,6 +124,7 @@ public sealed class LabelTests
     [InlineData("""{"prompt": "p", "labels": [{"name": "", "prompt": "q"}]}""", "no name or no prompt")]
     [InlineData("""{"prompt": "p", "labels": [null]}""", "no name or no prompt")]
     [InlineData("""{"prompt": "p", "labels": [{"name": "a", "prompt": "q"}, {"name": "a", "prompt": "r"}]}""", "same name")]
+    [InlineData("""{"prompt": "p", "real": "a\u0000b"}""", "names a path that is none")]
     [InlineData("""{"prompt": "p", "labels": [{"name": "a", "prompt": "q", "share": 0}]}""", "share of label a is 0")]
     public void Labels_that_make_no_sense_are_refused_with_the_file(string json, string part)
     {
