@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Steer.Runtime.Guidance;
 
 namespace Steer.Runtime.Datasets;
 
@@ -113,7 +114,7 @@ internal sealed class DatasetCard
 
     private void Row(string name, FormattableString value) => Line($"| {Cell(name)} | {Cell(FormattableString.Invariant(value))} |");
 
-    private string Preset() => _config.Guidance.Preset.ToString().ToLowerInvariant();
+    private string Preset() => _config.Guidance.Preset.Name();
 
     private static string Cell(string text) => text.ReplaceLineEndings(" ").Replace("|", "\\|", StringComparison.Ordinal);
 

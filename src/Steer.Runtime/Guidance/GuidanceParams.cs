@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Steer.Runtime.Guidance;
 
 /// <summary>Named rows of branch weights, each from a paper; see <see cref="GuidancePlan"/> for the weights.</summary>
@@ -19,6 +21,7 @@ public enum GuidancePreset
     ContrastiveBeta,
 
     /// <summary>Expert and anti-expert around a base (Liu et al., arXiv 2105.03023).</summary>
+    [JsonStringEnumMemberName("dexperts")]
     DExperts,
 
     /// <summary>Proxy tuning of a large model by a small pair (Liu et al., arXiv 2401.08565).</summary>
@@ -79,14 +82,14 @@ public sealed record GuidanceParams
     public void Check()
     {
         if (Gamma is { } gamma && (!float.IsFinite(gamma) || gamma < 0))
-            throw new SteerException($"gamma is {gamma}: give a number of at least 0.");
+            throw new SteerException(FormattableString.Invariant($"gamma is {gamma}: give a number of at least 0."));
         if (!float.IsFinite(Eta) || Eta < 0)
-            throw new SteerException($"eta is {Eta}: give a number of at least 0.");
+            throw new SteerException(FormattableString.Invariant($"eta is {Eta}: give a number of at least 0."));
         if (Alpha is { } alpha && !(alpha >= 0 && alpha < 1))
-            throw new SteerException($"alpha is {alpha}: give a number of at least 0 and below 1.");
+            throw new SteerException(FormattableString.Invariant($"alpha is {alpha}: give a number of at least 0 and below 1."));
         if (!float.IsFinite(AmateurTemperature) || AmateurTemperature <= 0)
-            throw new SteerException($"amateur-temperature is {AmateurTemperature}: give a number above 0.");
+            throw new SteerException(FormattableString.Invariant($"amateur-temperature is {AmateurTemperature}: give a number above 0."));
         if (!float.IsFinite(Floor) || Floor >= 0)
-            throw new SteerException($"floor is {Floor}: give a number below 0.");
+            throw new SteerException(FormattableString.Invariant($"floor is {Floor}: give a number below 0."));
     }
 }

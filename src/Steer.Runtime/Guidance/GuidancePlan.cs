@@ -99,7 +99,7 @@ internal sealed record GuidancePlan(
             var wanted = variant == Variant.Expert ? expert : variant;
             return loaded.Contains(wanted)
                 ? wanted
-                : throw new SteerException($"Preset {Name(parameters.Preset)} needs a model that is not loaded: give --{Name(variant)} DIR.");
+                : throw new SteerException($"Preset {parameters.Preset.Name()} needs a model that is not loaded: give --{variant.Name()} DIR.");
         }
 
         /// <summary>expert 1 + gamma, base -gamma, negative -eta; sum-to-one: expert 1 + gamma + eta.</summary>
@@ -113,7 +113,7 @@ internal sealed record GuidancePlan(
             }
 
             if (eta >= 1 && !parameters.SumToOne)
-                _warnings.Add($"eta is {eta}: from 1 on the weights no longer favour what the expert likes; consider --sum-to-one or a smaller eta.");
+                _warnings.Add(FormattableString.Invariant($"eta is {eta}: from 1 on the weights no longer favour what the expert likes; consider --sum-to-one or a smaller eta."));
 
             Add(gamma > 0 ? Need(Variant.Expert) : Main, contexts.Prompt, 1 + gamma + (parameters.SumToOne ? eta : 0));
             Add(Variant.Base, contexts.Prompt, -gamma);
@@ -121,7 +121,7 @@ internal sealed record GuidancePlan(
                 AddNegatives(eta);
         }
 
-        public void Add(Variant variant, IReadOnlyList<int> context, float weight) => Add(Name(variant), variant, context, weight);
+        public void Add(Variant variant, IReadOnlyList<int> context, float weight) => Add(variant.Name(), variant, context, weight);
 
         public void Add(string name, Variant variant, IReadOnlyList<int> context, float weight)
         {
@@ -134,7 +134,7 @@ internal sealed record GuidancePlan(
         {
             var amateur = loaded.Contains(Variant.Amateur) ? Variant.Amateur : Variant.Base;
             if (weight != 0)
-                _branches.Add(new Branch(Name(amateur), amateur, contexts.Prompt, weight, Temperature: parameters.AmateurTemperature));
+                _branches.Add(new Branch(amateur.Name(), amateur, contexts.Prompt, weight, Temperature: parameters.AmateurTemperature));
         }
 
         public GuidancePlan Build()
@@ -158,18 +158,5 @@ internal sealed record GuidancePlan(
             }
         }
 
-        private static string Name(Variant variant) => variant switch
-        {
-            Variant.AntiExpert => "anti-expert",
-            >= Variant.MoreExperts => "expert",
-            _ => variant.ToString().ToLowerInvariant(),
-        };
-
-        private static string Name(GuidancePreset preset) => preset switch
-        {
-            GuidancePreset.ContrastiveBeta => "contrastive-beta",
-            GuidancePreset.ContextAware => "context-aware",
-            _ => preset.ToString().ToLowerInvariant(),
-        };
     }
 }

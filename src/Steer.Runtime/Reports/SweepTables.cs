@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Steer.Runtime.Guidance;
 using Steer.Runtime.Sweeps;
 
 namespace Steer.Runtime.Reports;
@@ -22,7 +23,7 @@ public static class SweepTables
         {
             var cell = row.Cell;
             Line([
-                cell.Name, row.Asked ? "true" : "false", JsonNamingPolicy.KebabCaseLower.ConvertName(cell.Preset.ToString()), Text(cell.Gamma), Text(cell.Eta), Text(cell.Alpha), Text(cell.Temperature),
+                cell.Name, row.Asked ? "true" : "false", cell.Preset.Name(), Text(cell.Gamma), Text(cell.Eta), Text(cell.Alpha), Text(cell.Temperature),
                 Text(cell.Negatives), cell.SumToOne ? "true" : "false", Text(row.Texts.Texts.Count), Text(row.Empty), Text(row.Unfinished), Text(row.Texts.Tokens),
                 Numbers.Exact(row.Texts.Entropy), Numbers.Exact(row.Texts.Perplexity),
                 .. Enum.GetValues<ControlKind>().Select(kind => result.Contrasts.FirstOrDefault(c => c.Cell == row && c.Kind == kind)?.Control.Cell.Name ?? ""),
@@ -104,7 +105,7 @@ public static class SweepTables
         json.WriteStartObject();
         json.WriteString("cell", cell.Name);
         json.WriteBoolean("asked", row.Asked);
-        json.WriteString("preset", JsonNamingPolicy.KebabCaseLower.ConvertName(cell.Preset.ToString()));
+        json.WriteString("preset", cell.Preset.Name());
         json.WriteFinite("gamma", (double?)(decimal?)cell.Gamma);
         json.WriteNumber("eta", cell.Eta);
         json.WriteFinite("alpha", (double?)(decimal?)cell.Alpha);

@@ -39,7 +39,7 @@ public sealed record SweepCell
             {
                 GuidancePreset.Steer => "",
                 GuidancePreset.Plain => cell.Alpha > 0 ? "mask" : "plain",
-                _ => cell.Preset.ToString().ToLowerInvariant(),
+                _ => cell.Preset.Name(),
             };
             bool plain = cell.Preset == GuidancePreset.Plain;
             string[] parts =

@@ -31,7 +31,7 @@ public sealed class SweepCellTests
         try
         {
             File.WriteAllText(path, """[{"gamma": 0.2, "eta": 0.4, "sum_to_one": true}, {"preset": "contrastive-beta", "gamma": 0.5, "temperature": 0.7}, {"gamma": 0.2, "eta": 0.4, "sum_to_one": true, "alpha": 0.1}]""");
-            Assert.Equal(["g0.2 e0.4 a0.1 k10 sum1", "contrastivebeta g0.5 a0.1 t0.7"], SweepGrid.ReadCells(path).Select(c => c.Name));
+            Assert.Equal(["g0.2 e0.4 a0.1 k10 sum1", "contrastive-beta g0.5 a0.1 t0.7"], SweepGrid.ReadCells(path).Select(c => c.Name));
             foreach (string wrong in new[] { """[{"gama": 1}]""", "[]", "[null]", """{"gamma": 1}""", """[{"preset": "steerr"}]""", """[{"gamma": "NaN"}]""", "null", "[" })
             {
                 File.WriteAllText(path, wrong);
