@@ -66,8 +66,9 @@ internal sealed class SweepCommand : SteerCommand
             progress.Note("some cells have an eta of 1 or more: there the weights no longer favour what the expert likes, and the sum-to-one form among the controls is the one to read.");
         await GenerateAsync(job, engine, progress, quiet, stop).ConfigureAwait(false);
         using var generator = new EngineEmbeddingGenerator(engine);
+        string embeds = string.Join(' ', sources.Hashes["base"], sources.Hashes.GetValueOrDefault("tokenizer"), sources.Weights);
         var result = await SweepEvaluation.RunAsync(
-            job.Texts, models.Task!.Name, heldout, generator, sources.Hashes["base"] + options.Weights, job.TextsPath, evaluation, progress.Doing, stop).ConfigureAwait(false);
+            job.Texts, models.Task!.Name, heldout, generator, embeds, job.TextsPath, evaluation, progress.Doing, stop).ConfigureAwait(false);
         progress.Dispose();
 
         var report = new SweepReport(result);
