@@ -61,13 +61,19 @@ internal sealed class EngineLoop : IDisposable
                 throw new InvalidOperationException("The engine stopped after an error; load it again.", _failure);
             foreach (var sequence in sequences)
                 _incoming.Enqueue(sequence);
+            _wake.Set();
         }
-
-        _wake.Set();
     }
 
     /// <summary>Wakes the thread, so that it sees what was cancelled.</summary>
-    public void Wake() => _wake.Set();
+    public void Wake()
+    {
+        lock (_lock)
+        {
+            if (!_stopping)
+                _wake.Set();
+        }
+    }
 
     public void Dispose()
     {

@@ -48,7 +48,7 @@ public sealed record EngineOptions
     /// <summary>Bytes for keys and values; null for what <see cref="MaxBatch"/> guided sequences need, at most a quarter of the device's memory. A device with less room gives what it has.</summary>
     public long? Memory { get; init; }
 
-    /// <summary>How weights are held; null for how the checkpoint stores them, with exact activations.</summary>
+    /// <summary>How weights are held; null for how the checkpoint stores them (F16 as F32), with exact activations.</summary>
     public DType? Weights { get; init; }
 
     /// <summary>Whether activations stay float32 where <see cref="Weights"/> names a type that rounds them (BF16, Int8, Int4).</summary>

@@ -108,8 +108,10 @@ internal sealed class ModelSet : IDisposable
         if (Tokenizer is not null && TokenizerFiles.AreIn(path) && !Tokenizer.SameAs(Tokenizer.Load(path), out string difference))
             throw new SteerException($"{path}: its tokenizer differs from the base's ({difference}). Models that steer each other must share one.");
         Add(variant, checkpoint, progress);
-        if (variant is Variant.Expert or >= Variant.MoreExperts && checkpoint.EosIds.Count > 0)
+        if (variant == Variant.Expert && checkpoint.EosIds.Count > 0)
             EosIds = checkpoint.EosIds;
+        else if (variant >= Variant.MoreExperts)
+            EosIds = [.. EosIds.Union(checkpoint.EosIds)];
     }
 
     private void Add(Variant variant, Checkpoint checkpoint, Action<string, double>? progress)

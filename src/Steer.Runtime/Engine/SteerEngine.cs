@@ -27,15 +27,13 @@ public sealed class SteerEngine : IDisposable
     private readonly long _synchronisations;
     private bool _disposed;
 
-    private SteerEngine(EngineOptions options, Device device, ModelSet models)
+    private SteerEngine(EngineOptions options, Device device, ModelSet models, CacheBudget budget, StepLimits limits, ModelRunner runner)
     {
         _device = device;
         _models = models;
         _maxBatch = options.MaxBatch;
-        var limits = new StepLimits(
-            options.MaxBatch, options.MaxBatchedTokens, Math.Max(64, 4 * options.MaxBatch), options.QueueDepth ?? device.QueueDepth);
-        _budget = new CacheBudget(options, models, device.MemoryBytes);
-        _runner = new ModelRunner(device, models, _budget.Blocks, limits);
+        _budget = budget;
+        _runner = runner;
         int blocks = _runner.CreateCaches(_budget);
         if (blocks < _budget.Blocks)
             Warnings = [_budget.ShrunkTo(blocks)];
@@ -102,14 +100,19 @@ public sealed class SteerEngine : IDisposable
     internal static SteerEngine Load(EngineOptions options, Device device, Action<string, double>? progress = null)
     {
         ModelSet? models = null;
+        ModelRunner? runner = null;
         try
         {
             models = ModelSet.Load(options, device, progress);
-            return new SteerEngine(options, device, models);
+            var budget = new CacheBudget(options, models, device.MemoryBytes);
+            var limits = new StepLimits(
+                options.MaxBatch, options.MaxBatchedTokens, Math.Max(64, 4 * options.MaxBatch), options.QueueDepth ?? device.QueueDepth);
+            runner = new ModelRunner(device, models, budget.Blocks, limits);
+            return new SteerEngine(options, device, models, budget, limits, runner);
         }
         catch (Exception e)
         {
-            Release(device, models);
+            Release(device, runner, models);
             if (e is OutOfMemoryException)
                 throw new SteerException("Not enough memory for activations and the cache of keys and values: lower --memory or --max-batch.", e);
             if (device.Explain(e) is { } line)
@@ -318,7 +321,7 @@ public sealed class SteerEngine : IDisposable
         bool any = false;
         foreach (var sequence in sequences)
             any = sequence.Cancelled = true;
-        if (any && !_disposed)
+        if (any)
             _loop.Wake();
     }
 }
