@@ -61,12 +61,12 @@ internal sealed class RequestPlanner(
             request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, request.PromptIds, request.CompletionIds.Count, Variant.Expert,
             out var warnings);
         var plan = request.Model is { } model
-            ? new GuidancePlan([new Branch(model.ToString().ToLowerInvariant(), model, request.PromptIds, 1)], 0, 0, 0, request.Guidance.Floor, [])
+            ? new GuidancePlan([new Branch(model.Name(), model, request.PromptIds, 1)], 0, 0, 0, request.Guidance.Floor, [])
             : GuidancePlan.Create(request.Guidance, new GuidanceContexts(request.PromptIds, negatives, null), _loaded);
         foreach (var branch in plan.Branches)
         {
             if (!_loaded.Contains(branch.Variant))
-                throw new SteerException($"Scoring needs the {branch.Variant.ToString().ToLowerInvariant()}, which is not loaded.");
+                throw new SteerException($"Scoring needs the {branch.Variant.Name()}, which is not loaded.");
         }
 
         plan = plan with { Warnings = [.. plan.Warnings, .. warnings], VocabSize = CommonVocab(plan) };
@@ -83,7 +83,7 @@ internal sealed class RequestPlanner(
     public (Sequence Sequence, EmbeddingSink Sink) PlanEmbed(string text, Variant model)
     {
         if (!_loaded.Contains(model))
-            throw new SteerException($"Embeddings need the {model.ToString().ToLowerInvariant()}, which is not loaded.");
+            throw new SteerException($"Embeddings need the {model.Name()}, which is not loaded.");
         IReadOnlyList<int> ids = Encode(text, special: false);
         if (ids.Count == 0)
             throw new SteerException("A text to embed has no tokens: take empty texts out.");
@@ -103,7 +103,6 @@ internal sealed class RequestPlanner(
 
     private int CommonVocab(GuidancePlan plan) => plan.Branches.Min(b => models[b.Variant].Config.VocabSize);
 
-
     private Variant ExpertOf(GenerationRequest request)
     {
         var expert = request.Expert == 0 ? Variant.Expert : Variant.MoreExperts + (request.Expert - 1);
@@ -115,8 +114,15 @@ internal sealed class RequestPlanner(
     /// <summary>Most tokens that the window of every branch leaves, at most <paramref name="asked"/>; checks that the cache and a step can hold them.</summary>
     private int CheckRoom(GuidancePlan plan, int? asked)
     {
-        if (plan.Branches.Count > limits.MaxContexts)
-            throw new SteerException($"A text has {plan.Branches.Count} branches and a step holds {limits.MaxContexts}: raise --max-batch, or take fewer negatives.");
+        int branches = plan.Branches.Count, rows = plan.Branches.GroupBy(b => decoderOf[b.Variant]).Max(g => g.Count());
+        if (branches > limits.MaxContexts)
+            throw new SteerException($"A text has {branches} branches and a step holds {limits.MaxContexts}: raise --max-batch, or take fewer negatives.");
+        if (rows > limits.MaxRows)
+        {
+            throw new SteerException(
+                $"A text has {rows} branches and a forward pass holds {limits.MaxRows} rows: take fewer negatives, or raise {nameof(EngineOptions.MaxBatchedTokens)}.");
+        }
+
         int most = int.MaxValue;
         foreach (var branch in plan.Branches)
         {

@@ -62,7 +62,11 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
             for (int i = 0; i < plan.Steps * draws && !sequence.Ended && sequence.Delivered < sequence.Generated.Count; i++)
                 Deliver(sequence, results, i / draws, i % draws, row, branch);
             if (sequence.Failed && !sequence.Ended)
-                Fail(sequence);
+            {
+                Fail(sequence, new SteerException(
+                    "The model gave logits that are no numbers, or every token is banned: check the weights and the logit bias."));
+            }
+
             row += draws;
             branch += draws * branches;
         }
@@ -96,10 +100,20 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
         int token = sequence.Generated[sequence.Delivered++];
         var reason = Reason(sequence, token);
         string text = sequence.TakesPieces ? sequence.Text?.Release(final: reason is not null) ?? "" : "";
-        if (reason is null && sequence.StopWhen?.Invoke(text) == true)
+        try
         {
-            reason = FinishReason.Cut;
-            text += sequence.Text!.Release(final: true);
+            if (reason is null && sequence.StopWhen?.Invoke(text) == true)
+            {
+                reason = FinishReason.Cut;
+                sequence.Text!.Flush();
+                text += sequence.Text.Release(final: true);
+            }
+        }
+        catch (Exception e)
+        {
+            // The check is the host's: its fault is that of its own text, not of all that run beside it.
+            Fail(sequence, e);
+            return;
         }
 
         if (reason is not null)
@@ -116,19 +130,19 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
     /// <summary>Why the text ends with this token; null where it goes on.</summary>
     private static FinishReason? Reason(Sequence sequence, int token)
     {
-        if (sequence.Stops.Contains(token) || sequence.Text?.Append(token) == true)
+        bool stop = sequence.Stops.Contains(token);
+        if (!stop && sequence.Text?.Append(token) == true)
             return FinishReason.Stop;
-        if (sequence.Delivered < sequence.MaxTokens)
+        if (!stop && sequence.Delivered < sequence.MaxTokens)
             return null;
-        return sequence.Text?.Flush() == true ? FinishReason.Stop : FinishReason.Length;
+        return sequence.Text?.Flush() == true || stop ? FinishReason.Stop : FinishReason.Length;
     }
 
-    private void Fail(Sequence sequence)
+    private void Fail(Sequence sequence, Exception error)
     {
         sequence.Ended = true;
         Ended.Add(sequence);
-        sequence.Sink.OnFailed(sequence, new SteerException(
-            "The model gave logits that are no numbers, or every token is banned: check the weights and the logit bias."));
+        sequence.Sink.OnFailed(sequence, error);
     }
 
     private static TokenLogProbs LogProbs(in GuideResult result, ReadOnlySpan<TokenLogProb> alternatives, ReadOnlySpan<float> branches)

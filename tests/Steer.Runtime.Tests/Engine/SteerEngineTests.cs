@@ -1,5 +1,6 @@
 using Steer.Runtime.Engine;
 using Steer.Runtime.Guidance;
+using Steer.Runtime.Tests.Checkpoints;
 
 namespace Steer.Runtime.Tests.Engine;
 
@@ -105,6 +106,53 @@ public sealed class SteerEngineTests : IDisposable
         Assert.Equal((FinishReason.Cut, 1), (held.FinishReason, held.TokenIds.Count));
         Assert.StartsWith(held.Text, whole.Text, StringComparison.Ordinal);
         Assert.NotEmpty(held.Text);
+    }
+
+    [Fact]
+    public async Task A_check_that_throws_ends_its_own_text_and_no_other()
+    {
+        var error = new FormatException("the host's own");
+        var others = Task.WhenAll(Enumerable.Range(10, 4).Select(i => All(Request(seed: i))));
+        Assert.Same(error, await Assert.ThrowsAsync<FormatException>(() => All(Request(seed: 3) with { StopWhen = () => _ => throw error })));
+        Assert.Equal(4, (await others).Length);
+        Assert.Single(await All(Request(seed: 3)));
+    }
+
+    /// <summary>A decoder of bytes holds a byte back until it is told that none follows.</summary>
+    [Theory]
+    [InlineData(FinishReason.Stop)]
+    [InlineData(FinishReason.Length)]
+    [InlineData(FinishReason.Cut)]
+    public async Task Bytes_at_the_end_of_a_text_are_there_whatever_ends_it(FinishReason reason)
+    {
+        const int letter = 68, stop = 5; // <0x41> of the tokenizer, and any other token
+        using var engine = SteerEngine.Load(new EngineOptions
+        {
+            Base = GoldenFiles.Find("models/llama"), Tokenizer = GoldenFiles.Find("tokenizer_json/llama2-like/tokenizer.json"), MaxBatch = 2,
+        });
+        int pieces = 0;
+        var request = new GenerationRequest
+        {
+            PromptIds = [1, 28],
+            Sampling = new SamplingParams
+            {
+                Temperature = 0,
+                MaxTokens = reason == FinishReason.Length ? 3 : 9,
+                MinTokens = 3,
+                StopTokenIds = reason == FinishReason.Stop ? [stop] : [],
+                LogitBias = new Dictionary<int, float> { [letter] = 1000, [stop] = reason == FinishReason.Stop ? 2000 : 0 },
+            },
+            StopWhen = reason == FinishReason.Cut ? () => _ => ++pieces == 3 : null,
+        };
+        string streamed = "";
+        await foreach (var token in engine.StreamAsync(request))
+        {
+            streamed += token.Text;
+            if (token.Result is { } result)
+                Assert.Equal(("AAA", reason), (result.Text, result.FinishReason));
+        }
+
+        Assert.Equal("AAA", streamed);
     }
 
     [Fact]
@@ -250,6 +298,31 @@ public sealed class SteerEngineTests : IDisposable
         var e = await Assert.ThrowsAsync<SteerException>(() => All(request));
         Assert.DoesNotContain('\n', e.Message);
         Assert.Throws<SteerException>(() => _engine.Check(request));
+    }
+
+    [Fact]
+    public void More_branches_than_a_step_holds_are_refused_at_once()
+    {
+        using var narrow = SteerEngine.Load(Options with { MaxBatchedTokens = 16 });
+        var request = Request(seed: 0) with { Guidance = new GuidanceParams { Gamma = 0.3f, Eta = 0.2f, Combination = NegativeCombination.Mean } };
+        narrow.Check(request with { Negatives = [.. Enumerable.Repeat("A star.", 14)] });
+        Assert.Throws<SteerException>(() => narrow.Check(request with { Negatives = [.. Enumerable.Repeat("A star.", 15)] }));
+    }
+
+    [Fact]
+    public void Tokens_that_end_a_text_are_those_of_all_experts()
+    {
+        using var folder = new TempFolder();
+        string Model(int eos)
+        {
+            string path = Directory.CreateDirectory(folder.File($"eos{eos}")).FullName;
+            File.WriteAllText(Path.Combine(path, "config.json"), TinyModel.Config.Replace("\"eos_token_id\": 9", $"\"eos_token_id\": {eos}", StringComparison.Ordinal));
+            TinyModel.WriteTensors(Path.Combine(path, "model.safetensors"), TinyModel.Tensors);
+            return path;
+        }
+
+        using var engine = SteerEngine.Load(new EngineOptions { Base = Model(9), Expert = Model(8), MoreExperts = [Model(7), Model(8)], MaxBatch = 1 });
+        Assert.Equal([8, 7], engine.EosIds);
     }
 
     [Fact]
