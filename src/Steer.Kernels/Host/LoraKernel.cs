@@ -4,9 +4,10 @@ using System.Runtime.Intrinsics;
 namespace Steer.Kernels.Host;
 
 /// <summary>
-/// y = y * scale + (x A^T) B^T + bias on the columns of each segment, for the rows of all adapters: one launch for x A^T and one for the rest. A few
-/// rows of one adapter are a part. Its first product is cut into slices of k, its second into blocks of columns, so that even a single row keeps
-/// several threads busy; the slices depend on k alone and are added in order, which keeps the bits of a row the same in any company.
+/// y = y * scale + (x A^T) B^T + bias on the columns of each segment, for the rows of all adapters. A few rows of one adapter are a part. Its first
+/// product is summed in slices of k, which depend on k alone and are added in order: that keeps the bits of a row the same in any company. Where there
+/// are parts for all threads, each thread does whole ones; else one launch does the slices and another the second product in blocks of columns, so that
+/// even a single row keeps several threads busy.
 /// </summary>
 internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : ParallelJob, IDisposable
 {
@@ -18,6 +19,9 @@ internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : Parall
     // Multiply-adds, or weights read instead of three of them, that are worth the team: a few microseconds.
     private const long TeamCost = 1 << 17;
     private const int ReadCost = 3;
+
+    // Rows of a part that pay for a reading of the weights of its own.
+    private const int LeastRows = 4;
 
     private readonly Scratch<float> _memory = new();
     private HostMatrix _x;
@@ -47,6 +51,8 @@ internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : Parall
             return;
         _cost += (count + ReadCost) * weight.Cost;
         int parts = (count + tiles.MaxRows - 1) / tiles.MaxRows;
+        if (count >= LeastRows * team.Threads)
+            parts = (parts + team.Threads - 1) / team.Threads * team.Threads;
         for (int i = 0; i < parts; i++)
         {
             int first = Share(count, parts, i), rows = Share(count, parts, i + 1) - first;
@@ -60,7 +66,49 @@ internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : Parall
     public void Launch()
     {
         _memory.Reserve(_length);
-        _itemCount = 0;
+        _itemCount = _downCount = 0;
+        if (_partCount >= team.Threads)
+        {
+            Run(0, _partCount);
+        }
+        else
+        {
+            AddItems();
+            Run(0, _downCount);
+            Run(_downCount, _itemCount);
+        }
+        Array.Clear(_parts, 0, _partCount);
+    }
+
+    /// <inheritdoc/>
+    public override void Run(int part)
+    {
+        if (_itemCount == 0)
+        {
+            RunWhole(_parts[part]);
+            return;
+        }
+        var item = _items[_begin + part];
+        if (_begin + part < _downCount)
+            Down(_parts[item.Part], item.Index);
+        else
+            Up(_parts[item.Part], _parts[item.Part].Weight.Segments[item.Index], item.Column, ColumnBlock);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _memory.Dispose();
+
+    private void Run(int begin, int end)
+    {
+        _begin = begin;
+        if (_cost >= TeamCost)
+            team.Run(this, end - begin);
+        else
+            RunAll(end - begin);
+    }
+
+    private void AddItems()
+    {
         for (int part = 0; part < _partCount; part++)
         {
             for (int slice = 0; slice < Slices(_parts[part].Weight); slice++)
@@ -76,31 +124,14 @@ internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : Parall
                     Append(ref _items, ref _itemCount, new Item(part, segment, column));
             }
         }
-        Run(0, _downCount);
-        Run(_downCount, _itemCount);
-        Array.Clear(_parts, 0, _partCount);
     }
 
-    /// <inheritdoc/>
-    public override void Run(int part)
+    private void RunWhole(Part part)
     {
-        var item = _items[_begin + part];
-        if (_begin + part < _downCount)
-            Down(_parts[item.Part], item.Index);
-        else
-            Up(_parts[item.Part], _parts[item.Part].Weight.Segments[item.Index], item.Column);
-    }
-
-    /// <inheritdoc/>
-    public void Dispose() => _memory.Dispose();
-
-    private void Run(int begin, int end)
-    {
-        _begin = begin;
-        if (_cost >= TeamCost)
-            team.Run(this, end - begin);
-        else
-            RunAll(end - begin);
+        for (int slice = 0; slice < Slices(part.Weight); slice++)
+            Down(part, slice);
+        foreach (var segment in part.Weight.Segments)
+            Up(part, segment, 0, segment.Columns);
     }
 
     // x A^T over one slice of k.
@@ -120,9 +151,9 @@ internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : Parall
         tiles.Multiply(weight.A!, 0, weight.A!.Panels, first, count, x, lowRows, part.Rows);
     }
 
-    // The second product of a segment on a block of columns, two panels at a time, and what it does to y.
+    // The second product of a segment on some columns, two panels at a time, and what it does to y.
     [SkipLocalsInit]
-    private void Up(Part part, HostLoraSegment segment, int start)
+    private void Up(Part part, HostLoraSegment segment, int start, int count)
     {
         float* low = stackalloc float[part.Rows * (segment.Rank + 1)];
         float* delta = stackalloc float[part.Rows * Pair];
@@ -135,7 +166,7 @@ internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : Parall
             AddSlices(part, segment, low);
         float* scale = segment.ColumnScale is null ? null : segment.ColumnScale.Data;
         float* bias = segment.ColumnBias is null ? null : segment.ColumnBias.Data;
-        int end = Math.Min(start + ColumnBlock, segment.Columns);
+        int end = Math.Min(start + count, segment.Columns);
         for (int column = start; column < end; column += Pair)
         {
             if (segment.B is { } b)
