@@ -45,12 +45,9 @@ internal unsafe struct RopeAndCacheKernel : IRowKernel
         int headDim = Cache.Shape.HeadDim;
         if ((uint)Slots[row] >= (uint)Cache.Shape.NumBlocks * KvCacheShape.BlockSize)
             throw new ArgumentException($"RopeAndCache: slot {Slots[row]} of a cache of {Cache.Shape.NumBlocks} blocks.");
-        // Neighbouring rows of a prompt share the lines of a block.
-        if (row == 0 || Slots[row] / KvCacheShape.BlockSize != Slots[row - 1] / KvCacheShape.BlockSize)
-        {
-            for (int head = 0; head < Cache.Shape.NumKvHeads; head++)
-                Cache.Prefetch(Layer, head, Slots[row]);
-        }
+        // The next row's lines come while this one is worked on; those of the first row of a part nobody has asked for yet.
+        Fetch(row);
+        Fetch(row + 1);
         if (Angles.Data is not null)
         {
             for (int start = 0; start < Q.Columns; start += headDim)
@@ -60,6 +57,15 @@ internal unsafe struct RopeAndCacheKernel : IRowKernel
         }
         for (int head = 0; head < Cache.Shape.NumKvHeads; head++)
             Cache.Write(Layer, head, Slots[row], K.Row(row) + (head * headDim), V.Row(row) + (head * headDim));
+    }
+
+    private readonly void Fetch(int row)
+    {
+        // Neighbouring rows of a prompt share the lines of a block.
+        if (row >= Q.Rows || (row > 0 && Slots[row] / KvCacheShape.BlockSize == Slots[row - 1] / KvCacheShape.BlockSize))
+            return;
+        for (int head = 0; head < Cache.Shape.NumKvHeads; head++)
+            Cache.Prefetch(Layer, head, Slots[row]);
     }
 
     private readonly void Rotate(float* head, float* angles, int half)
