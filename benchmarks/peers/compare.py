@@ -6,7 +6,7 @@
 
 Needs Python 3.8 and nothing else, a build of llama.cpp with llama-bench and llama-batched-bench, and steer
 (--steer says how to call it). Every round runs each measurement once with each program, one right after the
-other, so that both meet the same machine; the table has the medians of the rounds.
+other, so that both meet the same machine; the table has the medians of the rounds, of the ratios too.
 
 Both keep the weights in the same type: f32, bf16, and Q8_0 beside --weights int8. llama.cpp chooses flash
 attention by itself where it can, and runs prefill with it and without: the faster counts.
@@ -33,18 +33,17 @@ def main():
             print(f"round {round_number} of {args.rounds}: {kind}", file=sys.stderr)
             gguf = os.path.join(args.model, f"model-{kind}.gguf")
             add(rows, (kind, "prefill", 1), "llama.cpp", llama_prefill(args, bench, gguf))
-            add(rows, (kind, "prefill", 1), "steer", steer(args, kind, [1], PROMPT, 2, "prefill")[1])
-            peer = llama_decode(args, batched, gguf)
-            own = steer(args, kind, args.batch, DECODE_PROMPT, args.tokens, "decode")
+            add(rows, (kind, "prefill", 1), "steer", steer(args, kind, 1, PROMPT, 2, "prefill"))
             for batch in args.batch:
-                add(rows, (kind, "decode", batch), "llama.cpp", peer[batch])
-                add(rows, (kind, "decode", batch), "steer", own[batch])
+                add(rows, (kind, "decode", batch), "llama.cpp", llama_decode(args, batched, gguf, batch))
+                add(rows, (kind, "decode", batch), "steer", steer(args, kind, batch, DECODE_PROMPT, args.tokens, "decode"))
 
     print("| type | tokens/s of | llama.cpp | steer | ratio |\n|---|---|---|---|---|")
     for (kind, what, batch), values in rows.items():
         peer, own = statistics.median(values["llama.cpp"]), statistics.median(values["steer"])
+        ratio = statistics.median(mine / theirs for theirs, mine in zip(values["llama.cpp"], values["steer"]))
         name = f"prefill of {PROMPT}" if what == "prefill" else f"decode, {batch} at once"
-        print(f"| {kind} | {name} | {peer:.0f} | {own:.0f} | {own / peer:.2f} |")
+        print(f"| {kind} | {name} | {peer:.0f} | {own:.0f} | {ratio:.2f} |")
 
 
 def arguments():
@@ -84,22 +83,22 @@ def llama_prefill(args, bench, gguf):
     return max(result["avg_ts"] for result in json_lines(command))
 
 
-def llama_decode(args, batched, gguf):
-    cells = max(args.batch) * (DECODE_PROMPT + args.tokens)
+def llama_decode(args, batched, gguf, batch):
+    cells = batch * (DECODE_PROMPT + args.tokens)
     command = [
         batched, "-m", gguf, "-c", str(cells), "-npp", str(DECODE_PROMPT), "-ntg", str(args.tokens),
-        "-npl", ",".join(map(str, args.batch)), "-t", str(args.threads), "--output-format", "jsonl",
+        "-npl", str(batch), "-t", str(args.threads), "--output-format", "jsonl",
     ]
-    return {result["pl"]: result["speed_tg"] for result in json_lines(command)}
+    return json_lines(command)[0]["speed_tg"]
 
 
-def steer(args, kind, batches, prompt, tokens, what):
+def steer(args, kind, batch, prompt, tokens, what):
     command = shlex.split(args.steer, posix=os.name != "nt") + [
-        "bench", "--base", args.model, "--weights", STEER_TYPES[kind], "--batch", ",".join(map(str, batches)),
+        "bench", "--base", args.model, "--weights", STEER_TYPES[kind], "--batch", str(batch),
         "--prompt-tokens", str(prompt), "--max-tokens", str(tokens), "--threads", str(args.threads),
         "--isa", args.isa, "--json",
     ]
-    return {result["batch"]: result[f"{what}_tokens_per_second"] for result in json_lines(command)}
+    return json_lines(command)[0][f"{what}_tokens_per_second"]
 
 
 def json_lines(command):
