@@ -1,11 +1,15 @@
 using ILGPU;
+using Steer.Kernels.Gpu.Cuda;
 
 namespace Steer.Kernels.Gpu;
 
-/// <summary>See <see cref="Device.Activate"/>: one thread for each number of y.</summary>
+/// <summary>See <see cref="Device.Activate"/>: a group of threads for each run of columns of a row.</summary>
 internal static class ActivateKernel
 {
-    internal static IEnumerable<KernelSource> Sources => [KernelSource.Of<Parameters>(Activate)];
+    /// <summary>Columns of a group: whole blocks of packed rows.</summary>
+    private const int GroupColumns = 256;
+
+    internal static IEnumerable<KernelSource> Sources => [KernelSource.OfGroups<Parameters>(Activate)];
 
     public static void Run(IlgpuDevice device, Tensor x, Activation activation, bool gated, Tensor y)
     {
@@ -16,14 +20,28 @@ internal static class ActivateKernel
             Activation = activation,
             Gated = gated ? 1 : 0,
         };
-        device.Launch(Activate, (long)y.Rows * y.Columns, parameters);
+        device.Defer(y, packed =>
+        {
+            int columns = Math.Max(y.Columns, packed.Units * packed.UnitLength);
+            device.LaunchGroups(
+                Activate, new Index3D(Math.Max(y.Rows, packed.Rows), (columns + GroupColumns - 1) / GroupColumns, 1), device.GroupSize(GroupColumns),
+                parameters with { Packed = packed });
+        });
     }
 
-    internal static void Activate(Index1D index, Parameters p)
+    internal static void Activate(Parameters p)
     {
-        int row = index / p.Y.Columns, column = index % p.Y.Columns;
-        float value = Apply(p.Activation, p.X[row, column]);
-        p.Y[row, column] = p.Gated != 0 ? value * p.X[row, p.Y.Columns + column] : value;
+        int row = Grid.IdxX, start = Grid.IdxY * GroupColumns, end = Math.Min(start + GroupColumns, p.Y.Columns);
+        if (row < p.Y.Rows)
+        {
+            for (int column = start + Group.IdxX; column < end; column += Group.DimX)
+            {
+                float value = Apply(p.Activation, p.X[row, column]);
+                p.Y[row, column] = p.Gated != 0 ? value * p.X[row, p.Y.Columns + column] : value;
+            }
+        }
+
+        p.Packed.PackOwn(p.Y, row, start, GroupColumns);
     }
 
     private static float Apply(Activation activation, float x)
@@ -47,5 +65,6 @@ internal static class ActivateKernel
         public TensorView Y;
         public Activation Activation;
         public int Gated;
+        public PackedRows Packed;
     }
 }

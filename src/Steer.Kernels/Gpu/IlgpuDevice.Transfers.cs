@@ -32,13 +32,18 @@ public sealed partial class IlgpuDevice
     public override void Repeat(StepKey key, int times, Action step)
     {
         Accelerator.Bind();
-        _recorder.Repeat(key, times, step);
+        LaunchDeferred();
+        _recorder.Repeat(key, times, () =>
+        {
+            step();
+            LaunchDeferred();
+        });
     }
 
     /// <inheritdoc/>
     public override void Synchronize()
     {
-        ThrowIfReplaying();
+        BeginTransfer();
         _synchronisations++;
         Stream.Synchronize();
     }
@@ -55,7 +60,7 @@ public sealed partial class IlgpuDevice
     internal void Upload<T>(ReadOnlySpan<T> source, ArrayView<T> target)
         where T : unmanaged
     {
-        ThrowIfReplaying();
+        BeginTransfer();
         _uploads++;
         _staging.Upload(source, target);
     }
@@ -64,18 +69,22 @@ public sealed partial class IlgpuDevice
     internal unsafe void Download<T>(ArrayView<T> source, Span<T> destination)
         where T : unmanaged
     {
-        ThrowIfReplaying();
+        BeginTransfer();
         _synchronisations++;
         // ILGPU takes the address of what it is given and does not pin it.
         fixed (T* pinned = destination)
             source.CopyToCPU(Stream, ref *pinned, destination.Length);
     }
 
-    /// <summary>A step that is replayed has no allocations, copies or waits: they would not be in the recording.</summary>
+    /// <summary>
+    /// Called before a copy, a wait or an allocation: these come after all that was called so far. A step that is replayed has none, as they would not be in
+    /// the recording.
+    /// </summary>
     /// <exception cref="InvalidOperationException">Such a step runs.</exception>
-    internal void ThrowIfReplaying()
+    internal void BeginTransfer()
     {
         if (_recorder.IsStrict)
             throw new InvalidOperationException("A step that is repeated may neither allocate nor copy nor wait.");
+        LaunchDeferred();
     }
 }

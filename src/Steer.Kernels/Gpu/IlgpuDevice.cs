@@ -61,6 +61,9 @@ public sealed partial class IlgpuDevice : Device
     /// <summary>Dynamic shared memory of a kernel with tensor cores, in words: what their twin needs, or the least that ILGPU takes for such a kernel.</summary>
     internal int ExchangeWords(int warps) => IsEmulator ? warps * TensorCore.ExchangeWords : 1;
 
+    /// <summary>Kernels put on the stream or recorded so far; what a recording replays is not counted again.</summary>
+    internal long Launches { get; private set; }
+
     private bool IsEmulator => Accelerator.AcceleratorType == AcceleratorType.CPU;
 
     /// <summary>The one stream on which kernels and copies are queued. Not the default one, which CUDA cannot record.</summary>
@@ -118,7 +121,7 @@ public sealed partial class IlgpuDevice : Device
         where T : unmanaged
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ThrowIfReplaying();
+        BeginTransfer();
         _allocations++;
         var buffer = new IlgpuBuffer<T>(this, _arena.Take(Math.Max(1, length) * Interop.SizeOf<T>(), Interop.SizeOf<T>()), length);
         if (length > 0)
@@ -137,8 +140,7 @@ public sealed partial class IlgpuDevice : Device
             throw new ArgumentException($"{body.Method.DeclaringType?.Name}: {count} numbers in one launch.");
         if (count == 0)
             return;
-        // CUDA launches on the calling thread's context, and a device may be handed from one thread to another.
-        Accelerator.Bind();
+        BeginLaunch();
         if (!_kernels.TryGetValue(body.Method, out Delegate? kernel))
         {
             // The CPU accelerator puts a barrier behind every group: a group of one costs least there.
@@ -159,7 +161,7 @@ public sealed partial class IlgpuDevice : Device
     {
         if (groups.Size == 0)
             return;
-        Accelerator.Bind();
+        BeginLaunch();
         if (!_kernels.TryGetValue(body.Method, out Delegate? kernel))
         {
             kernel = Accelerator.LoadKernel(body);
@@ -171,5 +173,12 @@ public sealed partial class IlgpuDevice : Device
             ? new KernelConfig(groups, threads, SharedMemoryConfig.RequestDynamic<uint>(dynamicWords))
             : new KernelConfig(groups, threads);
         ((Action<AcceleratorStream, KernelConfig, TParameters>)kernel)(Stream, config, parameters);
+    }
+    private void BeginLaunch()
+    {
+        LaunchDeferred();
+        Launches++;
+        // CUDA launches on the calling thread's context, and a device may be handed from one thread to another.
+        Accelerator.Bind();
     }
 }

@@ -15,7 +15,7 @@ internal sealed class IlgpuReadback<T>(IlgpuDevice device, int length) : Readbac
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, source.Length);
-        device.ThrowIfReplaying();
+        device.BeginTransfer();
         if (count > 0)
             IlgpuDevice.View(source).SubView(0, count).CopyToCPUUnsafeAsync(device.Stream, ref _memory.Span[0], count);
     }

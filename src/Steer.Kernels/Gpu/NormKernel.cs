@@ -1,17 +1,17 @@
 using ILGPU;
+using Steer.Kernels.Gpu.Cuda;
 
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
 /// See <see cref="Device.Norm"/> and <see cref="Device.AddNorm"/>: a group of threads for each group of columns of a row. The variance is taken around the
-/// mean in a second pass, as the difference of mean square and squared mean would cancel.
+/// mean in a second pass, as the difference of mean square and squared mean would cancel. A thread takes four columns at once, as far apart as the group has
+/// threads, so that their loads are on their way together.
 /// </summary>
 internal static class NormKernel
 {
     /// <summary>Columns of a thread, about.</summary>
-    private const int ColumnsPerThread = 8;
-
-    private const int MaxThreads = 256;
+    private const int ColumnsPerThread = 4;
 
     internal static IEnumerable<KernelSource> Sources => [KernelSource.OfGroups<Parameters>(Norm)];
 
@@ -38,30 +38,43 @@ internal static class NormKernel
             HasBias = weight.Bias is null ? 0 : 1,
         };
         int threads = 32;
-        while (threads < MaxThreads && threads * ColumnsPerThread < weight.GroupSize)
+        while (threads < GroupReduce.MaxThreads && threads * ColumnsPerThread < weight.GroupSize)
             threads *= 2;
-        device.LaunchGroups(
-            Norm, new Index3D(x.Columns / weight.GroupSize * x.Rows, 1, 1), device.GroupSize(threads), parameters);
+        int groups = x.Columns / weight.GroupSize;
+        void Launch(PackedRows packed) => device.LaunchGroups(
+            Norm, new Index3D(groups * Math.Max(x.Rows, packed.Rows), 1, 1), device.GroupSize(threads), parameters with { Packed = packed });
+        if (groups == 1)
+            device.Defer(y, Launch);
+        else
+            Launch(default);
     }
 
     internal static void Norm(Parameters p)
     {
         var reduce = GroupReduce.Create();
         int groups = p.X.Columns / p.GroupSize;
-        int row = Grid.IdxX / groups, start = Grid.IdxX % groups * p.GroupSize, end = start + p.GroupSize;
+        int row = Grid.IdxX / groups, start = Grid.IdxX % groups * p.GroupSize;
+        if (row < p.X.Rows)
+            Normalise(p, reduce, row, start, start + p.GroupSize);
+        p.Packed.PackOwn(p.Y, row, 0, p.Packed.Units * p.Packed.UnitLength);
+    }
 
+    private static void Normalise(Parameters p, GroupReduce reduce, int row, int start, int end)
+    {
         float sum = 0, squares = 0;
-        for (int c = start + Group.IdxX; c < end; c += Group.DimX)
+        for (int c = start + Group.IdxX; c < end; c += 4 * Group.DimX)
         {
-            float x = p.X[row, c];
+            var four = new FourColumns { Row = row, Column = c, End = end };
+            Floats4 x = four.Load(p.X);
             if (p.HasDelta != 0)
             {
-                x = KernelMath.FusedMultiplyAdd(p.DeltaScale, p.Delta[row, c], x);
-                p.X[row, c] = x;
+                x = Floats4.MultiplyAdd(p.DeltaScale, four.Load(p.Delta), x);
+                four.Store(p.X, x);
             }
 
-            sum += x;
-            squares = KernelMath.FusedMultiplyAdd(x, x, squares);
+            x = four.Inside(x);
+            sum += x.Sum;
+            squares = Floats4.Dot(x, x, squares);
         }
 
         float mean = 0;
@@ -69,19 +82,55 @@ internal static class NormKernel
         {
             mean = (float)reduce.Sum(sum) / p.GroupSize;
             squares = 0;
-            for (int c = start + Group.IdxX; c < end; c += Group.DimX)
+            for (int c = start + Group.IdxX; c < end; c += 4 * Group.DimX)
             {
-                float centred = p.X[row, c] - mean;
-                squares = KernelMath.FusedMultiplyAdd(centred, centred, squares);
+                var four = new FourColumns { Row = row, Column = c, End = end };
+                Floats4 centred = four.Inside(four.Load(p.X) - mean);
+                squares = Floats4.Dot(centred, centred, squares);
             }
         }
 
         float factor = 1 / MathF.Sqrt(((float)reduce.Sum(squares) / p.GroupSize) + p.Epsilon);
-        for (int c = start + Group.IdxX; c < end; c += Group.DimX)
+        for (int c = start + Group.IdxX; c < end; c += 4 * Group.DimX)
         {
-            float normalised = (p.X[row, c] - mean) * factor * p.Weight[c];
-            p.Y[row, c] = p.HasBias != 0 ? normalised + p.Bias[c] : normalised;
+            var four = new FourColumns { Row = row, Column = c, End = end };
+            Floats4 y = (four.Load(p.X) - mean) * factor * four.Load(p.Weight);
+            four.Store(p.Y, p.HasBias != 0 ? y + four.Load(p.Bias) : y);
         }
+    }
+
+    /// <summary>Up to four columns of a row, as far apart as the group has threads; past the end, the last one.</summary>
+    private struct FourColumns
+    {
+        public int Row;
+        public int Column;
+        public int End;
+
+        public readonly Floats4 Load(TensorView x) => new() { X = x[Row, Column], Y = x[Row, At(1)], Z = x[Row, At(2)], W = x[Row, At(3)] };
+
+        public readonly Floats4 Load(ArrayView<float> x) => new() { X = x[Column], Y = x[At(1)], Z = x[At(2)], W = x[At(3)] };
+
+        /// <summary>Zeros in place of what is past the end.</summary>
+        public readonly Floats4 Inside(Floats4 x) => new()
+        {
+            X = x.X,
+            Y = Column + Group.DimX < End ? x.Y : 0,
+            Z = Column + (2 * Group.DimX) < End ? x.Z : 0,
+            W = Column + (3 * Group.DimX) < End ? x.W : 0,
+        };
+
+        public readonly void Store(TensorView y, Floats4 numbers)
+        {
+            y[Row, Column] = numbers.X;
+            if (Column + Group.DimX < End)
+                y[Row, Column + Group.DimX] = numbers.Y;
+            if (Column + (2 * Group.DimX) < End)
+                y[Row, Column + (2 * Group.DimX)] = numbers.Z;
+            if (Column + (3 * Group.DimX) < End)
+                y[Row, Column + (3 * Group.DimX)] = numbers.W;
+        }
+
+        private readonly int At(int i) => Math.Min(Column + (i * Group.DimX), End - 1);
     }
 
     internal struct Parameters
@@ -97,5 +146,6 @@ internal static class NormKernel
         public int GroupSize;
         public int Centred;
         public int HasBias;
+        public PackedRows Packed;
     }
 }

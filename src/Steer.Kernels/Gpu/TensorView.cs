@@ -77,6 +77,23 @@ internal struct Floats4
         W = Interop.IntAsFloat(words.W),
     };
 
+    public static Floats4 operator +(Floats4 a, Floats4 b) => new() { X = a.X + b.X, Y = a.Y + b.Y, Z = a.Z + b.Z, W = a.W + b.W };
+
+    public static Floats4 operator *(Floats4 a, Floats4 b) => new() { X = a.X * b.X, Y = a.Y * b.Y, Z = a.Z * b.Z, W = a.W * b.W };
+
+    public static Floats4 operator -(Floats4 a, float b) => new() { X = a.X - b, Y = a.Y - b, Z = a.Z - b, W = a.W - b };
+
+    public static Floats4 operator *(Floats4 a, float b) => new() { X = a.X * b, Y = a.Y * b, Z = a.Z * b, W = a.W * b };
+
+    /// <summary>factor * a + b, each rounded once.</summary>
+    public static Floats4 MultiplyAdd(float factor, Floats4 a, Floats4 b) => new()
+    {
+        X = KernelMath.FusedMultiplyAdd(factor, a.X, b.X),
+        Y = KernelMath.FusedMultiplyAdd(factor, a.Y, b.Y),
+        Z = KernelMath.FusedMultiplyAdd(factor, a.Z, b.Z),
+        W = KernelMath.FusedMultiplyAdd(factor, a.W, b.W),
+    };
+
     /// <summary>sum + a . b, one fused multiply-add after the other.</summary>
     public static float Dot(Floats4 a, Floats4 b, float sum)
     {

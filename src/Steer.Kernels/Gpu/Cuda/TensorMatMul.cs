@@ -37,18 +37,23 @@ internal static class TensorMatMul
         int tiles = (x.Rows + PackActivationsKernel.TileRows - 1) / PackActivationsKernel.TileRows;
         if (tiles > MatMulStreamKernel.MaxRowTiles)
             tiles = (tiles + MatMulTileKernel.MaxRowTiles - 1) / MatMulTileKernel.MaxRowTiles * MatMulTileKernel.MaxRowTiles;
-        ArrayView<uint> packed =
-            device.Scratch(ScratchUse.Activations, (long)tiles * stages * PackActivationsKernel.StageWords).View.Cast<uint>();
-        ArrayView<float> scales =
-            device.Scratch(ScratchUse.ActivationScales, (long)tiles * stages * PackActivationsKernel.StageScales).View;
-        PackActivationsKernel.Run(device, x, weight.Type, tiles, stages, packed, scales);
+        var packed = new PackedRows
+        {
+            Type = weight.Type,
+            Rows = tiles * PackActivationsKernel.TileRows,
+            Stages = stages,
+            Words = device.Scratch(ScratchUse.Activations, (long)tiles * stages * PackActivationsKernel.StageWords).View.Cast<uint>(),
+            Scales = device.Scratch(ScratchUse.ActivationScales, (long)tiles * stages * PackActivationsKernel.StageScales).View,
+        };
+        if (!device.LaunchPacked(x, packed))
+            PackActivationsKernel.Run(device, x, packed);
         var product = new TensorProduct
         {
             Weight = weight.View,
             Tiles = Tiles(weight),
             Splits = Splits(weight),
-            Rows = packed,
-            RowScales = scales,
+            Rows = packed.Words,
+            RowScales = packed.Scales,
             RowCount = x.Rows,
             Bias = IlgpuDevice.ViewOrEmpty(bias),
             HasBias = bias is null ? 0 : 1,
@@ -75,7 +80,7 @@ internal struct TensorProduct
     /// <summary>Parts of the sum over k.</summary>
     public int Splits;
 
-    /// <summary>Activations, see <see cref="PackActivationsKernel"/>.</summary>
+    /// <summary>Activations, see <see cref="PackedRows"/>.</summary>
     public ArrayView<uint> Rows;
 
     /// <summary>Their scales.</summary>
