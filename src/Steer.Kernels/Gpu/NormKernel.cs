@@ -13,6 +13,8 @@ internal static class NormKernel
     /// <summary>Columns of a thread, about.</summary>
     private const int ColumnsPerThread = 4;
 
+    private const int MaxThreads = 256;
+
     internal static IEnumerable<KernelSource> Sources => [KernelSource.OfGroups<Parameters>(Norm)];
 
     /// <param name="device">Where to run.</param>
@@ -38,11 +40,11 @@ internal static class NormKernel
             HasBias = weight.Bias is null ? 0 : 1,
         };
         int threads = 32;
-        while (threads < GroupReduce.MaxThreads && threads * ColumnsPerThread < weight.GroupSize)
+        while (threads < MaxThreads && threads * ColumnsPerThread < weight.GroupSize)
             threads *= 2;
         int groups = x.Columns / weight.GroupSize;
         void Launch(PackedRows packed) => device.LaunchGroups(
-            Norm, new Index3D(groups * Math.Max(x.Rows, packed.Rows), 1, 1), device.GroupSize(threads), parameters with { Packed = packed });
+            Norm, new Index3D(Math.Max(x.Rows, packed.Rows), groups, 1), device.GroupSize(threads), parameters with { Packed = packed });
         if (groups == 1)
             device.Defer(y, Launch);
         else
@@ -52,8 +54,7 @@ internal static class NormKernel
     internal static void Norm(Parameters p)
     {
         var reduce = GroupReduce.Create();
-        int groups = p.X.Columns / p.GroupSize;
-        int row = Grid.IdxX / groups, start = Grid.IdxX % groups * p.GroupSize;
+        int row = Grid.IdxX, start = Grid.IdxY * p.GroupSize;
         if (row < p.X.Rows)
             Normalise(p, reduce, row, start, start + p.GroupSize);
         p.Packed.PackOwn(p.Y, row, 0, p.Packed.Units * p.Packed.UnitLength);

@@ -57,10 +57,12 @@ internal struct PackedRows
     {
         int pair = unit / 4, t = unit & 3, k = (32 * pair) + (2 * t);
         long place = Place(row, pair / 2, pair & 1, t);
-        Words[place] = Pair(x, row, k);
-        Words[place + 1] = Pair(x, row, k + 8);
-        Words[place + 2] = Pair(x, row, k + 16);
-        Words[place + 3] = Pair(x, row, k + 24);
+        // All are read before any is written: loads of one thread do not pass its stores.
+        uint first = Pair(x, row, k), second = Pair(x, row, k + 8), third = Pair(x, row, k + 16), fourth = Pair(x, row, k + 24);
+        Words[place] = first;
+        Words[place + 1] = second;
+        Words[place + 2] = third;
+        Words[place + 3] = fourth;
     }
 
     private readonly void PackInt8(TensorView x, int row, int unit)
@@ -91,9 +93,10 @@ internal struct PackedRows
 
     private static uint Pair(TensorView x, int row, int k)
     {
-        uint low = row < x.Rows && k < x.Columns ? Numbers.ToBF16(x[row, k]) : 0;
-        uint high = row < x.Rows && k + 1 < x.Columns ? Numbers.ToBF16(x[row, k + 1]) : 0;
-        return low | (high << 16);
+        int last = x.Columns - 1, inside = Math.Min(row, x.Rows - 1);
+        float low = x[inside, Math.Min(k, last)], high = x[inside, Math.Min(k + 1, last)];
+        uint bits = Numbers.ToBF16(low) | (Numbers.ToBF16(high) << 16);
+        return row > inside || k > last ? 0 : k == last ? bits & 0xFFFF : bits;
     }
 
     /// <summary>The first of the four words that a lane of a row reads from a pair of groups.</summary>
