@@ -85,8 +85,8 @@ public abstract class Device : IDisposable
 
     /// <summary>
     /// y[r] = x[r] W^T + bias with the weight of r's group. x [rows, k], each W [n, k], y [rows, n]. Groups ascend and do not overlap;
-    /// rows in no group are left alone. The sum over k is one chain of fused multiply-adds in ascending order, for any number of rows, except where
-    /// the weight's <see cref="WeightFormat"/> rounds activations: then its order is the device's own, but still the same for any number of rows.
+    /// rows in no group are left alone. The order of the sum over k is the device's own and the same for any number of rows; on the CPU device it is one
+    /// chain of fused multiply-adds in ascending order, unless the weight's <see cref="WeightFormat"/> rounds activations.
     /// </summary>
     public abstract void MatMul(Tensor x, ReadOnlySpan<MatMulGroup> groups, Tensor y);
 

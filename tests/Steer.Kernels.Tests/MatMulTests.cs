@@ -2,14 +2,14 @@ using Steer.Kernels.Tests.Reference;
 
 namespace Steer.Kernels.Tests;
 
-/// <summary>MatMul against float64, against the one order of additions that the contract allows, and its groups.</summary>
+/// <summary>MatMul against float64, on the CPU device against the one order of additions that the contract allows there, and its groups.</summary>
 [Collection(DeviceCollection.Name)]
 public sealed class MatMulTests(DeviceSet devices)
 {
     /// <summary>Rows around every tile height, columns and depths that fill no tile, one and many panels.</summary>
     private static readonly (int Rows, int K, int N)[] Sizes =
     [
-        (1, 1, 1), (1, 64, 96), (2, 7, 33), (3, 100, 31), (5, 48, 65), (8, 33, 17), (12, 16, 32), (13, 37, 50), (33, 65, 70),
+        (1, 1, 1), (1, 64, 96), (2, 7, 33), (3, 100, 31), (5, 48, 65), (8, 33, 17), (12, 16, 32), (13, 37, 50), (33, 65, 70), (5, 608, 40),
     ];
 
     [Theory]
@@ -30,21 +30,53 @@ public sealed class MatMulTests(DeviceSet devices)
         }
     }
 
+    /// <summary>Several parts of k on a GPU; activations that are read in place, and others.</summary>
     [Theory]
-    [OnEveryDevice(DType.F32)]
-    [OnEveryDevice(DType.BF16)]
-    [OnEveryDevice(DType.F16)]
-    [OnEveryDevice(DType.Int8)]
-    [OnEveryDevice(DType.Int4)]
-    public void Sum_is_one_chain_of_fused_multiply_adds_in_ascending_order(string device, DType type)
+    [OnEveryIlgpuDevice(DType.F32)]
+    [OnEveryIlgpuDevice(DType.BF16)]
+    [OnEveryIlgpuDevice(DType.F16)]
+    [OnEveryIlgpuDevice(DType.Int8)]
+    [OnEveryIlgpuDevice(DType.Int4)]
+    public void A_row_is_the_same_bits_in_either_kernel_and_wherever_it_lies(string device, DType type)
     {
-        foreach ((int rows, int k, int n) in Sizes)
+        const int Rows = 13, K = 608, N = 40;
+        using var work = new Workspace(devices[device]);
+        Matrix x = Matrix.Random(16, Rows, K);
+        PackedWeight weight = work.Weight(Matrix.Random(17, N, K), type);
+        Matrix Multiply(int start, int count, bool aligned)
         {
-            using var work = new Workspace(devices[device]);
-            Matrix x = Matrix.Random(3, rows, k), weight = Matrix.Random(4, n, k);
-            GuardedTensor y = work.Tensor(rows, n);
-            work.Device.MatMul(work.Tensor(x), [new MatMulGroup(0, rows, work.Weight(weight, type), null)], y);
-            Assert.Equal(MatMulReference.Exact(x, weight.RoundedTo(type)).Data, y.Read().Data);
+            Tensor input = aligned ? new Tensor(work.Buffer(x.Slice(start, count).Data), count, K) : work.Tensor(x.Slice(start, count));
+            GuardedTensor y = work.Tensor(count, N);
+            work.Device.MatMul(input, [new MatMulGroup(0, count, weight, null)], y);
+            return y.Read();
+        }
+
+        Matrix all = Multiply(0, Rows, aligned: true);
+        foreach ((int start, int count) in new[] { (0, 1), (12, 1), (4, 3), (2, 9) })
+        {
+            Assert.Equal(all.Slice(start, count).Data, Multiply(start, count, aligned: true).Data);
+            Assert.Equal(all.Slice(start, count).Data, Multiply(start, count, aligned: false).Data);
+        }
+    }
+
+    [Theory]
+    [InlineData(DType.F32)]
+    [InlineData(DType.BF16)]
+    [InlineData(DType.F16)]
+    [InlineData(DType.Int8)]
+    [InlineData(DType.Int4)]
+    public void Sum_on_the_processor_is_one_chain_of_fused_multiply_adds_in_ascending_order(DType type)
+    {
+        foreach (string device in DeviceSet.HostNames)
+        {
+            foreach ((int rows, int k, int n) in Sizes)
+            {
+                using var work = new Workspace(devices[device]);
+                Matrix x = Matrix.Random(3, rows, k), weight = Matrix.Random(4, n, k);
+                GuardedTensor y = work.Tensor(rows, n);
+                work.Device.MatMul(work.Tensor(x), [new MatMulGroup(0, rows, work.Weight(weight, type), null)], y);
+                Assert.Equal(MatMulReference.Exact(x, weight.RoundedTo(type)).Data, y.Read().Data);
+            }
         }
     }
 
@@ -96,7 +128,7 @@ public sealed class MatMulTests(DeviceSet devices)
 
         Assert.Equal((53, K, type), (weight.N, weight.K, weight.Type));
         Assert.True(weight.Bytes >= 53L * K * type.Size(), "A weight cannot be smaller than its numbers.");
-        Assert.Equal(MatMulReference.Exact(x, fused.RoundedTo(type)).Data, y.Read().Data);
+        MatMulReference.Run(x, fused.RoundedTo(type)).AssertClose(y.Read());
     }
 
     [Theory]

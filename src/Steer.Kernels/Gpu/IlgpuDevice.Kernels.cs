@@ -147,13 +147,8 @@ public sealed partial class IlgpuDevice
             return;
         }
 
-        if (weight.RoundsActivations)
-        {
-            var rounded = new Tensor(Scratch(ScratchUse.Activations, (long)x.Rows * x.Columns), x.Rows, x.Columns);
-            RoundActivationsKernel.Run(this, x, weight.Type, rounded);
-            x = rounded;
-        }
-
+        if (weight.RoundsActivations || !MatMulKernel.Reads(x, weight))
+            x = RoundActivationsKernel.Run(this, x, weight.RoundsActivations ? weight.Type : DType.F32);
         MatMulKernel.Run(this, x, weight, bias, filter, y);
     }
 }

@@ -30,7 +30,8 @@ internal static class LoraDownKernel
     {
         int rowBlocks = (rows + LoraBatch.RowBlock - 1) / LoraBatch.RowBlock, rankBlocks = (rank + LoraBatch.RankBlock - 1) / LoraBatch.RankBlock;
         var groups = new Index3D(rowBlocks, rankBlocks * batch.Parts, batch.Count);
-        device.LaunchGroups(batch.X.IsAligned ? LoraDown : LoraDownRagged, groups, device.GroupSize(Threads), batch);
+        bool aligned = batch.X.IsAligned && batch.X.Columns % 4 == 0;
+        device.LaunchGroups(aligned ? LoraDown : LoraDownRagged, groups, device.GroupSize(Threads), batch);
     }
 
     internal static void LoraDown(LoraBatch p) => Down<AlignedRow>(p);

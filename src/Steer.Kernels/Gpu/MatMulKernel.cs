@@ -4,16 +4,30 @@ using Steer.Kernels.Gpu.Cuda;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// See <see cref="Device.MatMul"/>, with exact activations: a thread makes one column of y for one or eight rows, each sum one chain of fused
-/// multiply-adds over k. The lanes of a warp read the weight in one run of memory, 16 bytes each, and the same numbers of x.
+/// See <see cref="Device.MatMul"/>, with exact activations. A group takes one or eight rows and a panel of 32 columns, and each of its warps a part of k: a
+/// thread makes one column, a chain of fused multiply-adds over the part, and reads the weight in one run of memory with its neighbours, 16 bytes each, and
+/// the same numbers of x as they do. Then the parts are added in order. The weight alone decides how many there are, so that a row's bits do not depend on
+/// the others.
 /// </summary>
 internal static class MatMulKernel
 {
     /// <summary>Rows of a thread where there are enough.</summary>
     private const int RowsPerThread = 8;
 
+    /// <summary>Most parts of k.</summary>
+    private const int MaxSplits = 16;
+
+    /// <summary>Warps that keep a GPU's memory busy, about: sixteen on each of 128 multiprocessors.</summary>
+    private const int EnoughWarps = 2048;
+
+    /// <summary>Runs of 16 bytes along k that a part has at least.</summary>
+    private const int MinPartSteps = 8;
+
+    /// <summary>Whether these activations can be read as they are: rows at multiples of 16 bytes, and as many columns as the weight's runs of 16 bytes.</summary>
+    public static bool Reads(Tensor x, IlgpuWeight weight) => new TensorView(x).IsAligned && x.Columns % weight.View.Layout.NumbersPerStep == 0;
+
     /// <param name="device">Where to run.</param>
-    /// <param name="x">[rows, k].</param>
+    /// <param name="x">[rows, k] that <see cref="Reads"/> holds for, or with zeros up to a multiple of 32 columns.</param>
     /// <param name="weight">[n, k] in columns.</param>
     /// <param name="bias">[n], or null.</param>
     /// <param name="filter">Which rows of y are written, and from which rows of x they come.</param>
@@ -21,7 +35,7 @@ internal static class MatMulKernel
     public static void Run(IlgpuDevice device, Tensor x, IlgpuWeight weight, DeviceBuffer<float>? bias, in RowFilter filter, Tensor y)
     {
         bool wide = y.Rows >= RowsPerThread / 2;
-        int columns = (y.Columns + WeightLayout.ColumnRows - 1) / WeightLayout.ColumnRows * WeightLayout.ColumnRows;
+        int panels = (y.Columns + WeightLayout.ColumnRows - 1) / WeightLayout.ColumnRows;
         var parameters = new Parameters
         {
             X = new TensorView(x),
@@ -30,116 +44,128 @@ internal static class MatMulKernel
             Bias = IlgpuDevice.ViewOrEmpty(bias),
             HasBias = bias is null ? 0 : 1,
             Filter = filter,
-            Columns = columns,
+            Splits = Splits(panels, weight.View.Layout.Steps),
         };
-        long count = (long)columns * (wide ? (y.Rows + RowsPerThread - 1) / RowsPerThread : y.Rows);
-        switch (weight.Type)
+        Action<Parameters> body = weight.Type switch
         {
-            case DType.F32:
-                device.Launch(wide ? MatMulRowsF32 : MatMulRowF32, count, parameters);
-                break;
-            case DType.BF16:
-                device.Launch(wide ? MatMulRowsBF16 : MatMulRowBF16, count, parameters);
-                break;
-            case DType.F16:
-                device.Launch(wide ? MatMulRowsF16 : MatMulRowF16, count, parameters);
-                break;
-            case DType.Int8:
-                device.Launch(wide ? MatMulRowsInt8 : MatMulRowInt8, count, parameters);
-                break;
-            default:
-                device.Launch(wide ? MatMulRowsInt4 : MatMulRowInt4, count, parameters);
-                break;
-        }
+            DType.F32 => wide ? MatMulRowsF32 : MatMulRowF32,
+            DType.BF16 => wide ? MatMulRowsBF16 : MatMulRowBF16,
+            DType.F16 => wide ? MatMulRowsF16 : MatMulRowF16,
+            DType.Int8 => wide ? MatMulRowsInt8 : MatMulRowInt8,
+            _ => wide ? MatMulRowsInt4 : MatMulRowInt4,
+        };
+        // Groups that share a panel are neighbours, so that it comes from memory once.
+        var groups = new Index3D(wide ? (y.Rows + RowsPerThread - 1) / RowsPerThread : y.Rows, panels, 1);
+        device.LaunchGroups(body, groups, device.GroupSize(parameters.Threads), parameters);
     }
 
     /// <summary>The kernels.</summary>
     internal static IEnumerable<KernelSource> Sources =>
     [
-        KernelSource.Of<Parameters>(MatMulRowF32), KernelSource.Of<Parameters>(MatMulRowsF32),
-        KernelSource.Of<Parameters>(MatMulRowBF16), KernelSource.Of<Parameters>(MatMulRowsBF16),
-        KernelSource.Of<Parameters>(MatMulRowF16), KernelSource.Of<Parameters>(MatMulRowsF16),
-        KernelSource.Of<Parameters>(MatMulRowInt8), KernelSource.Of<Parameters>(MatMulRowsInt8),
-        KernelSource.Of<Parameters>(MatMulRowInt4), KernelSource.Of<Parameters>(MatMulRowsInt4),
+        KernelSource.OfGroups<Parameters>(MatMulRowF32), KernelSource.OfGroups<Parameters>(MatMulRowsF32),
+        KernelSource.OfGroups<Parameters>(MatMulRowBF16), KernelSource.OfGroups<Parameters>(MatMulRowsBF16),
+        KernelSource.OfGroups<Parameters>(MatMulRowF16), KernelSource.OfGroups<Parameters>(MatMulRowsF16),
+        KernelSource.OfGroups<Parameters>(MatMulRowInt8), KernelSource.OfGroups<Parameters>(MatMulRowsInt8),
+        KernelSource.OfGroups<Parameters>(MatMulRowInt4), KernelSource.OfGroups<Parameters>(MatMulRowsInt4),
     ];
 
-    internal static void MatMulRowF32(Index1D index, Parameters p) => Row<F32Run>(index, p);
+    internal static void MatMulRowF32(Parameters p) => Row<F32Run>(p);
 
-    internal static void MatMulRowsF32(Index1D index, Parameters p) => Rows<F32Run>(index, p);
+    internal static void MatMulRowsF32(Parameters p) => Rows<F32Run>(p);
 
-    internal static void MatMulRowBF16(Index1D index, Parameters p) => Row<BF16Run>(index, p);
+    internal static void MatMulRowBF16(Parameters p) => Row<BF16Run>(p);
 
-    internal static void MatMulRowsBF16(Index1D index, Parameters p) => Rows<BF16Run>(index, p);
+    internal static void MatMulRowsBF16(Parameters p) => Rows<BF16Run>(p);
 
-    internal static void MatMulRowF16(Index1D index, Parameters p) => Row<F16Run>(index, p);
+    internal static void MatMulRowF16(Parameters p) => Row<F16Run>(p);
 
-    internal static void MatMulRowsF16(Index1D index, Parameters p) => Rows<F16Run>(index, p);
+    internal static void MatMulRowsF16(Parameters p) => Rows<F16Run>(p);
 
-    internal static void MatMulRowInt8(Index1D index, Parameters p) => Row<Int8Run>(index, p);
+    internal static void MatMulRowInt8(Parameters p) => Row<Int8Run>(p);
 
-    internal static void MatMulRowsInt8(Index1D index, Parameters p) => Rows<Int8Run>(index, p);
+    internal static void MatMulRowsInt8(Parameters p) => Rows<Int8Run>(p);
 
-    internal static void MatMulRowInt4(Index1D index, Parameters p) => Row<Int4Run>(index, p);
+    internal static void MatMulRowInt4(Parameters p) => Row<Int4Run>(p);
 
-    internal static void MatMulRowsInt4(Index1D index, Parameters p) => Rows<Int4Run>(index, p);
+    internal static void MatMulRowsInt4(Parameters p) => Rows<Int4Run>(p);
 
-    private static void Row<TRun>(Index1D index, Parameters p)
-        where TRun : struct, IWeightRun
+    private static int Splits(int panels, int steps)
     {
-        int row = index / p.Columns, column = index % p.Columns;
-        if (column >= p.Y.Columns || !p.Filter.Includes(row))
-            return;
-        TRun run = default;
-        int source = row / p.Filter.FanOut;
-        float sum = 0;
-        for (int step = 0; step < p.Weight.Layout.Steps; step++)
-        {
-            Words4 words = Words(p.Weight, column, step);
-            int k = step * p.Weight.Layout.NumbersPerStep;
-            for (int i = 0; i < run.Quads; i++)
-            {
-                Floats4 w = run.Quad(words, i, p.Weight, column, k);
-                sum = Floats4.Dot(p.X.Load4(source, k + (4 * i)), w, sum);
-            }
-        }
-
-        p.Store(row, column, sum);
+        int splits = 1;
+        while (splits < MaxSplits && panels * splits < EnoughWarps && 2 * splits * MinPartSteps <= steps)
+            splits *= 2;
+        return splits;
     }
 
-    private static void Rows<TRun>(Index1D index, Parameters p)
+    private static void Row<TRun>(Parameters p)
         where TRun : struct, IWeightRun
     {
-        int row = index / p.Columns * RowsPerThread, column = index % p.Columns;
-        if (column >= p.Y.Columns || !p.IncludesAny(row))
-            return;
+        ArrayView<float> sums = SharedMemory.Allocate<float>(MaxSplits * WeightLayout.ColumnRows);
+        int row = Grid.IdxX;
+        if (!p.Filter.Includes(row))
+            return; // the whole group
         TRun run = default;
-        float a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
-        for (int step = 0; step < p.Weight.Layout.Steps; step++)
+        for (int thread = Group.IdxX; thread < p.Threads; thread += Group.DimX)
         {
-            Words4 words = Words(p.Weight, column, step);
-            int k = step * p.Weight.Layout.NumbersPerStep;
-            for (int i = 0; i < run.Quads; i++, k += 4)
+            int column = p.Column(thread), source = p.Source(row), end = p.PartStart((thread / WeightLayout.ColumnRows) + 1);
+            float sum = 0;
+            for (int step = p.PartStart(thread / WeightLayout.ColumnRows); step < end; step++)
             {
-                Floats4 w = run.Quad(words, i, p.Weight, column, k - (4 * i));
-                a = Floats4.Dot(p.X.Load4(p.Source(row), k), w, a);
-                b = Floats4.Dot(p.X.Load4(p.Source(row + 1), k), w, b);
-                c = Floats4.Dot(p.X.Load4(p.Source(row + 2), k), w, c);
-                d = Floats4.Dot(p.X.Load4(p.Source(row + 3), k), w, d);
-                e = Floats4.Dot(p.X.Load4(p.Source(row + 4), k), w, e);
-                f = Floats4.Dot(p.X.Load4(p.Source(row + 5), k), w, f);
-                g = Floats4.Dot(p.X.Load4(p.Source(row + 6), k), w, g);
-                h = Floats4.Dot(p.X.Load4(p.Source(row + 7), k), w, h);
+                Words4 words = Words(p.Weight, column, step);
+                int k = step * p.Weight.Layout.NumbersPerStep;
+                for (int i = 0; i < run.Quads; i++)
+                    sum = Floats4.Dot(p.X.LoadAligned4(source, k + (4 * i)), run.Quad(words, i, p.Weight, column, k), sum);
             }
+
+            sums[thread] = sum;
         }
 
-        p.Store(row, column, a);
-        p.Store(row + 1, column, b);
-        p.Store(row + 2, column, c);
-        p.Store(row + 3, column, d);
-        p.Store(row + 4, column, e);
-        p.Store(row + 5, column, f);
-        p.Store(row + 6, column, g);
-        p.Store(row + 7, column, h);
+        Group.Barrier();
+        p.AddParts(sums, row, 1);
+    }
+
+    private static void Rows<TRun>(Parameters p)
+        where TRun : struct, IWeightRun
+    {
+        ArrayView<float> sums = SharedMemory.Allocate<float>(RowsPerThread * MaxSplits * WeightLayout.ColumnRows);
+        int row = Grid.IdxX * RowsPerThread;
+        if (!p.IncludesAny(row))
+            return; // the whole group
+        TRun run = default;
+        for (int thread = Group.IdxX; thread < p.Threads; thread += Group.DimX)
+        {
+            int column = p.Column(thread), end = p.PartStart((thread / WeightLayout.ColumnRows) + 1);
+            float a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
+            for (int step = p.PartStart(thread / WeightLayout.ColumnRows); step < end; step++)
+            {
+                Words4 words = Words(p.Weight, column, step);
+                int k = step * p.Weight.Layout.NumbersPerStep;
+                for (int i = 0; i < run.Quads; i++, k += 4)
+                {
+                    Floats4 w = run.Quad(words, i, p.Weight, column, k - (4 * i));
+                    a = Floats4.Dot(p.X.LoadAligned4(p.Source(row), k), w, a);
+                    b = Floats4.Dot(p.X.LoadAligned4(p.Source(row + 1), k), w, b);
+                    c = Floats4.Dot(p.X.LoadAligned4(p.Source(row + 2), k), w, c);
+                    d = Floats4.Dot(p.X.LoadAligned4(p.Source(row + 3), k), w, d);
+                    e = Floats4.Dot(p.X.LoadAligned4(p.Source(row + 4), k), w, e);
+                    f = Floats4.Dot(p.X.LoadAligned4(p.Source(row + 5), k), w, f);
+                    g = Floats4.Dot(p.X.LoadAligned4(p.Source(row + 6), k), w, g);
+                    h = Floats4.Dot(p.X.LoadAligned4(p.Source(row + 7), k), w, h);
+                }
+            }
+
+            sums[thread] = a;
+            sums[thread + p.Threads] = b;
+            sums[thread + (2 * p.Threads)] = c;
+            sums[thread + (3 * p.Threads)] = d;
+            sums[thread + (4 * p.Threads)] = e;
+            sums[thread + (5 * p.Threads)] = f;
+            sums[thread + (6 * p.Threads)] = g;
+            sums[thread + (7 * p.Threads)] = h;
+        }
+
+        Group.Barrier();
+        p.AddParts(sums, row, RowsPerThread);
     }
 
     private static Words4 Words(WeightView weight, int column, int step) => WideMemory.LoadGlobal(
@@ -153,7 +179,17 @@ internal static class MatMulKernel
         public ArrayView<float> Bias;
         public int HasBias;
         public RowFilter Filter;
-        public int Columns;
+        /// <summary>Parts in which sums over k are made.</summary>
+        public int Splits;
+
+        /// <summary>Threads that make sums: a part of a column each.</summary>
+        public readonly int Threads => Splits * WeightLayout.ColumnRows;
+
+        /// <summary>The column of a thread.</summary>
+        public readonly int Column(int thread) => (Grid.IdxY * WeightLayout.ColumnRows) + (thread & (WeightLayout.ColumnRows - 1));
+
+        /// <summary>The first run of 16 bytes along k of a part, which is also the end of the part before.</summary>
+        public readonly int PartStart(int part) => (int)((long)part * Weight.Layout.Steps / Splits);
 
         /// <summary>The row of x from which a row of y comes; past the end, the last one's.</summary>
         public readonly int Source(int row) => Math.Min(row, Y.Rows - 1) / Filter.FanOut;
@@ -168,9 +204,22 @@ internal static class MatMulKernel
             return any;
         }
 
-        public readonly void Store(int row, int column, float sum)
+        /// <summary>Adds the parts [rows, parts, 32 columns] of the group's rows, and stores the sums.</summary>
+        public readonly void AddParts(ArrayView<float> sums, int row, int rows)
         {
-            if (row < Y.Rows && Filter.Includes(row))
+            for (int i = Group.IdxX; i < rows * WeightLayout.ColumnRows; i += Group.DimX)
+            {
+                int ofRow = i / WeightLayout.ColumnRows, start = (ofRow * Threads) + (i & (WeightLayout.ColumnRows - 1));
+                float sum = sums[start];
+                for (int part = 1; part < Splits; part++)
+                    sum += sums[start + (part * WeightLayout.ColumnRows)];
+                Store(row + ofRow, Column(i), sum);
+            }
+        }
+
+        private readonly void Store(int row, int column, float sum)
+        {
+            if (row < Y.Rows && column < Y.Columns && Filter.Includes(row))
                 Y[row, column] = HasBias != 0 ? sum + Bias[column] : sum;
         }
     }

@@ -18,8 +18,8 @@ internal readonly struct TensorView(Tensor tensor)
     /// <summary>One number.</summary>
     public ref float this[int row, int column] => ref _data[((long)row * _stride) + column];
 
-    /// <summary>Whether rows begin at a multiple of 16 bytes and are made of such pieces, as <see cref="LoadAligned4"/> wants.</summary>
-    public bool IsAligned => _wide != 0 && Columns % 4 == 0;
+    /// <summary>Whether rows begin at a multiple of 16 bytes.</summary>
+    public bool IsAligned => _wide != 0;
 
     /// <summary>Four numbers from a column on that is a multiple of four, zeros past the last; of a tensor that no thread of this launch writes.</summary>
     public Floats4 Load4(int row, int column)
@@ -37,7 +37,7 @@ internal readonly struct TensorView(Tensor tensor)
         };
     }
 
-    /// <summary>As <see cref="Load4"/>, where <see cref="IsAligned"/>: a single load with nothing to decide.</summary>
+    /// <summary>As <see cref="Load4"/>, of rows that are aligned and have four numbers there: a single load with nothing to decide.</summary>
     public Floats4 LoadAligned4(int row, int column) => Floats4.Load(_data, ((long)row * _stride) + column);
 }
 

@@ -32,7 +32,7 @@ internal static class MatMulReference
         return (sum, (x.Length + 1) * Expected.Unit * magnitude);
     }
 
-    /// <summary>The one order of additions that the contract allows, to the bit.</summary>
+    /// <summary>The one order of additions that the contract allows on the CPU device, to the bit.</summary>
     public static Matrix Exact(Matrix x, Matrix weight)
     {
         var y = new Matrix(x.Rows, weight.Rows);
