@@ -104,24 +104,40 @@ internal static class MatMulKernel
         int row = Grid.IdxX;
         if (!p.Filter.Includes(row))
             return; // the whole group
-        TRun run = default;
         for (int thread = Group.IdxX; thread < p.Threads; thread += Group.DimX)
         {
             int column = p.Column(thread), source = p.Source(row), end = p.PartStart((thread / WeightLayout.ColumnRows) + 1);
             float sum = 0;
-            for (int step = p.PartStart(thread / WeightLayout.ColumnRows); step < end; step++)
+            int step = p.PartStart(thread / WeightLayout.ColumnRows);
+            // Four loads of the weight on their way together: there is little else to do.
+            for (; step + 4 <= end; step += 4)
             {
-                Words4 words = Words(p.Weight, column, step);
-                int k = step * p.Weight.Layout.NumbersPerStep;
-                for (int i = 0; i < run.Quads; i++)
-                    sum = Floats4.Dot(p.X.LoadAligned4(source, k + (4 * i)), run.Quad(words, i, p.Weight, column, k), sum);
+                Words4 first = Words(p.Weight, column, step), second = Words(p.Weight, column, step + 1);
+                Words4 third = Words(p.Weight, column, step + 2), fourth = Words(p.Weight, column, step + 3);
+                sum = Add<TRun>(p, source, column, step, first, sum);
+                sum = Add<TRun>(p, source, column, step + 1, second, sum);
+                sum = Add<TRun>(p, source, column, step + 2, third, sum);
+                sum = Add<TRun>(p, source, column, step + 3, fourth, sum);
             }
 
+            for (; step < end; step++)
+                sum = Add<TRun>(p, source, column, step, Words(p.Weight, column, step), sum);
             sums[thread] = sum;
         }
 
         Group.Barrier();
         p.AddParts(sums, row, 1);
+    }
+
+    // A row's sum with 16 bytes of the weight more.
+    private static float Add<TRun>(Parameters p, int source, int column, int step, Words4 words, float sum)
+        where TRun : struct, IWeightRun
+    {
+        TRun run = default;
+        int k = step * 4 * run.Quads;
+        for (int i = 0; i < run.Quads; i++)
+            sum = Floats4.Dot(p.X.LoadAligned4(source, k + (4 * i)), run.Quad(words, i, p.Weight, column, k), sum);
+        return sum;
     }
 
     private static void Rows<TRun>(Parameters p)
@@ -136,10 +152,14 @@ internal static class MatMulKernel
         {
             int column = p.Column(thread), end = p.PartStart((thread / WeightLayout.ColumnRows) + 1);
             float a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
-            for (int step = p.PartStart(thread / WeightLayout.ColumnRows); step < end; step++)
+            int start = p.PartStart(thread / WeightLayout.ColumnRows);
+            // One load of the weight ahead.
+            Words4 next = start < end ? Words(p.Weight, column, start) : default;
+            for (int step = start; step < end; step++)
             {
-                Words4 words = Words(p.Weight, column, step);
-                int k = step * p.Weight.Layout.NumbersPerStep;
+                Words4 words = next;
+                next = Words(p.Weight, column, Math.Min(step + 1, end - 1));
+                int k = step * 4 * run.Quads;
                 for (int i = 0; i < run.Quads; i++, k += 4)
                 {
                     Floats4 w = run.Quad(words, i, p.Weight, column, k - (4 * i));
@@ -169,7 +189,7 @@ internal static class MatMulKernel
     }
 
     private static Words4 Words(WeightView weight, int column, int step) => WideMemory.LoadGlobal(
-        weight.Words, (((((long)column / WeightLayout.ColumnRows) * weight.Layout.Steps) + step) * 128) + (column % WeightLayout.ColumnRows * 4));
+        weight.Words, ((((long)(column / WeightLayout.ColumnRows) * weight.Layout.Steps) + step) * 128) + ((column & (WeightLayout.ColumnRows - 1)) * 4));
 
     internal struct Parameters
     {
