@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Reflection;
 using ILGPU;
+using ILGPU.Backends;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
 using Steer.Kernels.Gpu.Cuda;
@@ -143,11 +144,12 @@ public sealed partial class IlgpuDevice : Device
         BeginLaunch();
         if (!_kernels.TryGetValue(body.Method, out Delegate? kernel))
         {
+            CompiledKernel compiled = CompiledKernels.Get(Accelerator, KernelSource.Of(body));
             // The CPU accelerator puts a barrier behind every group: a group of one costs least there.
-            kernel = Accelerator.AcceleratorType == AcceleratorType.CPU
-                ? Accelerator.LoadImplicitlyGroupedKernel(body, 1)
-                : Accelerator.LoadAutoGroupedKernel(body);
-            _kernels.Add(body.Method, kernel);
+            Kernel loaded = Accelerator.AcceleratorType == AcceleratorType.CPU
+                ? Accelerator.LoadImplicitlyGroupedKernel(compiled, 1)
+                : Accelerator.LoadAutoGroupedKernel(compiled);
+            _kernels.Add(body.Method, kernel = loaded.CreateLauncherDelegate<Action<AcceleratorStream, Index1D, TParameters>>());
         }
 
         ((Action<AcceleratorStream, Index1D, TParameters>)kernel)(Stream, (int)count, parameters);
@@ -164,8 +166,8 @@ public sealed partial class IlgpuDevice : Device
         BeginLaunch();
         if (!_kernels.TryGetValue(body.Method, out Delegate? kernel))
         {
-            kernel = Accelerator.LoadKernel(body);
-            _kernels.Add(body.Method, kernel);
+            Kernel loaded = Accelerator.LoadKernel(CompiledKernels.Get(Accelerator, KernelSource.OfGroups(body)));
+            _kernels.Add(body.Method, kernel = loaded.CreateLauncherDelegate<Action<AcceleratorStream, KernelConfig, TParameters>>());
         }
 
         var threads = new Index3D(groupSize, 1, 1);

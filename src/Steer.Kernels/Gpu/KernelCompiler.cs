@@ -38,9 +38,9 @@ public static class KernelCompiler
 
     private static Context CreateContext(OptimizationLevel level) => Context.Create(b => IlgpuDevice.Prepare(b).Optimize(level));
 
-    internal static CompiledKernel Compile(Backend backend, KernelSource kernel) => backend.Compile(
-        kernel.Grouped
-            ? EntryPointDescription.FromExplicitlyGroupedKernel(kernel.Method)
-            : EntryPointDescription.FromImplicitlyGroupedKernel(kernel.Method),
-        default);
+    internal static CompiledKernel Compile(Backend backend, KernelSource kernel) => backend.Compile(EntryPoint(kernel), default);
+
+    internal static EntryPointDescription EntryPoint(KernelSource kernel) => kernel.Grouped
+        ? EntryPointDescription.FromExplicitlyGroupedKernel(kernel.Method)
+        : EntryPointDescription.FromImplicitlyGroupedKernel(kernel.Method);
 }

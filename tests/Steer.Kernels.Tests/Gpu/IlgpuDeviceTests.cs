@@ -1,3 +1,5 @@
+using ILGPU;
+using ILGPU.Backends;
 using ILGPU.Runtime;
 using ILGPU.Runtime.OpenCL;
 using Steer.Kernels.Gpu;
@@ -49,6 +51,26 @@ public sealed class IlgpuDeviceTests
             };
             Assert.Equal(kind, info.Name.Split(':')[0]);
             Assert.Equal(info.Description, device.Description);
+        }
+    }
+
+    [Fact]
+    public void Devices_of_a_kind_take_the_same_code_and_it_outlives_the_one_that_compiled_it()
+    {
+        KernelSource kernel = KernelSource.Of<int>(Nothing);
+        CompiledKernel first;
+        using (IlgpuDevice device = IlgpuDevice.Create("ilgpu-cpu"))
+        {
+            first = CompiledKernels.Get(device.Accelerator, kernel);
+            device.Launch(Nothing, 3, 0);
+        }
+
+        using IlgpuDevice second = IlgpuDevice.Create("ilgpu-cpu"), warps = IlgpuDevice.CreateWarpEmulator();
+        foreach (IlgpuDevice device in new[] { second, warps })
+        {
+            device.Launch(Nothing, 3, 0);
+            device.Synchronize();
+            Assert.Same(first, CompiledKernels.Get(device.Accelerator, kernel));
         }
     }
 
@@ -117,4 +139,8 @@ public sealed class IlgpuDeviceTests
     [InlineData("nvvm", null)]
     public void On_Linux_drivers_are_found_by_the_names_under_which_they_are_installed(string library, string? file) =>
         Assert.Equal(OperatingSystem.IsLinux() ? file : null, DriverLibraries.FileOf(library));
+
+    private static void Nothing(Index1D index, int parameter)
+    {
+    }
 }
