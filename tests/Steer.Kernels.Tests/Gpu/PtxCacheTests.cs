@@ -25,7 +25,7 @@ public sealed class PtxCacheTests : IDisposable
     [Theory]
     [InlineData("Add")]
     [InlineData("Norm")]
-    [InlineData("PackActivationsInt8")]
+    [InlineData("Attention")]
     [InlineData("MatMulStreamBF16")]
     public void A_kernel_comes_back_as_it_was_compiled(string name)
     {
