@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Steer.Cli.Display;
 using Steer.Cli.Flags;
 using Steer.Cli.Input;
@@ -59,6 +60,31 @@ public sealed class ParsingTests
     [InlineData(187, "3:07")]
     [InlineData(3723, "1:02:03")]
     public void Durations(double seconds, string text) => Assert.Equal(text, Figures.Duration(seconds));
+
+    /// <summary>A choice must reach its flag: a word that the parser leaves over becomes a text to score.</summary>
+    [Fact]
+    public void Every_choice_that_a_flag_names_is_taken_by_it()
+    {
+        using var terminal = new Terminal(Stream.Null, Stream.Null, Stream.Null);
+        var root = new RootCommand
+        {
+            new Commands.GenerateCommand(terminal), new Commands.DatasetCommand(terminal), new Commands.SweepCommand(terminal), new Commands.EvaluateCommand(terminal),
+            new Commands.ScoreCommand(terminal), new Commands.KernelsCommand(terminal), new Commands.BenchCommand(terminal),
+        };
+        var choices =
+            (from command in root.Subcommands
+             from option in command.Options
+             where option.HelpName is { } names && names.Contains('|') && !names.Any(char.IsUpper)
+             from choice in option.HelpName!.Split('|')
+             select (command, option, choice)).ToList();
+        Assert.Contains(choices, c => c is { option.Name: "--compute", choice: "f32" });
+        Assert.All(choices, c =>
+        {
+            var parsed = root.Parse([c.command.Name, c.option.Name, c.choice]);
+            Assert.Equal(c.choice, Assert.Single(parsed.GetResult(c.option)!.Tokens).Value);
+            Assert.DoesNotContain(parsed.Errors, e => e.SymbolResult is OptionResult);
+        });
+    }
 
     [Fact]
     public void A_double_dash_lets_a_text_begin_with_one()

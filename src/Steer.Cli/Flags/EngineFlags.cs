@@ -14,7 +14,7 @@ internal sealed class EngineFlags : FlagGroup
     private readonly Option<long?> _memory;
     private readonly Option<InstructionSet?> _isa;
     private readonly Option<DType?> _weights;
-    private readonly Option<bool?> _exact;
+    private readonly Option<Activations?> _compute;
     private readonly Option<DType?> _kvCache;
 
     public EngineFlags()
@@ -28,10 +28,10 @@ internal sealed class EngineFlags : FlagGroup
             "Memory for keys and values, such as 512MB or 4GB. Default: what the sequences need, at most a quarter of the "
             + "device's. A device with less room gives what it has."));
         _weights = Add(Flag.Choice("--weights", "How weights are held. Default: as they are stored, with exact activations.", WeightTypes));
-        _exact = Add(Flag.Choice(
+        _compute = Add(Flag.Choice(
             "--compute",
             "What products do to activations. auto (default): round them to bf16 for --weights bf16, and to 8 bits for int8 and int4; f32: keep them.",
-            ("auto", false), ("f32", true)));
+            ("auto", Activations.Auto), ("f32", Activations.F32)));
         _kvCache = Add(Flag.Choice(
             "--kv-cache", "How keys and values are held. Default: bf16 where --weights bf16, int8 or int4 rounds activations, else f32.", KvCacheTypes));
         _isa = Add(Flag.Choice(
@@ -59,7 +59,13 @@ internal sealed class EngineFlags : FlagGroup
         Memory = parsed.GetValue(_memory) ?? options.Memory,
         InstructionSet = parsed.GetValue(_isa) ?? options.InstructionSet,
         Weights = parsed.GetValue(_weights) ?? options.Weights,
-        ExactActivations = parsed.GetValue(_exact) ?? options.ExactActivations,
+        ExactActivations = parsed.GetValue(_compute) is { } compute ? compute == Activations.F32 : options.ExactActivations,
         KvCacheType = parsed.GetValue(_kvCache) ?? options.KvCacheType,
     };
+
+    private enum Activations
+    {
+        Auto,
+        F32,
+    }
 }

@@ -25,7 +25,7 @@ internal static class Flag
         text => text == word ? wordValue : TryFloat(text, out float value) && value > 0 ? value : (float?)null);
 
     public static Option<int?> Integer(string name, string valueName, string description) => Value(
-        name, valueName, description, "a whole number", text => TryInt(text, out int value) ? value : (int?)null);
+        name, valueName, description, "a whole number of at most 2147483647", text => TryInt(text, out int value) ? value : (int?)null);
 
     public static Option<ulong?> Unsigned(string name, string valueName, string description) => Value(
         name, valueName, description, "a whole number from 0 to 18446744073709551615",
@@ -34,6 +34,7 @@ internal static class Flag
     public static Option<long?> Bytes(string name, string valueName, string description) => Value(
         name, valueName, description, "a size such as 512MB, 4GB or 1GiB", ByteSize.Parse);
 
+    /// <summary>One of a few names. T is not bool: the parser takes nothing but true and false for one.</summary>
     public static Option<T?> Choice<T>(string name, string description, params (string Name, T Value)[] choices)
         where T : struct
     {
