@@ -112,27 +112,35 @@ public static class DatasetExport
     private static async Task WriteAsync(
         IReadOnlyList<ExportRow> rows, ExportColumns columns, DatasetJobConfig config, ExportOptions options, string name, CancellationToken cancellationToken)
     {
-        string path = Path.Combine(options.Folder, $"{name}.{Extension(options.Format)}");
-        if (options.Format == ExportFormat.Parquet)
+        // A full disk or an end in the middle must not leave a file that looks whole.
+        string path = Path.Combine(options.Folder, $"{name}.{Extension(options.Format)}"), partial = path + ".partial";
+        try
         {
-            await ParquetExport.WriteAsync(path, rows, columns, cancellationToken).ConfigureAwait(false);
-            return;
+            if (options.Format == ExportFormat.Parquet)
+                await ParquetExport.WriteAsync(partial, rows, columns, cancellationToken).ConfigureAwait(false);
+            else
+                WriteLines(partial, rows, columns, config, options.Format, cancellationToken);
+            File.Move(partial, path, overwrite: true);
         }
-
-        await using var writer = new StreamWriter(path, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { NewLine = "\n" };
-        if (options.Format == ExportFormat.Csv)
+        finally
         {
+            File.Delete(partial);
+        }
+    }
+
+    private static void WriteLines(
+        string path, IReadOnlyList<ExportRow> rows, ExportColumns columns, DatasetJobConfig config, ExportFormat format, CancellationToken cancellationToken)
+    {
+        using var writer = new StreamWriter(path, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { NewLine = "\n" };
+        if (format == ExportFormat.Csv)
             writer.WriteLine(CsvText.Line(columns.Names));
-            foreach (var row in rows)
-                writer.WriteLine(CsvText.Line(Cells(row, columns)));
-            return;
-        }
-
         foreach (var row in rows)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             string prompt = config.LabelOf(row.Id)?.Prompt ?? config.Prompt;
-            writer.WriteLine(options.Format switch
+            writer.WriteLine(format switch
             {
+                ExportFormat.Csv => CsvText.Line(Cells(row, columns)),
                 ExportFormat.Chat => JsonSerializer.Serialize(
                     new { messages = new[] { new { role = "user", content = prompt }, new { role = "assistant", content = row.Text } } }, Json),
                 ExportFormat.Alpaca => JsonSerializer.Serialize(new { instruction = prompt, input = "", output = row.Text }, Json),

@@ -48,6 +48,18 @@ public sealed class DatasetExportTests : IDisposable
         }
     }
 
+    /// <summary>A folder stands where the file goes, so that only its last step fails.</summary>
+    [Theory]
+    [InlineData(ExportFormat.Jsonl)]
+    [InlineData(ExportFormat.Parquet)]
+    public async Task An_export_that_fails_leaves_no_part_of_a_file(ExportFormat format)
+    {
+        string name = "train." + DatasetExport.Extension(format);
+        Directory.CreateDirectory(Out(name));
+        await Assert.ThrowsAsync<SteerException>(() => ExportAsync(format, 0));
+        Assert.Equal([Out(name)], Directory.GetFileSystemEntries(Path.GetDirectoryName(Out(name))!));
+    }
+
     [Fact]
     public async Task Csv_quotes_what_needs_it()
     {
