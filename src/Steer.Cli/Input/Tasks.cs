@@ -10,16 +10,30 @@ internal static class Tasks
     public static IReadOnlyList<string> Names { get; } = List();
 
     /// <summary>A task.json by its path, its folder, or its name among those that come with the program.</summary>
-    /// <exception cref="SteerException">There is none; the message lists what there is.</exception>
+    /// <exception cref="SteerException">There is none, and the message lists what there is; or a member of it is mistyped.</exception>
     public static GenerationTask Find(string nameOrPath)
     {
         if (EmbeddedWeights.Folder is { } weights && Names.Contains(nameOrPath))
             return GenerationTask.Load(Path.Combine(weights, "tasks", nameOrPath));
         if (File.Exists(nameOrPath) || Directory.Exists(nameOrPath))
-            return GenerationTask.Load(nameOrPath);
+            return WithoutTypos(GenerationTask.Load(nameOrPath), nameOrPath);
         string near = Spelling.Nearest(nameOrPath, Names) is { } name ? $" Did you mean {name}?" : "";
         string known = Names.Count > 0 ? $"one of {string.Join(", ", Names)}, or " : "(those that come with the program are missing) ";
         throw new SteerException($"{nameOrPath}: no such task.{near} Give {known}the path of a task.json.");
+    }
+
+    /// <summary>A task may have members of its own, but none that is nearly one that counts: it would count for nothing.</summary>
+    private static GenerationTask WithoutTypos(GenerationTask task, string file)
+    {
+        var strangers = task.Others.Keys.Select(name => (name, GenerationTask.Members))
+            .Concat(task.Labels.SelectMany(l => l.Others.Keys.Select(name => (name, TaskLabel.Members))));
+        foreach (var (name, members) in strangers)
+        {
+            if (Spelling.Nearest(name, members) is { } near)
+                throw new SteerException($"{file}: \"{name}\" is no member of a task. Did you mean \"{near}\"?");
+        }
+
+        return task;
     }
 
     private static string[] List()

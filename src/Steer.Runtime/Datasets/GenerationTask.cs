@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Steer.Runtime.Datasets;
 
@@ -13,6 +14,7 @@ public sealed record GenerationTask
         AllowTrailingCommas = true,
         RespectNullableAnnotations = true,
         MaxDepth = 16,
+        TypeInfoResolver = new DefaultJsonTypeInfoResolver(),
     };
 
     /// <summary>Short name.</summary>
@@ -66,6 +68,14 @@ public sealed record GenerationTask
     /// <summary>Kinds of examples, each with a prompt of its own; none where all are of one kind.</summary>
     public IReadOnlyList<TaskLabel> Labels { get; init; } = [];
 
+    /// <summary>Members of the file that say nothing to the program.</summary>
+    [JsonExtensionData]
+    public IDictionary<string, JsonElement> Others { get; init; } = new Dictionary<string, JsonElement>();
+
+    /// <summary>Names of the members, as the file has them.</summary>
+    [JsonIgnore]
+    public static IReadOnlyList<string> Members { get; } = Names(typeof(GenerationTask));
+
     /// <summary>The file that the task was read from.</summary>
     [JsonIgnore]
     public string File { get; private init; } = "";
@@ -109,6 +119,8 @@ public sealed record GenerationTask
         }
     }
 
+    internal static string[] Names(Type type) => [.. Format.GetTypeInfo(type).Properties.Where(p => !p.IsExtensionData).Select(p => p.Name)];
+
     private static void CheckLabels(string file, IReadOnlyList<TaskLabel> labels)
     {
         if (labels.Any(l => l is null || string.IsNullOrWhiteSpace(l.Name) || string.IsNullOrEmpty(l.Prompt)))
@@ -140,4 +152,12 @@ public sealed record TaskLabel
 
     /// <summary>Real examples of its own, likewise; null for those of the task.</summary>
     public string? Real { get; init; }
+
+    /// <summary>Members that say nothing to the program.</summary>
+    [JsonExtensionData]
+    public IDictionary<string, JsonElement> Others { get; init; } = new Dictionary<string, JsonElement>();
+
+    /// <summary>Names of the members, as the file has them.</summary>
+    [JsonIgnore]
+    public static IReadOnlyList<string> Members { get; } = GenerationTask.Names(typeof(TaskLabel));
 }
