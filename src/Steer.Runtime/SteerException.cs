@@ -20,11 +20,15 @@ public sealed class SteerException : Exception
 
     /// <summary>A file cannot be read: names it and the cause, and says what to give instead.</summary>
     public static SteerException Unreadable(string path, Exception cause, string advice) =>
-        new($"{path}: cannot be read ({Reason(path, cause)}). {advice}", cause);
+        new($"{path}: cannot be read ({Reason(path, cause, "file")}). {advice}", cause);
 
-    private static string Reason(string path, Exception cause) => cause switch
+    /// <summary>A file or folder cannot be written, likewise.</summary>
+    public static SteerException Unwritable(string path, Exception cause, string advice) =>
+        new($"{path}: cannot be written ({Reason(path, cause, "folder")}). {advice}", cause);
+
+    private static string Reason(string path, Exception cause, string missing) => cause switch
     {
-        FileNotFoundException or DirectoryNotFoundException => "there is no such file",
+        FileNotFoundException or DirectoryNotFoundException => "there is no such " + missing,
         UnauthorizedAccessException when Directory.Exists(path) => "it is a folder",
         _ => cause.Message.ReplaceLineEndings(" ").TrimEnd('.'),
     };

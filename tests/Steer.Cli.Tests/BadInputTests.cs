@@ -36,6 +36,9 @@ public sealed class BadInputTests : IDisposable
     [InlineData("give --anti-expert DIR", "generate", "--task", "astronomy", "--preset", "dexperts")]
     [InlineData("both", "generate", "--prompt", "x", "--prompt-ids", "1")]
     [InlineData("--gama: no such option. Did you mean --gamma?", "score", "text", "--gama", "0.3")]
+    [InlineData("--n is '99999999999': give a whole number of at most 2147483647", "generate", "--task", "astronomy", "-n", "99999999999")]
+    [InlineData("give one of them", "score", "text", "--eos", "--no-eos")]
+    [InlineData("--ids holds 4096, and the tokenizer's ids go from 0 to 4095", "tokenize", "--ids", "7,4096")]
     public async Task Flags(string says, params string[] args) =>
         Assert.Contains(says, await Cli.RefuseAsync(args), StringComparison.OrdinalIgnoreCase);
 
@@ -83,6 +86,26 @@ public sealed class BadInputTests : IDisposable
         Assert.Contains(says, line, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("score")]
+    [InlineData("tokenize")]
+    public async Task Files_without_a_text(string command)
+    {
+        string file = _folder.Write("texts.txt", "\n\n");
+        Assert.Contains($"{file}: holds no text", await Cli.RefuseAsync(command, "--file", file), StringComparison.Ordinal);
+        Assert.Contains($"{file}: holds no text", await Cli.RefuseAsync(command, file), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_name_of_a_missing_file_is_a_text_and_it_is_said()
+    {
+        string name = _folder["none.txt"];
+        var result = await Cli.SucceedAsync("tokenize", name);
+        Assert.Contains($"decoded  {name}\n", result.Output, StringComparison.Ordinal);
+        Assert.Contains($"{name}: there is no such file", result.Error, StringComparison.Ordinal);
+        Assert.Empty((await Cli.SucceedAsync("tokenize", "It is in a.txt")).Error);
+    }
+
     [Fact]
     public async Task Text_that_is_no_utf8()
     {
@@ -97,6 +120,8 @@ public sealed class BadInputTests : IDisposable
     [InlineData("{}")]
     [InlineData("null")]
     [InlineData("[[[[")]
+    [InlineData("{\"prompt\": \"a\", \"gama\": 0.3}")]
+    [InlineData("{\"prompt\": \"a\", \"labels\": [{\"name\": \"b\", \"prompt\": \"c\", \"shares\": 2}]}")]
     public async Task Task_files(string content)
     {
         string file = _folder.Write("task.json", content);

@@ -169,6 +169,13 @@ public sealed class DatasetCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task A_job_file_of_a_Windows_editor_is_read()
+    {
+        File.WriteAllBytes(In("job.json"), [0xEF, 0xBB, 0xBF, .. "{\r\n\"task\": \"astronomy\",\r\n\"count\": 0}"u8]);
+        Assert.Contains("count is 0", await Cli.RefuseAsync("dataset", In("job.json"), "--out", In("job")), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_job_file_of_any_depth_is_refused_in_a_line()
     {
         File.WriteAllText(In("job.json"), $"{{\"task\": {new string('[', 100_000)}");

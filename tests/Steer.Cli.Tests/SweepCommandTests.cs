@@ -68,6 +68,25 @@ public sealed class SweepCommandTests : IDisposable
         Assert.False(Directory.Exists("x"));
     }
 
+    [Theory]
+    [InlineData("(line 1, byte 1)", "")]
+    [InlineData("(\"0]\", line 1, byte 3)", "[5]")]
+    [InlineData("holds no cells", "[]")]
+    public async Task Lists_of_cells(string part, string content)
+    {
+        File.WriteAllText(In("cells.json"), content);
+        string line = await Cli.RefuseAsync("sweep", "--task", "astronomy", "--cells", In("cells.json"), "--out", In("sweep"));
+        Assert.Contains(part, line, StringComparison.Ordinal);
+        Assert.DoesNotContain("Steer.Runtime", line, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Too_few_texts_for_metrics_are_said_before_the_work()
+    {
+        var run = await Cli.SucceedAsync(["sweep", .. Small.Select(a => a == "50" ? "4" : a), "--no-match", "--no-controls", "--out", In("sweep")]);
+        Assert.Contains("metrics need at least 50 texts of a cell", run.Error, StringComparison.Ordinal);
+    }
+
     private Task<CliResult> Again(string format) => Cli.SucceedAsync(["sweep", .. Small, "--quiet", "--format", format, "--out", In("sweep")]);
 
     private string In(params string[] names) => Path.Combine([_folder, .. names]);

@@ -48,7 +48,7 @@ internal sealed class KernelsCommand : SteerCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SteerException($"Kernels cannot be written to '{folder}': {e.Message}", e);
+            throw SteerException.Unwritable(folder, e, "Give another folder, or make room.");
         }
 
         Terminal.WriteOutput(string.Create(CultureInfo.InvariantCulture, $"{texts.Count} kernels in {folder}") + Environment.NewLine);

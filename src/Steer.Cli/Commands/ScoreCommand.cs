@@ -72,6 +72,8 @@ internal sealed class ScoreCommand : SteerCommand
         var items = new ScoreItems(engine, prompt, models.Task?.CompletionPrefix ?? "", _scoring.Eos(parsed, models.Task is not null));
         List<ScoredText> scored = [.. rows is null ? items.FromTexts(texts) : items.FromIds(rows, idsFile!)];
 
+        if (_scoring.LogProbs(parsed) && !_output.Json(parsed))
+            progress.Note("--log-probs has an effect with --json only.");
         progress.Begin(engine, scored.Count);
         var branches = new BranchNames();
         var run = new ScoreRun(engine, models, guidance, negatives, _scoring.Seed(parsed), detail: _output.Json(parsed) && _scoring.LogProbs(parsed));

@@ -64,6 +64,8 @@ internal sealed class SweepCommand : SteerCommand
         });
         if (config.Cells.Any(c => c is { Eta: >= 1, SumToOne: false }))
             progress.Note("some cells have an eta of 1 or more: there the weights no longer favour what the expert likes, and the sum-to-one form among the controls is the one to read.");
+        if (config.PerCell < EvaluationSet.FewestTexts)
+            progress.Note($"--per-cell is {config.PerCell}, and metrics need at least {EvaluationSet.FewestTexts} texts of a cell: there will be none, only entropies and perplexities.");
         await GenerateAsync(job, engine, progress, quiet, stop).ConfigureAwait(false);
         using var generator = new EngineEmbeddingGenerator(engine);
         string embeds = string.Join(' ', sources.Hashes["base"], sources.Hashes.GetValueOrDefault("tokenizer"), sources.Weights);

@@ -38,6 +38,8 @@ internal sealed class TokenizeCommand : SteerCommand
         if (given is null && texts.Count == 0)
             throw new SteerException("There is no text: give it as an argument, with --file FILE, or pipe it in.");
         var tokenizer = Tokenizer.Load(_flags.Path(parsed) ?? EmbeddedWeights.BaseOr("--tokenizer PATH"));
+        if (given is not null && given.Any(id => id >= tokenizer.VocabSize))
+            throw new SteerException($"--ids holds {given.Max()}, and the tokenizer's ids go from 0 to {tokenizer.VocabSize - 1}. Give ids of this tokenizer.");
         string? path = _output.File(parsed);
         using var stream = path is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(path);
         using var lines = new JsonLines(stream);

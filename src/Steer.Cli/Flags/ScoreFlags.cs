@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Steer.Runtime;
 
 namespace Steer.Cli.Flags;
 
@@ -35,7 +36,12 @@ internal sealed class ScoreFlags : FlagGroup
     public string? Logits(ParseResult parsed) => parsed.GetValue(_logits);
 
     /// <summary>Whether texts are scored to their end.</summary>
-    public bool Eos(ParseResult parsed, bool hasTask) => parsed.GetValue(_eos) || (hasTask && !parsed.GetValue(_noEos));
+    /// <exception cref="SteerException">Both flags are given.</exception>
+    public bool Eos(ParseResult parsed, bool hasTask) => (parsed.GetValue(_eos), parsed.GetValue(_noEos)) switch
+    {
+        (true, true) => throw new SteerException("--eos and --no-eos contradict each other: give one of them."),
+        (var eos, var noEos) => eos || (hasTask && !noEos),
+    };
 
     public bool LogProbs(ParseResult parsed) => parsed.GetValue(_logProbs);
 

@@ -31,7 +31,7 @@ internal sealed class SweepFlags : FlagGroup
         _eta = Add(List("--eta", "Strengths of the push away from the negatives. Default: 0:0.4:0.2."));
         _alpha = Add(List("--alpha", "Plausibility masks; 0 for none. Default: the task's, else 0.1."));
         _temperature = Add(List("--temperature", "Temperatures. Default: 1."));
-        _preset = Add(Flag.Parsed("--preset", "LIST", "Rows of weights, such as steer,contrastive. Default: steer.", "names such as steer,contrastive; see steer generate --help", ParsePresets));
+        _preset = Add(Flag.Parsed("--preset", "LIST", "Rows of weights, such as steer,contrastive. Default: steer.", $"names with commas between them, of {string.Join(", ", GuidanceFlags.Presets.Select(p => p.Name))}", ParsePresets));
         _negatives = Add(Flag.Parsed("--negatives", "LIST", "Negatives drawn for each text, such as 5,10. Default: the task's, else 10.", "whole numbers such as 5,10", TokenIds.Parse));
         _cells = Add(Flag.Text(
             "--cells", "FILE",

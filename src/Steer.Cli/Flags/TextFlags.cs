@@ -35,14 +35,21 @@ internal sealed class TextFlags : FlagGroup
         var texts = new List<string>();
         foreach (string argument in arguments)
             texts.AddRange(await FromArgumentAsync(argument, terminal, stop).ConfigureAwait(false));
-        return file is null ? texts : [.. texts, .. TextFile.Read(file)];
+        return file is null ? texts : [.. texts, .. ReadFile(file)];
     }
+
+    private static IReadOnlyList<string> ReadFile(string path) =>
+        TextFile.Read(path) is { Count: > 0 } texts ? texts : throw new SteerException($"{path}: holds no text. Give a file with a text on each line.");
 
     private static async Task<IReadOnlyList<string>> FromArgumentAsync(string argument, Terminal terminal, CancellationToken stop)
     {
         if (argument == TextInput.StandardInput)
             return await TextInput.ReadStandardInputAsync(terminal, stop, "text").ConfigureAwait(false);
         bool names = Path.GetExtension(argument).ToLowerInvariant() is ".jsonl" or ".ndjson" or ".txt";
-        return names && File.Exists(argument) ? TextFile.Read(argument) : [argument];
+        if (names && File.Exists(argument))
+            return ReadFile(argument);
+        if (names && !argument.Any(char.IsWhiteSpace))
+            terminal.Error.WriteLine($"steer: note: {argument}: there is no such file, so the name itself is taken as the text.");
+        return [argument];
     }
 }

@@ -34,8 +34,10 @@ internal static class JobFile
     {
         try
         {
+            // A stream may begin with a byte order mark, as editors of Windows write one.
+            using var stream = File.OpenRead(path);
             using var document = JsonDocument.Parse(
-                File.ReadAllBytes(path), new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+                stream, new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
             if (document.RootElement.ValueKind != JsonValueKind.Object)
                 throw new SteerException($"{path}: is no JSON object. Give flags as members, such as {{\"task\": \"commonsense\", \"count\": 1000}}.");
             return [.. document.RootElement.EnumerateObject().Select(p => ("--" + p.Name.Replace('_', '-'), p.Value.Clone()))];

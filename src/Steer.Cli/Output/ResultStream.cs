@@ -69,6 +69,5 @@ internal sealed class ResultStream : IDisposable
             File.Delete(_path);
     }
 
-    private static SteerException Unwritable(string path, Exception cause) =>
-        new($"{path}: cannot be written ({cause.Message.ReplaceLineEndings(" ")}). Give another file, or make room.", cause);
+    private static SteerException Unwritable(string path, Exception cause) => SteerException.Unwritable(path, cause, "Give another file, or make room.");
 }

@@ -53,18 +53,19 @@ public sealed record SweepGrid
     {
         try
         {
-            var cells = JsonSerializer.Deserialize<SweepCell?[]>(File.ReadAllBytes(path), Format) ?? [];
+            using var stream = File.OpenRead(path);
+            var cells = JsonSerializer.Deserialize<SweepCell?[]>(stream, Format) ?? [];
             return cells.Length > 0 && cells.All(c => c is not null)
                 ? [.. cells.Select(c => c!.Normalized()).Distinct()]
                 : throw new SteerException($"{path}: holds no cells. Give a JSON array such as [{{\"gamma\": 0.2, \"eta\": 0.4}}].");
         }
-        catch (Exception e) when (e is JsonException or NotSupportedException)
+        catch (JsonException e)
         {
-            throw new SteerException($"{path}: is no list of cells ({e.Message.ReplaceLineEndings(" ")}) Give a JSON array such as [{{\"gamma\": 0.2, \"eta\": 0.4}}].", e);
+            throw new SteerException($"{path}: is no list of cells ({JsonFault.Describe(e)}). Give a JSON array such as [{{\"gamma\": 0.2, \"eta\": 0.4}}].", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SteerException($"{path}: cannot be read ({e.Message.ReplaceLineEndings(" ")}). Give the path of a JSON file.", e);
+            throw SteerException.Unreadable(path, e, "Give the path of a JSON file.");
         }
     }
 }
