@@ -67,22 +67,19 @@ internal sealed class GgufWriter : IDisposable
 {
     private const int Alignment = 32;
 
-    private readonly string _path;
+    private readonly PartialFile _file;
     private readonly IReadOnlyList<GgufTensor> _tensors;
     private readonly BinaryWriter _writer;
     private int _current;
     private long _left;
-    private bool _finished;
 
-    private GgufWriter(string path, IReadOnlyList<GgufTensor> tensors, BinaryWriter writer)
+    private GgufWriter(PartialFile file, IReadOnlyList<GgufTensor> tensors)
     {
-        _path = path;
+        _file = file;
         _tensors = tensors;
-        _writer = writer;
+        _writer = new BinaryWriter(file.Stream);
         _left = tensors[0].Bytes;
     }
-
-    private string PartialPath => _path + ".partial";
 
     /// <summary>Begins a file.</summary>
     /// <param name="path">The file.</param>
@@ -94,24 +91,10 @@ internal sealed class GgufWriter : IDisposable
     {
         if (tensors.FirstOrDefault(t => t.Shape[^1] % t.Type.BlockLength() != 0) is { } broken)
             throw new ArgumentException($"{broken.Name}: rows of {broken.Shape[^1]} are no blocks of {broken.Type}.", nameof(tensors));
-        try
-        {
-            var writer = new GgufWriter(path, tensors, new BinaryWriter(new FileStream(path + ".partial", FileMode.Create, FileAccess.Write)));
-            try
-            {
-                writer.WriteHeader(metadata);
-                return writer;
-            }
-            catch
-            {
-                writer.Dispose();
-                throw;
-            }
-        }
-        catch (Exception e) when (IsUnwritable(e))
-        {
-            throw Unwritable(path, e);
-        }
+        var file = new PartialFile(path);
+        var writer = new GgufWriter(file, tensors);
+        file.Begin(() => writer.WriteHeader(metadata));
+        return writer;
     }
 
     /// <summary>Writes the next numbers of the current tensor: whole blocks, not beyond its end.</summary>
@@ -134,9 +117,9 @@ internal sealed class GgufWriter : IDisposable
                     _left = _tensors[++_current].Bytes;
             }
         }
-        catch (Exception e) when (IsUnwritable(e))
+        catch (Exception e) when (PartialFile.IsUnwritable(e))
         {
-            throw Unwritable(_path, e);
+            throw _file.Unwritable(e);
         }
     }
 
@@ -147,41 +130,11 @@ internal sealed class GgufWriter : IDisposable
     {
         if (_left > 0)
             throw new InvalidOperationException("Fewer numbers than were declared.");
-        try
-        {
-            _writer.Dispose();
-            File.Move(PartialPath, _path, overwrite: true);
-            _finished = true;
-        }
-        catch (Exception e) when (IsUnwritable(e))
-        {
-            throw Unwritable(_path, e);
-        }
+        _file.Finish();
     }
 
     /// <summary>Closes the file, and removes it unless it is finished.</summary>
-    public void Dispose()
-    {
-        if (_finished)
-            return;
-        _finished = true;
-        try
-        {
-            // Deleted also where closing fails to write what is left.
-            try
-            {
-                _writer.Dispose();
-            }
-            finally
-            {
-                File.Delete(PartialPath);
-            }
-        }
-        catch (Exception e) when (IsUnwritable(e))
-        {
-            // A disk that is full or gone has already been told of by the write that failed.
-        }
-    }
+    public void Dispose() => _file.Dispose();
 
     private void WriteHeader(IReadOnlyDictionary<string, object> metadata)
     {
@@ -298,9 +251,4 @@ internal sealed class GgufWriter : IDisposable
         for (long position = _writer.BaseStream.Position; position % Alignment != 0; position++)
             _writer.Write((byte)0);
     }
-
-    private static bool IsUnwritable(Exception e) => e is IOException or UnauthorizedAccessException or NotSupportedException;
-
-    private static SteerException Unwritable(string path, Exception e) =>
-        FileError.At(path, $"cannot be written ({e.Message}); check the folder, its rights and the space left.", e);
 }

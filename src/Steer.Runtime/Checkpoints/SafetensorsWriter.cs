@@ -29,19 +29,14 @@ public sealed record TensorDeclaration(string Name, DType Type, params long[] Sh
 /// </example>
 public sealed class SafetensorsWriter : IDisposable
 {
-    private readonly string _path;
-    private readonly string _partialPath;
-    private readonly FileStream _stream;
+    private readonly PartialFile _file;
     private readonly IReadOnlyList<TensorDeclaration> _tensors;
     private int _current;
     private long _left;
-    private bool _finished;
 
-    private SafetensorsWriter(string path, FileStream stream, IReadOnlyList<TensorDeclaration> tensors)
+    private SafetensorsWriter(PartialFile file, IReadOnlyList<TensorDeclaration> tensors)
     {
-        _path = path;
-        _partialPath = stream.Name;
-        _stream = stream;
+        _file = file;
         _tensors = tensors;
         _left = tensors.Count > 0 ? tensors[0].Count : 0;
     }
@@ -52,24 +47,9 @@ public sealed class SafetensorsWriter : IDisposable
     public static SafetensorsWriter Create(string path, IReadOnlyList<TensorDeclaration> tensors)
     {
         byte[] header = Header(tensors);
-        try
-        {
-            var writer = new SafetensorsWriter(path, new FileStream(path + ".partial", FileMode.Create, FileAccess.Write), tensors);
-            try
-            {
-                writer._stream.Write(header);
-                return writer;
-            }
-            catch
-            {
-                writer.Dispose();
-                throw;
-            }
-        }
-        catch (Exception e) when (IsUnwritable(e))
-        {
-            throw Unwritable(path, e);
-        }
+        var file = new PartialFile(path);
+        file.Begin(() => file.Stream.Write(header));
+        return new SafetensorsWriter(file, tensors);
     }
 
     /// <summary>Writes the numbers that come next; they may end in the middle of a tensor, or reach into the one after it.</summary>
@@ -100,42 +80,11 @@ public sealed class SafetensorsWriter : IDisposable
     {
         if (_left > 0 || _tensors.Skip(_current + 1).Any(t => t.Count > 0))
             throw new InvalidOperationException("Fewer numbers than were declared.");
-        try
-        {
-            _stream.Dispose();
-            File.Move(_partialPath, _path, overwrite: true);
-            _finished = true;
-        }
-        catch (Exception e) when (IsUnwritable(e))
-        {
-            throw Unwritable(_path, e);
-        }
+        _file.Finish();
     }
 
     /// <summary>Closes the file, and removes it unless it is finished.</summary>
-    public void Dispose()
-    {
-        if (_finished)
-            return;
-        try
-        {
-            // Deleted also where closing fails to write what is left.
-            try
-            {
-                _stream.Dispose();
-            }
-            finally
-            {
-                File.Delete(_partialPath);
-            }
-        }
-        catch (Exception e) when (IsUnwritable(e))
-        {
-            // A disk that is full or gone has already been told of by the write that failed.
-        }
-
-        _finished = true;
-    }
+    public void Dispose() => _file.Dispose();
 
     private static byte[] Header(IReadOnlyList<TensorDeclaration> tensors)
     {
@@ -183,7 +132,7 @@ public sealed class SafetensorsWriter : IDisposable
         {
             if (type == DType.F32)
             {
-                _stream.Write(MemoryMarshal.AsBytes(numbers));
+                _file.Stream.Write(MemoryMarshal.AsBytes(numbers));
                 return;
             }
 
@@ -193,17 +142,12 @@ public sealed class SafetensorsWriter : IDisposable
                 ReadOnlySpan<float> chunk = numbers[i..Math.Min(i + narrow.Length, numbers.Length)];
                 for (int j = 0; j < chunk.Length; j++)
                     narrow[j] = DTypeExtensions.NarrowBF16(chunk[j]);
-                _stream.Write(MemoryMarshal.AsBytes(narrow[..chunk.Length]));
+                _file.Stream.Write(MemoryMarshal.AsBytes(narrow[..chunk.Length]));
             }
         }
-        catch (Exception e) when (IsUnwritable(e))
+        catch (Exception e) when (PartialFile.IsUnwritable(e))
         {
-            throw Unwritable(_path, e);
+            throw _file.Unwritable(e);
         }
     }
-
-    private static bool IsUnwritable(Exception e) => e is IOException or UnauthorizedAccessException or NotSupportedException;
-
-    private static SteerException Unwritable(string path, Exception e) =>
-        FileError.At(path, $"cannot be written ({e.Message}); check the folder, its rights and the space left.", e);
 }
