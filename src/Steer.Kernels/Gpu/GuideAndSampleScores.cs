@@ -21,7 +21,7 @@ internal static class GuideAndSampleScores
             long first = (long)j * p.Chunks;
             float own = float.NegativeInfinity;
             for (int c = Group.IdxX; c < chunks; c += Group.DimX)
-                own = Larger(p.ChunkMaxima[first + c], own);
+                own = KernelMath.Larger(p.ChunkMaxima[first + c], own);
             float max = reduce.Max(own);
             double sum = 0;
             for (int c = Group.IdxX; c < chunks; c += Group.DimX)
@@ -132,7 +132,7 @@ internal static class GuideAndSampleScores
             scores.Z = Where(old.Z, scores.Z);
             scores.W = Where(old.W, scores.W);
             tokens.Store(x, scores);
-            max = Larger(scores.Max, max);
+            max = KernelMath.Larger(scores.Max, max);
         }
 
         return tokens.Reduce.Max(max);
@@ -151,10 +151,10 @@ internal static class GuideAndSampleScores
             plain = branch.GroupSize == 1;
             float max = p.Maxima[j], floor = row.Floor + p.LogSums[j];
             Floats4 z = Logits(p, branch.LogitsRow, a, b, c, d, row.VocabSize);
-            scores.X = KernelMath.FusedMultiplyAdd(branch.Weight, Larger(z.X - max, floor), scores.X);
-            scores.Y = KernelMath.FusedMultiplyAdd(branch.Weight, Larger(z.Y - max, floor), scores.Y);
-            scores.Z = KernelMath.FusedMultiplyAdd(branch.Weight, Larger(z.Z - max, floor), scores.Z);
-            scores.W = KernelMath.FusedMultiplyAdd(branch.Weight, Larger(z.W - max, floor), scores.W);
+            scores.X = KernelMath.FusedMultiplyAdd(branch.Weight, KernelMath.Larger(z.X - max, floor), scores.X);
+            scores.Y = KernelMath.FusedMultiplyAdd(branch.Weight, KernelMath.Larger(z.Y - max, floor), scores.Y);
+            scores.Z = KernelMath.FusedMultiplyAdd(branch.Weight, KernelMath.Larger(z.Z - max, floor), scores.Z);
+            scores.W = KernelMath.FusedMultiplyAdd(branch.Weight, KernelMath.Larger(z.W - max, floor), scores.W);
         }
 
         return plain ? scores : new Floats4 { X = Score(p, row, a), Y = Score(p, row, b), Z = Score(p, row, c), W = Score(p, row, d) };
@@ -197,7 +197,7 @@ internal static class GuideAndSampleScores
                 value = LogMeanExp(p, j, branch.GroupSize, token, isEos, reference);
             }
 
-            score = KernelMath.FusedMultiplyAdd(branch.Weight, Larger(value, floor), score);
+            score = KernelMath.FusedMultiplyAdd(branch.Weight, KernelMath.Larger(value, floor), score);
         }
 
         return score;
@@ -258,7 +258,7 @@ internal static class GuideAndSampleScores
     {
         float max = float.NegativeInfinity;
         for (int j = first; j < first + size; j++)
-            max = Larger(max, LogProb(p, isEos && p.Branches[j].ExemptEos != 0 ? reference : j, token));
+            max = KernelMath.Larger(max, LogProb(p, isEos && p.Branches[j].ExemptEos != 0 ? reference : j, token));
         if (float.IsNegativeInfinity(max))
             return max;
         float sum = 0;
@@ -266,6 +266,4 @@ internal static class GuideAndSampleScores
             sum += KernelMath.Exp(LogProb(p, isEos && p.Branches[j].ExemptEos != 0 ? reference : j, token) - max);
         return max + MathF.Log(sum / size);
     }
-
-    private static float Larger(float a, float b) => a > b ? a : b;
 }

@@ -35,7 +35,7 @@ internal static class GuideLogSumsKernel
             for (int x = start + (4 * Group.IdxX); x < end; x += 8 * Group.DimX)
             {
                 Floats4 a = Read(p, logits, x, end), b = Read(p, logits, x + (4 * Group.DimX), end);
-                float max = a.Max > b.Max ? a.Max : b.Max;
+                float max = KernelMath.Larger(a.Max, b.Max);
                 if (max > own)
                 {
                     sum *= OnlineSoftmax.Weight(own, max);

@@ -46,9 +46,7 @@ internal static class GuideSearch
             int shift = HalfOctave, from = high - ((GuideBins.Count - 1) << HalfOctave), first = 1;
             if (low > 0 || from <= 0)
             {
-                (from, first, shift) = (low, 0, 0);
-                while (((high - low - 1) >> shift) >= GuideBins.Count)
-                    shift++;
+                (from, first, shift) = (low, 0, ShiftFor(high - low));
             }
 
             tokens.Bins.Clear(tokens.Length);
@@ -93,9 +91,7 @@ internal static class GuideSearch
         double reached = 0;
         while (high - low > 1)
         {
-            int shift = 0;
-            while (((high - low - 1) >> shift) >= GuideBins.Count)
-                shift++;
+            int shift = ShiftFor(high - low);
             tokens.Bins.Clear(high - low);
             for (int x = low + Group.IdxX; x < high; x += GuideTokens.Turn)
             {
@@ -153,6 +149,15 @@ internal static class GuideSearch
 
         best = tokens.Reduce.Max(best);
         return best > float.NegativeInfinity ? best : -Interop.IntAsFloat((uint)(high - 1));
+    }
+
+    // The least shift that brings all below the length into the bins.
+    private static int ShiftFor(int length)
+    {
+        int shift = 0;
+        while (((length - 1) >> shift) >= GuideBins.Count)
+            shift++;
+        return shift;
     }
 
     private static float Farther(float farthest, float key) => key > float.NegativeInfinity && -key > farthest ? -key : farthest;

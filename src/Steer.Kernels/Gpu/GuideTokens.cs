@@ -57,14 +57,7 @@ internal readonly struct GuideTokens(
     /// </summary>
     public GuideTokens Compact(out int count)
     {
-        int own = 0;
-        for (int x = Group.IdxX; x < Length; x += Turn)
-        {
-            Floats4 s = Load(Scores, x);
-            own += Stands(s.X) + Stands(s.Y) + Stands(s.Z) + Stands(s.W);
-        }
-
-        int start = (int)Reduce.SumBefore(own, out double all);
+        int own = CountOwn(), start = (int)Reduce.SumBefore(own, out double all);
         count = (int)all;
         if (count > MaxListed)
             return this;
@@ -182,22 +175,12 @@ internal readonly struct GuideTokens(
     {
         float max = float.NegativeInfinity;
         for (int x = Group.IdxX; x < Length; x += Turn)
-            max = Larger(max, Load(Scores, x).Max);
+            max = KernelMath.Larger(max, Load(Scores, x).Max);
         return Reduce.Max(max);
     }
 
     /// <summary>Tokens that stand.</summary>
-    public int Count()
-    {
-        int count = 0;
-        for (int x = Group.IdxX; x < Length; x += Turn)
-        {
-            Floats4 s = Load(Scores, x);
-            count += Stands(s.X) + Stands(s.Y) + Stands(s.Z) + Stands(s.W);
-        }
-
-        return (int)Reduce.Sum(count);
-    }
+    public int Count() => (int)Reduce.Sum(CountOwn());
 
     /// <summary>Sum of exp(score).</summary>
     public double Mass() => MassAbove(float.NegativeInfinity);
@@ -259,9 +242,20 @@ internal readonly struct GuideTokens(
     public static Floats4 Exp(Floats4 s) =>
         new() { X = KernelMath.Exp(s.X), Y = KernelMath.Exp(s.Y), Z = KernelMath.Exp(s.Z), W = KernelMath.Exp(s.W) };
 
-    private static int Stands(float score) => score > float.NegativeInfinity ? 1 : 0;
+    // This thread's tokens that stand.
+    private int CountOwn()
+    {
+        int count = 0;
+        for (int x = Group.IdxX; x < Length; x += Turn)
+        {
+            Floats4 s = Load(Scores, x);
+            count += Stands(s.X) + Stands(s.Y) + Stands(s.Z) + Stands(s.W);
+        }
 
-    private static float Larger(float a, float b) => a > b ? a : b;
+        return count;
+    }
+
+    private static int Stands(float score) => score > float.NegativeInfinity ? 1 : 0;
 
     private static float Scaled(float score, float max, float temperature)
     {

@@ -8,6 +8,9 @@ namespace Steer.Kernels.Gpu;
 /// </summary>
 internal static partial class KernelMath
 {
+    /// <summary>The larger number, the second where they do not compare.</summary>
+    public static float Larger(float a, float b) => a > b ? a : b;
+
     /// <summary>e^x: x = n ln 2 + r with |r| below 0.35, and the series of e^r up to r^7, which leaves out 6e-9.</summary>
     public static float Exp(float x)
     {

@@ -209,7 +209,7 @@ internal static class MatMulKernel
         public readonly int Column(int thread) => (Grid.IdxY * WeightLayout.ColumnRows) + (thread & (WeightLayout.ColumnRows - 1));
 
         /// <summary>The first run of 16 bytes along k of a part, which is also the end of the part before.</summary>
-        public readonly int PartStart(int part) => (int)((long)part * Weight.Layout.Steps / Splits);
+        public readonly int PartStart(int part) => Weight.Layout.PartStart(part, Splits);
 
         /// <summary>The row of x from which a row of y comes; past the end, the last one's.</summary>
         public readonly int Source(int row) => Math.Min(row, Y.Rows - 1) / Filter.FanOut;

@@ -53,14 +53,7 @@ internal struct Floats4
     public readonly float Sum => (X + Y) + (Z + W);
 
     /// <summary>The largest; NaN counts as nothing unless it is the last.</summary>
-    public readonly float Max
-    {
-        get
-        {
-            float a = X > Y ? X : Y, b = Z > W ? Z : W;
-            return a > b ? a : b;
-        }
-    }
+    public readonly float Max => KernelMath.Larger(KernelMath.Larger(X, Y), KernelMath.Larger(Z, W));
 
     /// <summary>One of the four.</summary>
     public readonly float this[int index] => index == 0 ? X : index == 1 ? Y : index == 2 ? Z : W;

@@ -62,6 +62,9 @@ internal readonly struct WeightLayout
     /// <summary>Words of a panel's scales.</summary>
     public long PanelScales => (long)PanelRows * Blocks;
 
+    /// <summary>The first step of a part where k is summed in parts, which is also the end of the part before.</summary>
+    public int PartStart(int part, int parts) => (int)((long)part * Steps / parts);
+
     /// <summary>Bits of one number.</summary>
     public int Bits => Type == DType.F32 ? 32 : Type == DType.Int8 ? 8 : Type == DType.Int4 ? 4 : 16;
 

@@ -94,7 +94,7 @@ internal struct TensorProduct
     public TensorView Y;
 
     /// <summary>The first stage of a part, which is also the end of the part before.</summary>
-    public readonly int PartStart(int part) => (int)((long)part * Weight.Layout.Steps / Splits);
+    public readonly int PartStart(int part) => Weight.Layout.PartStart(part, Splits);
 
     /// <summary>Adds all four groups of a stage.</summary>
     public static Sums4 Multiply<TFormat>(TFormat format, StageWeights weights, StageRows rows, Sums4 sums, ArrayView<uint> exchange)
