@@ -2,13 +2,14 @@ using System.Globalization;
 using System.Reflection;
 using Steer.Kernels.Gpu;
 using Steer.Kernels.Host;
+using Steer.Kernels.Tests.Ptx;
 using Xunit.Sdk;
 
 namespace Steer.Kernels.Tests;
 
 /// <summary>
 /// The devices on which every shared kernel test runs: the CPU device with each instruction set that this processor has, alone and as a team
-/// of three (a number that divides nothing evenly), ILGPU's CPU accelerator, and the GPUs where there are any.
+/// of three (a number that divides nothing evenly), ILGPU's CPU accelerator, an interpreter of the kernels' PTX, and the GPUs where there are any.
 /// </summary>
 public sealed class DeviceSet : IDisposable
 {
@@ -24,8 +25,11 @@ public sealed class DeviceSet : IDisposable
     /// <summary>The same with groups of as many threads as on a GPU: slower still.</summary>
     public const string GroupEmulator = "ilgpu-groups";
 
+    /// <summary>The PTX of every kernel, interpreted with the geometry of a card.</summary>
+    public const string Ptx = "ptx";
+
     /// <summary>Names of all devices.</summary>
-    public static IReadOnlyList<string> Names { get; } = [.. HostNames, .. IlgpuDevice.List().Select(d => d.Name)];
+    public static IReadOnlyList<string> Names { get; } = [.. HostNames, Ptx, .. IlgpuDevice.List().Select(d => d.Name)];
 
     /// <summary>Names of those that ILGPU drives, its CPU accelerator in both forms.</summary>
     public static IReadOnlyList<string> IlgpuNames { get; } = [WarpEmulator, .. Names.Except(HostNames)];
@@ -53,6 +57,8 @@ public sealed class DeviceSet : IDisposable
             return IlgpuDevice.CreateWarpEmulator();
         if (name == GroupEmulator)
             return IlgpuDevice.CreateWarpEmulator(warps: 16);
+        if (name == Ptx)
+            return IlgpuDevice.CreateOver(new PtxLauncher());
         if (!name.StartsWith("cpu-", StringComparison.Ordinal))
             return IlgpuDevice.Create(name);
         int x = name.LastIndexOf('x');
@@ -75,8 +81,11 @@ public sealed class DeviceCollection : ICollectionFixture<DeviceSet>
 [AttributeUsage(AttributeTargets.Method, AllowMultiple = true)]
 public sealed class OnEveryDeviceAttribute(params object[] arguments) : DataAttribute
 {
+    /// <summary>A device for which the test is too long.</summary>
+    public string? Except { get; init; }
+
     public override IEnumerable<object[]> GetData(MethodInfo testMethod) =>
-        DeviceSet.Names.Select(name => new object[] { name }.Concat(arguments).ToArray());
+        DeviceSet.Names.Where(name => name != Except).Select(name => new object[] { name }.Concat(arguments).ToArray());
 }
 
 /// <summary>As <see cref="OnEveryDeviceAttribute"/>, for what only devices of ILGPU have.</summary>

@@ -56,7 +56,7 @@ internal static partial class AttentionKernel
         int chunks = ((batch.BlockTableStride * KvCacheShape.BlockSize) + ChunkSize - 1) / ChunkSize;
         int down = (q.Rows + parameters.RowsPerGroup - 1) / parameters.RowsPerGroup;
         int across = cache.Shape.NumKvHeads * ((sharing + Queries - 1) / Queries);
-        bool apart = chunks > 1 && (long)down * across < 4L * device.Accelerator.NumMultiprocessors;
+        bool apart = chunks > 1 && (long)down * across < 4L * device.NumMultiprocessors;
         if (apart)
             parameters.Parts = device.Scratch(ScratchUse.Attention, (long)chunks * q.Rows * heads * (headDim + 2)).View;
         parameters.Chunks = chunks;

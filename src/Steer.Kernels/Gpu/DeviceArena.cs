@@ -24,6 +24,9 @@ internal sealed class DeviceArena(Accelerator accelerator, long limit) : IDispos
     /// <summary>Bytes of all slabs.</summary>
     public long Reserved { get; private set; }
 
+    /// <summary>Addresses of all that is taken; pieces that touch are one.</summary>
+    public IEnumerable<(long Start, long Bytes)> Taken => _slabs.SelectMany(s => s.Taken);
+
     /// <summary>Cuts a piece of <paramref name="bytes"/> that begins at a multiple of <paramref name="elementSize"/>; what it holds is undefined.</summary>
     /// <exception cref="OutOfMemoryException">The device has not that much.</exception>
     public ArenaPiece Take(long bytes, int elementSize)
@@ -95,6 +98,21 @@ internal sealed class DeviceArena(Accelerator accelerator, long limit) : IDispos
         public MemoryBuffer1D<byte, Stride1D.Dense> Memory { get; } = memory;
 
         public bool IsEmpty => _free.Count == 1 && _free[0] == (0, Memory.Length);
+
+        /// <summary>Addresses of what is not free.</summary>
+        public IEnumerable<(long Start, long Bytes)> Taken
+        {
+            get
+            {
+                long at = 0;
+                foreach (var (start, end) in _free.Append((Memory.Length, Memory.Length)))
+                {
+                    if (start > at)
+                        yield return (Memory.NativePtr + at, start - at);
+                    at = end;
+                }
+            }
+        }
 
         /// <summary>Takes the first free range that holds <paramref name="bytes"/> from a multiple of <paramref name="unit"/> on.</summary>
         public bool TryCut(long bytes, long unit, out long start)

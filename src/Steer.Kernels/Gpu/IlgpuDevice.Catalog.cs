@@ -63,14 +63,18 @@ public sealed partial class IlgpuDevice
         return OpenEmulator(device, long.MaxValue, warps * Warps.Size);
     }
 
+    /// <summary>Opens a device with the memory of the emulator and the decisions of a card, whose kernels are run by <paramref name="launcher"/>.</summary>
+    internal static IlgpuDevice CreateOver(IKernelLauncher launcher) =>
+        OpenEmulator(new CPUDevice(numThreadsPerWarp: 2, numWarpsPerMultiprocessor: 1, numMultiprocessors: 1), long.MaxValue, launcher.MaxGroupSize, launcher);
+
     // Each processor of the emulator takes its share of the groups with no word to the others; two threads are its least, and one alone is quickest.
     private static IlgpuDevice OpenEmulator(long memoryLimit) =>
         OpenEmulator(new CPUDevice(numThreadsPerWarp: 2, numWarpsPerMultiprocessor: 1, Environment.ProcessorCount), memoryLimit, maxGroupSize: 1);
 
-    private static IlgpuDevice OpenEmulator(CPUDevice device, long memoryLimit, int maxGroupSize)
+    private static IlgpuDevice OpenEmulator(CPUDevice device, long memoryLimit, int maxGroupSize, IKernelLauncher? launcher = null)
     {
         Context context = Context.Create(builder => Prepare(builder).CPU(device));
-        return new IlgpuDevice(context, device.CreateCPUAccelerator(context, CPUAcceleratorMode.Parallel), DescribeEmulator(), memoryLimit, maxGroupSize);
+        return new IlgpuDevice(context, device.CreateCPUAccelerator(context, CPUAcceleratorMode.Parallel), DescribeEmulator(), memoryLimit, maxGroupSize, launcher);
     }
 
     private static IlgpuDevice Open(string name, int index, Action<Context.Builder> enable, long memoryLimit)

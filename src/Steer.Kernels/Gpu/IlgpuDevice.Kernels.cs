@@ -143,7 +143,7 @@ public sealed partial class IlgpuDevice
     {
         if (weight.Tiled)
         {
-            TensorMatMul.Run(this, x, weight, bias, filter, y, Accelerator.NumMultiprocessors);
+            TensorMatMul.Run(this, x, weight, bias, filter, y, NumMultiprocessors);
             return;
         }
 

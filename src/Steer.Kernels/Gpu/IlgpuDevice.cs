@@ -20,12 +20,15 @@ public sealed partial class IlgpuDevice : Device
     private readonly UploadStaging _staging;
     private readonly StepRecorder _recorder;
     private readonly int _maxGroupSize;
+    private readonly IKernelLauncher? _launcher;
     private bool _disposed;
 
-    private IlgpuDevice(Context context, Accelerator accelerator, string description, long memoryLimit, int maxGroupSize)
+    private IlgpuDevice(
+        Context context, Accelerator accelerator, string description, long memoryLimit, int maxGroupSize, IKernelLauncher? launcher = null)
     {
         _maxGroupSize = 1 << BitOperations.Log2((uint)maxGroupSize);
         _context = context;
+        _launcher = launcher;
         Accelerator = accelerator;
         Description = description;
         // The emulator lives in the memory of the machine and says that it has no end.
@@ -50,6 +53,7 @@ public sealed partial class IlgpuDevice : Device
     internal bool HasTensorCores => Accelerator switch
     {
         CudaAccelerator cuda => CudaSupport.HasTensorCores(cuda.Architecture, cuda.InstructionSet),
+        _ when _launcher is not null => true,
         _ => IsEmulator && Accelerator.WarpSize == Warps.Size,
     };
 
@@ -65,7 +69,10 @@ public sealed partial class IlgpuDevice : Device
     /// <summary>Kernels put on the stream or recorded so far; what a recording replays is not counted again.</summary>
     internal long Launches { get; private set; }
 
-    private bool IsEmulator => Accelerator.AcceleratorType == AcceleratorType.CPU;
+    /// <summary>How many groups run side by side at least.</summary>
+    internal int NumMultiprocessors => _launcher?.NumMultiprocessors ?? Accelerator.NumMultiprocessors;
+
+    private bool IsEmulator => Accelerator.AcceleratorType == AcceleratorType.CPU && _launcher is null;
 
     /// <summary>The one stream on which kernels and copies are queued. Not the default one, which CUDA cannot record.</summary>
     internal AcceleratorStream Stream { get; }
@@ -142,6 +149,12 @@ public sealed partial class IlgpuDevice : Device
         if (count == 0)
             return;
         BeginLaunch();
+        if (_launcher is not null)
+        {
+            Launch(KernelSource.Of(body), new Index3D((int)count, 1, 1), 0, 0, parameters);
+            return;
+        }
+
         if (!_kernels.TryGetValue(body.Method, out Delegate? kernel))
         {
             CompiledKernel compiled = CompiledKernels.Get(Accelerator, KernelSource.Of(body));
@@ -164,6 +177,12 @@ public sealed partial class IlgpuDevice : Device
         if (groups.Size == 0)
             return;
         BeginLaunch();
+        if (_launcher is not null)
+        {
+            Launch(KernelSource.OfGroups(body), groups, groupSize, dynamicWords * sizeof(uint), parameters);
+            return;
+        }
+
         if (!_kernels.TryGetValue(body.Method, out Delegate? kernel))
         {
             Kernel loaded = Accelerator.LoadKernel(CompiledKernels.Get(Accelerator, KernelSource.OfGroups(body)));
@@ -176,6 +195,10 @@ public sealed partial class IlgpuDevice : Device
             : new KernelConfig(groups, threads);
         ((Action<AcceleratorStream, KernelConfig, TParameters>)kernel)(Stream, config, parameters);
     }
+
+    private void Launch(KernelSource kernel, Index3D groups, int groupSize, int dynamicBytes, object parameters) =>
+        _launcher!.Launch(new KernelLaunch(kernel, groups, groupSize, dynamicBytes), parameters, _arena.Taken);
+
     private void BeginLaunch()
     {
         LaunchDeferred();

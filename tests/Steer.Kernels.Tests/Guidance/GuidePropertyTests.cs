@@ -21,7 +21,7 @@ public sealed class GuidePropertyTests(DeviceSet devices)
                 cases++;
                 compared += IsThatOfTheReference(devices[device], GuideGenerator.Make(seed)) ? 1 : 0;
             },
-            iter: device == DeviceSet.WarpEmulator ? 60 : device == "ilgpu-cpu" ? 250 : 600, threads: 1, seed: "0000KnTpO1e2");
+            iter: device is DeviceSet.WarpEmulator or DeviceSet.Ptx ? 60 : device == "ilgpu-cpu" ? 250 : 600, threads: 1, seed: "0000KnTpO1e2");
         // About three in five are invalid, too near an edge, or ask for an entropy that no temperature gives.
         Assert.True(compared > 0.3 * cases, $"Only {compared} of {cases} cases were compared.");
     }
