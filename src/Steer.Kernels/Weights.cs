@@ -10,6 +10,9 @@ public abstract class WeightMatrix(int rows, int columns)
     /// <summary>Input features k.</summary>
     public int Columns { get; } = columns;
 
+    /// <summary>The smallest type that is known to hold all of its numbers exactly.</summary>
+    public virtual DType ExactType => DType.F32;
+
     /// <summary>Writes row <paramref name="row"/> to <paramref name="destination"/> [Columns].</summary>
     public abstract void ReadRow(int row, Span<float> destination);
 }

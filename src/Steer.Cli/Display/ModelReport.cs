@@ -41,7 +41,7 @@ internal sealed record ModelReport(
         if (c.NumExperts > 0)
             facts.AddRange([("experts", (long)c.NumExperts), ("experts_per_token", (long)c.ExpertsPerToken)]);
         facts.Add(("eos_token_ids", checkpoint.EosIds.Select(id => (long)id).ToArray()));
-        return new ModelReport(role, checkpoint.Path, facts, Parts(checkpoint.Tensors, checkpoint.StoredType))
+        return new ModelReport(role, checkpoint.Path, facts, Parts(checkpoint.Tensors, type: null))
         {
             ByWeights = [.. EngineFlags.WeightTypes.Select(w => (w.Name, Parts(checkpoint.Tensors, w.Type).Sum(p => p.Bytes)))],
             KvCacheOfToken = [.. EngineFlags.KvCacheTypes.Select(k =>
@@ -123,8 +123,8 @@ internal sealed record ModelReport(
         _ => value.ToString()!,
     };
 
-    /// <summary>Matrices in a type; norms and biases are float32 and small.</summary>
-    private static IReadOnlyList<(string Part, long Bytes)> Parts(DecoderTensors t, DType type)
+    /// <summary>Matrices in a type, each in its own where it is null; norms and biases are float32 and small.</summary>
+    private static IReadOnlyList<(string Part, long Bytes)> Parts(DecoderTensors t, DType? type)
     {
         var parts = new List<(string, long)>
         {
@@ -140,5 +140,6 @@ internal sealed record ModelReport(
         return parts;
     }
 
-    private static long Bytes(LinearTensors? tensors, DType type) => tensors?.Parts.Sum(p => p.Weight.Rows * type.RowBytes(p.Weight.Columns)) ?? 0;
+    private static long Bytes(LinearTensors? tensors, DType? type) =>
+        tensors?.Parts.Sum(p => p.Weight.Rows * (type ?? tensors.ExactType).RowBytes(p.Weight.Columns)) ?? 0;
 }

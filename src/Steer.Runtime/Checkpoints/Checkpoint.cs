@@ -23,8 +23,7 @@ public sealed class Checkpoint : IDisposable
         Config = plan.Config;
         (Tensors, Stored) = TensorMapper.Map(catalog, plan);
         ParameterCount = Stored.Values.Sum(t => t.Count);
-        long bf16 = Stored.Values.Where(t => t.Type == StorageType.BF16).Sum(t => t.Count);
-        StoredType = bf16 * 2 > ParameterCount ? DType.BF16 : DType.F32;
+        StoredType = Stored.Values.GroupBy(t => t.Type.ExactType()).MaxBy(g => g.Sum(t => t.Count))!.Key;
     }
 
     /// <summary>As it was given.</summary>
@@ -36,7 +35,7 @@ public sealed class Checkpoint : IDisposable
     /// <summary>The tensors, in the order of the forward pass.</summary>
     public DecoderTensors Tensors { get; }
 
-    /// <summary>The smallest type that holds most weights exactly: BF16 where they are stored so, else F32 (for F16 too).</summary>
+    /// <summary>The type that most numbers are stored in.</summary>
     public DType StoredType { get; }
 
     /// <summary>Numbers in all tensors; a tied head counts once.</summary>

@@ -1,3 +1,5 @@
+using Steer.Kernels;
+
 namespace Steer.Runtime.Checkpoints;
 
 /// <summary>Number types that a safetensors file may hold, by the names that its header gives them.</summary>
@@ -63,4 +65,12 @@ internal static class StorageTypeExtensions
 
     /// <summary>Weights may be stored in it.</summary>
     public static bool IsWeight(this StorageType type) => type is StorageType.F32 or StorageType.F16 or StorageType.BF16;
+
+    /// <summary>The type that holds weights stored in it as they are.</summary>
+    public static DType ExactType(this StorageType type) => type switch
+    {
+        StorageType.F16 => DType.F16,
+        StorageType.BF16 => DType.BF16,
+        _ => DType.F32,
+    };
 }

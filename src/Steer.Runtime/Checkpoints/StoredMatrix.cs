@@ -26,6 +26,9 @@ internal sealed class StoredMatrix : WeightMatrix
     }
 
     /// <inheritdoc/>
+    public override DType ExactType => _tensor.Type.ExactType();
+
+    /// <inheritdoc/>
     public override void ReadRow(int row, Span<float> destination)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(row);

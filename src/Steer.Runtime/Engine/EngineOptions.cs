@@ -48,7 +48,7 @@ public sealed record EngineOptions
     /// <summary>Bytes for keys and values; null for what <see cref="MaxBatch"/> guided sequences need, at most a quarter of the device's memory. A device with less room gives what it has.</summary>
     public long? Memory { get; init; }
 
-    /// <summary>How weights are held; null for how the checkpoint stores them (F16 as F32), with exact activations.</summary>
+    /// <summary>How weights are held; null for how the checkpoints store them, each as it is, with exact activations.</summary>
     public DType? Weights { get; init; }
 
     /// <summary>Whether activations stay float32 where <see cref="Weights"/> names a type that rounds them (BF16, Int8, Int4).</summary>
@@ -66,7 +66,7 @@ public sealed record EngineOptions
     /// <summary>Times every kernel, see <see cref="SteerEngine.TakeProfile"/>; the device then waits for each, and steps are a little slower.</summary>
     public bool Profile { get; init; }
 
-    /// <summary>How the weights of a checkpoint are held.</summary>
+    /// <summary>How a projection is held that a checkpoint stores in a type.</summary>
     internal WeightFormat WeightFormat(DType stored) => new(Weights ?? stored, RoundActivations: Weights is not null && !ExactActivations);
 
     /// <summary>How keys and values of a model are held.</summary>

@@ -47,7 +47,7 @@ internal sealed class ModelSet : IDisposable
     public static ModelSet Load(EngineOptions options, Device device, Action<string, double>? progress)
     {
         var baseCheckpoint = Checkpoint.Open(options.Base);
-        var store = new WeightStore(device, options.WeightFormat(baseCheckpoint.StoredType));
+        var store = new WeightStore(device, options.WeightFormat);
         var set = new ModelSet(store);
         try
         {

@@ -7,7 +7,9 @@ namespace Steer.Runtime.Models;
 /// Packs the tensors of variants onto a device and owns what it packed. A tensor that several variants share is packed once:
 /// that is how a LoRA expert costs its low-rank delta and no second copy, nor a second read, of the base.
 /// </summary>
-internal sealed class WeightStore(Device device, WeightFormat format) : IDisposable
+/// <param name="device">Holds the weights.</param>
+/// <param name="format">How it holds a projection, by the type that holds its numbers exactly.</param>
+internal sealed class WeightStore(Device device, Func<DType, WeightFormat> format) : IDisposable
 {
     private readonly Dictionary<LinearTensors, Linear> _linears = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<NormTensors, NormWeight> _norms = new(ReferenceEqualityComparer.Instance);
@@ -83,7 +85,7 @@ internal sealed class WeightStore(Device device, WeightFormat format) : IDisposa
     {
         if (!_linears.TryGetValue(tensors, out var linear))
         {
-            var weight = Own(device.Pack([.. tensors.Parts.Select(p => p.Weight)], format));
+            var weight = Own(device.Pack([.. tensors.Parts.Select(p => p.Weight)], format(tensors.ExactType)));
             WeightBytes += weight.Bytes;
             linear = new Linear(weight, UploadBias(tensors), null);
             _linears.Add(tensors, linear);

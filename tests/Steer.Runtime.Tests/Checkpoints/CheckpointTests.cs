@@ -33,12 +33,22 @@ public sealed class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void The_stored_type_is_that_of_most_numbers()
+    public void The_stored_type_is_that_of_most_numbers_and_each_projection_is_held_as_it_is_stored()
     {
-        TinyModel.Write(_folder, tensors: TinyModel.Tensors.OrderBy(t => t.Name.Contains("norm") ? 0 : 1)
-            .Select(t => t with { Type = t.Name.Contains("norm") ? DType.F32 : DType.BF16 }));
+        static bool Wide(string name) => name.Contains("norm") || name.Contains("down_proj") || name.Contains("k_proj");
+        TinyModel.Write(_folder, tensors: TinyModel.Tensors.OrderBy(t => Wide(t.Name) ? 0 : 1)
+            .Select(t => t with { Type = Wide(t.Name) ? DType.F32 : DType.BF16 }));
         using Checkpoint checkpoint = Checkpoint.Open(_folder.Path);
         Assert.Equal(DType.BF16, checkpoint.StoredType);
+        LayerTensors layer = checkpoint.Tensors.Layers[0];
+        Assert.Equal(
+            [DType.BF16, DType.BF16, DType.F32, DType.F32],
+            new[] { checkpoint.Tensors.Embedding, layer.Output, layer.Down!, layer.Qkv }.Select(l => l.ExactType));
+
+        using var device = new Steer.Kernels.Host.HostDevice();
+        using var store = new WeightStore(device, stored => stored);
+        DecoderWeights weights = store.Load(checkpoint.Tensors, null, _folder.Path);
+        Assert.Equal([DType.BF16, DType.F32], new[] { weights.Layers[0].Output, weights.Layers[0].Down! }.Select(l => l.Weight.Type));
     }
 
     [Fact]

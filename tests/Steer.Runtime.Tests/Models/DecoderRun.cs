@@ -12,7 +12,7 @@ internal static class DecoderRun
     {
         int rows = ids.Length, blocks = rows / KvCacheShape.BlockSize + 1;
         using var device = new HostDevice();
-        using var store = new WeightStore(device, DType.F32);
+        using var store = new WeightStore(device, _ => DType.F32);
         using var decoder = new Decoder(device, config, rows, rows, 1);
         using var batch = new ForwardBatch(device, rows, 1, blocks) { Rows = rows, Contexts = 1 };
         using var cache = device.CreateKvCache(new KvCacheShape(config.NumLayers, blocks, config.NumKvHeads, config.HeadDim));
