@@ -57,14 +57,13 @@ public sealed partial class IlgpuDevice : Device
         _ => IsEmulator && Accelerator.WarpSize == Warps.Size,
     };
 
-    /// <summary>Warps of a group that has no other reason for a number: what hides a GPU's latencies, and little on the emulator.</summary>
-    internal int WarpsPerGroup => IsEmulator ? 1 : Warps.MaxPerGroup;
-
     /// <summary>Threads of a group that shares work, a power of two: fewer where a device has no such groups, and on an emulator.</summary>
     internal int GroupSize(int threads) => Math.Min(threads, _maxGroupSize);
 
-    /// <summary>Dynamic shared memory of a kernel with tensor cores, in words: what their twin needs, or the least that ILGPU takes for such a kernel.</summary>
-    internal int ExchangeWords(int warps) => IsEmulator ? warps * TensorCore.ExchangeWords : 1;
+    /// <summary>
+    /// Dynamic shared memory of a kernel with tensor cores, in words: its own, then what their twin needs, and at least what ILGPU takes for such a kernel.
+    /// </summary>
+    internal int ExchangeWords(int warps, int own = 0) => IsEmulator ? own + (warps * TensorCore.ExchangeWords) : Math.Max(1, own);
 
     /// <summary>Kernels put on the stream or recorded so far; what a recording replays is not counted again.</summary>
     internal long Launches { get; private set; }

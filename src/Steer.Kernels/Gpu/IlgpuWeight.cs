@@ -34,7 +34,7 @@ internal sealed class IlgpuWeight : PackedWeight
     {
         int n = checked(parts.Sum(p => p.Rows)), k = parts[0].Columns;
         var layout = new WeightLayout(format.Type, format.Rounds && device.HasTensorCores, k);
-        long panels = (n + layout.PanelRows - 1) / layout.PanelRows;
+        long panels = layout.Panels(n);
         IlgpuBuffer<uint>? words = null, scales = null;
         try
         {

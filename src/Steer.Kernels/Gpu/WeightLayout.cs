@@ -7,18 +7,22 @@ namespace Steer.Kernels.Gpu;
 /// from one run of memory.
 /// <list type="bullet">
 /// <item>Columns: [n / 32][k / c][32 rows][16 bytes], where c numbers take 16 bytes. A thread walks down k for one output column.</item>
-/// <item>Tiles: [n / 16][k / stage][4 groups][32 lanes][16 bytes], where a group of 8 words along k is one step of a tensor core in the order of its
-/// fragments (see <see cref="Cuda.TensorCore"/>). Int4: [2 pairs of groups], and a byte holds rows r and r + 8.</item>
+/// <item>Tiles: [n / 16][k / stage][2 groups][32 lanes][16 bytes], where a group of 8 words along k is one step of a tensor core in the order of its
+/// fragments (see <see cref="Cuda.TensorCore"/>). Int4: [32 lanes][16 bytes] for both groups, and a byte holds rows r and r + 8.</item>
 /// </list>
-/// Rows and k are filled up with zeros. Blocks of int8 and int4 have a word of bfloat16 scale (lower half) and minimum (upper half).
+/// Rows and k are filled up with zeros. Blocks of int8 and int4 have a word of bfloat16 scale (lower half) and minimum (upper half), in tiles as
+/// [n / 16][k / stage][8 rows][2 rows, r and r + 8][2 groups].
 /// </summary>
 internal readonly struct WeightLayout
 {
     /// <summary>Groups of 8 words in a stage of a tile.</summary>
-    public const int GroupsPerStage = 4;
+    public const int GroupsPerStage = 2;
 
     /// <summary>Rows of a tile.</summary>
     public const int TileRows = 16;
+
+    /// <summary>Most tiles that a group of threads reads: a weight is filled up to a multiple of it.</summary>
+    public const int TilesPerGroup = 8;
 
     /// <summary>Rows of a panel of columns.</summary>
     public const int ColumnRows = 32;
@@ -39,7 +43,7 @@ internal readonly struct WeightLayout
     public int Steps { get; }
 
     /// <summary>Numbers along k in a step.</summary>
-    public int NumbersPerStep => _tiled != 0 ? (Type == DType.BF16 ? 64 : 128)
+    public int NumbersPerStep => _tiled != 0 ? (Type == DType.BF16 ? 32 : 64)
         : Type == DType.F32 ? 4
         : Type == DType.Int8 ? 16
         : Type == DType.Int4 ? 32
@@ -48,8 +52,15 @@ internal readonly struct WeightLayout
     /// <summary>Rows that are packed together.</summary>
     public int PanelRows => _tiled != 0 ? TileRows : ColumnRows;
 
+    /// <summary>Panels of a weight of <paramref name="n"/> rows: of tiles as many as the largest group of a product reads at once.</summary>
+    public int Panels(int n)
+    {
+        int together = _tiled != 0 ? PanelRows * TilesPerGroup : PanelRows;
+        return (int)(((long)n + together - 1) / together) * (together / PanelRows);
+    }
+
     /// <summary>Words of one step of a panel.</summary>
-    public int StepWords => _tiled == 0 ? 128 : Type == DType.Int4 ? 256 : 512;
+    public int StepWords => _tiled != 0 && Type != DType.Int4 ? 256 : 128;
 
     /// <summary>Words of a panel.</summary>
     public long PanelWords => (long)Steps * StepWords;
@@ -79,7 +90,7 @@ internal readonly struct WeightLayout
         int group = rest / perWord / 8, word = rest / perWord % 8;
         int lane = (row % 8 * 4) + (word % 4);
         return Type == DType.Int4
-            ? start + (group / 2 * 128) + (lane * 4) + (group % 2 * 2) + (word / 4)
+            ? start + (lane * 4) + (group * 2) + (word / 4)
             : start + (group * 128) + (lane * 4) + (row % TileRows / 8) + (word / 4 * 2);
     }
 
@@ -95,6 +106,6 @@ internal readonly struct WeightLayout
         long start = row / PanelRows * PanelScales;
         return _tiled == 0
             ? start + ((long)block * ColumnRows) + (row % ColumnRows)
-            : start + (((((long)block / GroupsPerStage) * TileRows) + (row % TileRows)) * GroupsPerStage) + (block % GroupsPerStage);
+            : start + ((long)(block / GroupsPerStage) * TileRows * GroupsPerStage) + (row % 8 * 4) + (row % TileRows / 8 * 2) + (block % GroupsPerStage);
     }
 }

@@ -3,15 +3,22 @@ using ILGPU;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// A product with up to 16 rows, bound by memory: the weight streams once from memory to registers, 16 bytes a lane, one stage ahead of the tensor cores.
-/// A warp makes one part of the sum of one tile of 16 columns; the parts of a tile lie in one group, which adds them through shared memory.
+/// A product with up to 16 rows, bound by memory. A warp makes one part of the sum of one tile of 16 columns: weights and activations come to a ring of stages of
+/// its own in shared memory by asynchronous copies, as many as there is room for, so that enough of the weight is on the way at any time. The two warps of a
+/// group make the two parts of one tile, or where a sum is one part two tiles.
 /// </summary>
 internal static class MatMulStreamKernel
 {
     /// <summary>Most tiles of 8 rows.</summary>
     public const int MaxRowTiles = 2;
 
-    private const int TileSums = Warps.Size * 4;
+    private const int WarpsPerGroup = 2;
+
+    /// <summary>Words of a warp's ring: half of what a group has for the asking.</summary>
+    private const int RingWords = (48 << 10) / sizeof(uint) / WarpsPerGroup;
+
+    /// <summary>Sums of a tile of columns and one of rows.</summary>
+    private const int TileSums = WeightLayout.TileRows * PackActivationsKernel.TileRows;
 
     internal static IEnumerable<KernelSource> Sources =>
     [
@@ -22,16 +29,16 @@ internal static class MatMulStreamKernel
 
     public static void Run(IlgpuDevice device, TensorProduct product, int rowTiles)
     {
-        int warps = Math.Max(product.Splits, device.WarpsPerGroup);
-        var parameters = new Parameters { Product = product, RowTiles = rowTiles, TilesPerGroup = warps / product.Splits };
-        int groups = (product.Tiles + parameters.TilesPerGroup - 1) / parameters.TilesPerGroup;
+        var parameters = new Parameters { Product = product, RowTiles = rowTiles };
+        int tilesPerGroup = WarpsPerGroup / product.Splits, groups = (product.Tiles + tilesPerGroup - 1) / tilesPerGroup;
         Action<Parameters> body = product.Weight.Layout.Type switch
         {
             DType.BF16 => MatMulStreamBF16,
             DType.Int8 => MatMulStreamInt8,
             _ => MatMulStreamInt4,
         };
-        device.LaunchGroups(body, new Index3D(groups, 1, 1), warps * Warps.Size, parameters, device.ExchangeWords(warps));
+        device.LaunchGroups(
+            body, new Index3D(groups, 1, 1), WarpsPerGroup * Warps.Size, parameters, device.ExchangeWords(WarpsPerGroup, WarpsPerGroup * RingWords));
     }
 
     internal static void MatMulStreamBF16(Parameters p) => Stream<BF16Tile>(p);
@@ -43,94 +50,230 @@ internal static class MatMulStreamKernel
     private static void Stream<TFormat>(Parameters p)
         where TFormat : struct, ITileFormat
     {
-        ArrayView<uint> exchange = SharedMemory.GetDynamic<uint>();
-        ArrayView<float> partial = SharedMemory.Allocate<float>(Warps.MaxPerGroup * MaxRowTiles * TileSums);
         TFormat format = default;
+        ArrayView<uint> shared = SharedMemory.GetDynamic<uint>();
+        ArrayView<uint> exchange = shared.SubView(WarpsPerGroup * RingWords);
         TensorProduct product = p.Product;
-        int lane = Warps.Lane, warp = Warps.Index;
-        int tile = (Grid.IdxX * p.TilesPerGroup) + (warp / product.Splits), part = warp % product.Splits;
-        // Warps past the last tile make it once more and do not store it.
-        int source = Math.Min(tile, product.Tiles - 1);
-        int start = product.PartStart(part), end = product.PartStart(part + 1);
-
-        Sums4 first = default, second = default;
-        StageWeights weights = format.Load(product.Weight, source, start, lane);
-        StageRows firstRows = LoadRows(format, product, 0, start, lane);
-        StageRows secondRows = p.RowTiles > 1 ? LoadRows(format, product, 1, start, lane) : default;
-        for (int stage = start; stage < end; stage++)
+        int thread = Warps.KeptThread, lane = thread & (Warps.Size - 1), warp = thread >> 5;
+        int part = product.Splits > 1 ? warp : 0, tile = product.Splits > 1 ? Grid.IdxX : (Grid.IdxX * WarpsPerGroup) + warp;
+        int next = product.PartStart(part), end = product.PartStart(part + 1), stages = end - next;
+        int start = warp * RingWords, slot = start;
+        CopySources sources = Find(format, p, tile, lane);
+        int slotWords = Plan(format, p.RowTiles).Words, past = start + (slotWords * (p.RowTiles == 1 ? Stages(format, 1) : Stages(format, 2)));
+        do
         {
-            int next = Math.Min(stage + 1, end - 1);
-            StageWeights nextWeights = format.Load(product.Weight, source, next, lane);
-            StageRows nextFirst = LoadRows(format, product, 0, next, lane);
-            StageRows nextSecond = p.RowTiles > 1 ? LoadRows(format, product, 1, next, lane) : default;
-            weights = format.LoadScales(weights, product.Weight, source, stage, lane);
-            first = TensorProduct.Multiply(format, weights, firstRows, first, exchange);
+            Copy(format, p.RowTiles, sources, shared, slot, next++, end, lane);
+            slot += slotWords;
+        }
+        while (slot < past);
+
+        Sums4 low = default, high = default;
+        slot = start;
+        WaitForFirst(format, p.RowTiles);
+        StageWords words = Load(format, p.RowTiles, shared, slot, lane);
+        for (int stage = 0; stage < stages; stage++)
+        {
+            // The next stage is read while the tensor cores work on this one. Behind the last there is none: what is read there is not used.
+            int following = slot + slotWords == past ? start : slot + slotWords;
+            WaitForSecond(format, p.RowTiles);
+            StageWords nextWords = Load(format, p.RowTiles, shared, following, lane);
+            low = Multiply(format, words, words.Low, low, exchange);
             if (p.RowTiles > 1)
-                second = TensorProduct.Multiply(format, weights, secondRows, second, exchange);
-            weights = nextWeights;
-            firstRows = nextFirst;
-            secondRows = nextSecond;
+                high = Multiply(format, words, words.High, high, exchange);
+            Copy(format, p.RowTiles, sources, shared, slot, next++, end, lane);
+            words = nextWords;
+            slot = following;
         }
 
-        Put(partial, warp, 0, lane, first);
+        // All copies have been waited for, so that the rings take the sums.
+        Put(shared, start, lane, low);
         if (p.RowTiles > 1)
-            Put(partial, warp, 1, lane, second);
+            Put(shared, start + TileSums, lane, high);
         Group.Barrier();
-        if (part != 0 || tile >= product.Tiles)
-            return;
-        for (int rowTile = 0; rowTile < p.RowTiles; rowTile++)
+        if (product.Splits > 1)
         {
-            Sums4 sums = Get(partial, warp, rowTile, lane);
-            for (int other = 1; other < product.Splits; other++)
-                sums += Get(partial, warp + other, rowTile, lane);
-            product.Store(tile, rowTile, lane, sums);
+            for (int row = thread >> 4; row < product.RowCount; row += 4)
+            {
+                int place = (row * WeightLayout.TileRows) + (lane & 15);
+                float sum = Interop.IntAsFloat(shared[place]) + Interop.IntAsFloat(shared[RingWords + place]);
+                product.Store(row, (tile * WeightLayout.TileRows) + (lane & 15), sum);
+            }
+        }
+        else
+        {
+            for (int row = lane >> 4; row < product.RowCount; row += 2)
+            {
+                float sum = Interop.IntAsFloat(shared[start + (row * WeightLayout.TileRows) + (lane & 15)]);
+                product.Store(row, (tile * WeightLayout.TileRows) + (lane & 15), sum);
+            }
         }
     }
 
-    private static StageRows LoadRows<TFormat>(TFormat format, TensorProduct product, int rowTile, int stage, int lane)
+    private static StagePlan Plan<TFormat>(TFormat format, int rowTiles)
+        where TFormat : struct, ITileFormat => new(format.WeightWords, format.HasScales, 1, rowTiles);
+
+    // Stages of a ring.
+    private static int Stages<TFormat>(TFormat format, int rowTiles)
+        where TFormat : struct, ITileFormat => RingWords / Plan(format, rowTiles).Words;
+
+    // Waits for the first stage of a ring that has just been filled. What is waited for is a constant of each instruction.
+    private static void WaitForFirst<TFormat>(TFormat format, int rowTiles)
         where TFormat : struct, ITileFormat
     {
-        long place = ((long)rowTile * product.Weight.Layout.Steps) + stage;
-        long words = (place * PackActivationsKernel.StageWords) + (4 * lane);
-        var rows = new StageRows { A = WideMemory.LoadGlobal(product.Rows, words), B = WideMemory.LoadGlobal(product.Rows, words + 128) };
+        if (rowTiles == 1)
+            WideMemory.WaitForAllBut(Stages(format, 1) - 1);
+        else
+            WideMemory.WaitForAllBut(Stages(format, 2) - 1);
+        ShareScales(format);
+    }
+
+    // Waits for the second stage in the ring.
+    private static void WaitForSecond<TFormat>(TFormat format, int rowTiles)
+        where TFormat : struct, ITileFormat
+    {
+        if (rowTiles == 1)
+            WideMemory.WaitForAllBut(Stages(format, 1) - 2);
+        else
+            WideMemory.WaitForAllBut(Stages(format, 2) - 2);
+        ShareScales(format);
+    }
+
+    // A lane reads what it copied itself, but for scales.
+    private static void ShareScales<TFormat>(TFormat format)
+        where TFormat : struct, ITileFormat
+    {
         if (format.HasScales != 0)
-        {
-            ArrayView<uint> scales = product.RowScales.Cast<uint>();
-            long start = (place * PackActivationsKernel.StageScales) + (lane % 4 * 4);
-            rows.Scales0 = WideMemory.LoadGlobal(scales, start);
-            rows.Scales1 = WideMemory.LoadGlobal(scales, start + 16);
-            rows.Scales2 = WideMemory.LoadGlobal(scales, start + 32);
-            rows.Scales3 = WideMemory.LoadGlobal(scales, start + 48);
-        }
-
-        return rows;
+            Warp.Barrier();
     }
 
-    private static void Put(ArrayView<float> partial, int warp, int rowTile, int lane, Sums4 sums)
+    // Where a lane's copies come from, at the first stage.
+    private static CopySources Find<TFormat>(TFormat format, Parameters p, int tile, int lane)
+        where TFormat : struct, ITileFormat
     {
-        int start = (((warp * MaxRowTiles) + rowTile) * TileSums) + lane;
-        partial[start] = sums.X;
-        partial[start + Warps.Size] = sums.Y;
-        partial[start + (2 * Warps.Size)] = sums.Z;
-        partial[start + (3 * Warps.Size)] = sums.W;
-    }
-
-    private static Sums4 Get(ArrayView<float> partial, int warp, int rowTile, int lane)
-    {
-        int start = (((warp * MaxRowTiles) + rowTile) * TileSums) + lane;
+        TensorProduct product = p.Product;
+        int steps = product.Weight.Layout.Steps;
+        long place = (long)tile * steps;
+        bool scaled = format.HasScales != 0;
         return new()
         {
-            X = partial[start],
-            Y = partial[start + Warps.Size],
-            Z = partial[start + (2 * Warps.Size)],
-            W = partial[start + (3 * Warps.Size)],
+            Weights = product.Weight.Words.SubView((place * format.WeightWords) + (4 * lane)),
+            Rows = FindRows(product, 0, lane),
+            HighRows = p.RowTiles == 1 ? product.Rows : FindRows(product, 1, lane),
+            Scales = scaled ? product.Weight.Scales.SubView((place * StagePlan.WeightScales) + (4 * (lane & 7))) : product.Rows,
+            RowScales = scaled ? product.RowScales.SubView(4 * (lane & 7)) : product.Rows,
+            HighRowScales = scaled && p.RowTiles > 1
+                ? product.RowScales.SubView(((long)steps * PackActivationsKernel.StageScales) + (4 * (lane & 7)))
+                : product.Rows,
         };
+    }
+
+    // Lanes of rows that are not there copy the first row of their tile, which costs nothing; their sums are not stored.
+    private static ArrayView<uint> FindRows(TensorProduct product, int rowTile, int lane)
+    {
+        int source = (rowTile * PackActivationsKernel.TileRows) + (lane >> 2) < product.RowCount ? lane : lane & 3;
+        return product.Rows.SubView(((long)rowTile * product.Weight.Layout.Steps * PackActivationsKernel.StageWords) + (4 * source));
+    }
+
+    // Begins to copy a stage; nothing from the end on.
+    private static void Copy<TFormat>(TFormat format, int rowTiles, CopySources sources, ArrayView<uint> shared, int slot, int stage, int end, int lane)
+        where TFormat : struct, ITileFormat
+    {
+        const int RowWords = PackActivationsKernel.StageWords, RowScales = PackActivationsKernel.StageScales;
+        if (stage < end)
+        {
+            StagePlan plan = Plan(format, rowTiles);
+            int own = slot + (4 * lane);
+            for (int word = 0; word < format.WeightWords; word += 4 * Warps.Size)
+                WideMemory.Copy(shared, own + word, sources.Weights, (stage * format.WeightWords) + word);
+            WideMemory.Copy(shared, own + plan.Rows, sources.Rows, stage * RowWords);
+            if (rowTiles > 1)
+                WideMemory.Copy(shared, own + plan.Rows + RowWords, sources.HighRows, stage * RowWords);
+            if (format.HasScales != 0 && lane < 8)
+            {
+                WideMemory.Copy(shared, own + plan.Scales, sources.Scales, stage * StagePlan.WeightScales);
+                WideMemory.Copy(shared, own + plan.RowScales, sources.RowScales, stage * RowScales);
+                if (rowTiles > 1)
+                    WideMemory.Copy(shared, own + plan.RowScales + RowScales, sources.HighRowScales, stage * RowScales);
+            }
+        }
+
+        WideMemory.EndStage();
+    }
+
+    private static StageWords Load<TFormat>(TFormat format, int rowTiles, ArrayView<uint> shared, int slot, int lane)
+        where TFormat : struct, ITileFormat
+    {
+        StagePlan plan = Plan(format, rowTiles);
+        return new()
+        {
+            A = format.Load(shared, slot, slot + plan.Scales, 0, lane),
+            B = format.Load(shared, slot, slot + plan.Scales, 1, lane),
+            Low = LoadRows(format, plan, shared, slot, 0, lane),
+            High = rowTiles == 1 ? default : LoadRows(format, plan, shared, slot, 1, lane),
+        };
+    }
+
+    private static StageRows LoadRows<TFormat>(TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int rowTile, int lane)
+        where TFormat : struct, ITileFormat
+    {
+        int scales = slot + plan.RowScales + (rowTile * PackActivationsKernel.StageScales);
+        return new()
+        {
+            Fragments = WideMemory.LoadShared(shared, slot + plan.Rows + (rowTile * PackActivationsKernel.StageWords) + (4 * lane)),
+            ScalesA = TileWords.RowScales(format, shared, scales, 0, lane),
+            ScalesB = TileWords.RowScales(format, shared, scales, 1, lane),
+        };
+    }
+
+    private static Sums4 Multiply<TFormat>(TFormat format, StageWords words, StageRows rows, Sums4 sums, ArrayView<uint> exchange)
+        where TFormat : struct, ITileFormat
+    {
+        sums = format.Multiply(words.A, TileWords.Fragment(rows.Fragments, 0), rows.ScalesA, sums, exchange);
+        return format.Multiply(words.B, TileWords.Fragment(rows.Fragments, 1), rows.ScalesB, sums, exchange);
+    }
+
+    // Lays a lane's sums out as [8 rows][16 columns].
+    private static void Put(ArrayView<uint> shared, int start, int lane, Sums4 sums)
+    {
+        start += ((lane & 3) * 2 * WeightLayout.TileRows) + (lane >> 2);
+        shared[start] = Interop.FloatAsInt(sums.X);
+        shared[start + WeightLayout.TileRows] = Interop.FloatAsInt(sums.Y);
+        shared[start + 8] = Interop.FloatAsInt(sums.Z);
+        shared[start + WeightLayout.TileRows + 8] = Interop.FloatAsInt(sums.W);
     }
 
     internal struct Parameters
     {
         public TensorProduct Product;
         public int RowTiles;
-        public int TilesPerGroup;
+    }
+
+    /// <summary>A stage in a lane's registers: both groups of the weights, and one or two tiles of activations.</summary>
+    private struct StageWords
+    {
+        public GroupWeights A;
+        public GroupWeights B;
+        public StageRows Low;
+        public StageRows High;
+    }
+
+    /// <summary>A tile of 8 rows of activations, and the scales of both groups.</summary>
+    private struct StageRows
+    {
+        public Words4 Fragments;
+        public Words4 ScalesA;
+        public Words4 ScalesB;
+    }
+
+    private struct CopySources
+    {
+        public ArrayView<uint> Weights;
+        public ArrayView<uint> Rows;
+        public ArrayView<uint> HighRows;
+
+        /// <summary>Scales, a stage of which 8 lanes copy.</summary>
+        public ArrayView<uint> Scales;
+        public ArrayView<uint> RowScales;
+        public ArrayView<uint> HighRowScales;
     }
 }

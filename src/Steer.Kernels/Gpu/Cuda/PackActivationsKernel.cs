@@ -9,7 +9,7 @@ internal static class PackActivationsKernel
     public const int TileRows = 8;
 
     /// <summary>Words of one stage of a tile.</summary>
-    public const int StageWords = 256;
+    public const int StageWords = 128;
 
     /// <summary>Scales and scaled sums of one stage of a tile.</summary>
     public const int StageScales = WeightLayout.GroupsPerStage * TileRows * 2;

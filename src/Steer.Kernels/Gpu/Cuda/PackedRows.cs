@@ -3,16 +3,16 @@ using ILGPU;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// Activations in the order of tensor cores' fragments (see <see cref="TensorCore"/>): [tiles of 8 rows][stages][2 pairs of groups][32 lanes][16 bytes],
-/// as bfloat16, or in 8 bits with the scale of each block and row and that scale times the sum of its numbers, [tiles][stages][4 groups][8 rows][2].
-/// Rows and k are filled up with zeros. Whatever makes activations may write them in this form too; the default is nowhere.
+/// Activations in the order of tensor cores' fragments (see <see cref="TensorCore"/>): [tiles of 8 rows][stages][32 lanes][16 bytes of both groups],
+/// as bfloat16, or in 8 bits with the scale of each block and row and that scale times the sum of its numbers, [tiles][stages][2 groups][8 rows][2].
+/// k is filled up with zeros; rows past the last of x are left as they are: what they make nobody stores, and it touches no other row. Whatever makes activations may write them in this form too; the default is nowhere.
 /// </summary>
 internal struct PackedRows
 {
     /// <summary>The weight's.</summary>
     public DType Type;
 
-    /// <summary>Rows of all tiles, those past the last of x included; 0 where nothing is to be packed.</summary>
+    /// <summary>Rows; 0 where nothing is to be packed.</summary>
     public int Rows;
 
     /// <summary>Stages along k.</summary>
@@ -28,7 +28,7 @@ internal struct PackedRows
     public readonly int UnitLength => Type == DType.BF16 ? 8 : BlockQuantizer.BlockSize;
 
     /// <summary>Units of a row.</summary>
-    public readonly int Units => Stages * (Type == DType.BF16 ? 8 : WeightLayout.GroupsPerStage);
+    public readonly int Units => Stages * (Type == DType.BF16 ? 4 : WeightLayout.GroupsPerStage);
 
     /// <summary>
     /// Has a group pack columns [start, start + count) of a row that its threads wrote, each some; both are multiples of a block. All threads call.
@@ -52,11 +52,11 @@ internal struct PackedRows
             PackInt8(x, row, unit);
     }
 
-    // A lane's words of a pair of groups: words t and t + 4 of each, two numbers along k to a word.
+    // A lane's words of a stage, which is a pair of groups: words t and t + 4 of each, two numbers along k to a word.
     private readonly void PackBF16(TensorView x, int row, int unit)
     {
-        int pair = unit / 4, t = unit & 3, k = (32 * pair) + (2 * t);
-        long place = Place(row, pair / 2, pair & 1, t);
+        int stage = unit / 4, t = unit & 3, k = (32 * stage) + (2 * t);
+        long place = Place(row, stage, t);
         // All are read before any is written: loads of one thread do not pass its stores.
         uint first = Pair(x, row, k), second = Pair(x, row, k + 8), third = Pair(x, row, k + 16), fourth = Pair(x, row, k + 24);
         Words[place] = first;
@@ -82,7 +82,7 @@ internal struct PackedRows
                 four |= (uint)(q & 255) << (8 * i);
             }
 
-            Words[Place(row, stage, group / 2, word & 3) + (group & 1) * 2 + (word / 4)] = four;
+            Words[Place(row, stage, word & 3) + (group * 2) + (word / 4)] = four;
         }
 
         int tile = row / PackActivationsKernel.TileRows, ofTile = row & (PackActivationsKernel.TileRows - 1);
@@ -99,10 +99,10 @@ internal struct PackedRows
         return row > inside || k > last ? 0 : k == last ? bits & 0xFFFF : bits;
     }
 
-    /// <summary>The first of the four words that a lane of a row reads from a pair of groups.</summary>
-    private readonly long Place(int row, int stage, int pair, int t)
+    /// <summary>The first of the four words that a lane of a row reads of a stage.</summary>
+    private readonly long Place(int row, int stage, int t)
     {
         int tile = row / PackActivationsKernel.TileRows, lane = ((row & (PackActivationsKernel.TileRows - 1)) * 4) + t;
-        return ((((long)tile * Stages) + stage) * PackActivationsKernel.StageWords) + (pair * 128) + (lane * 4);
+        return ((((long)tile * Stages) + stage) * PackActivationsKernel.StageWords) + (lane * 4);
     }
 }

@@ -2,24 +2,38 @@ using ILGPU;
 
 namespace Steer.Kernels.Gpu.Cuda;
 
-/// <summary>Adds the parts of a product's sums in order, then the bias: one thread for each number.</summary>
+/// <summary>Adds the parts of a product's sums in order, then the bias: a thread for each column of a few rows.</summary>
 internal static class SumPartsKernel
 {
-    internal static IEnumerable<KernelSource> Sources => [KernelSource.Of<Parameters>(SumParts)];
+    private const int Threads = 4 * Warps.Size;
+
+    private const int RowsPerGroup = 4;
+
+    internal static IEnumerable<KernelSource> Sources => [KernelSource.OfGroups<Parameters>(SumParts)];
 
     /// <param name="device">Where to run.</param>
     /// <param name="product">The product.</param>
     /// <param name="parts">[product.Splits, product.RowCount, columns of all tiles].</param>
-    public static void Run(IlgpuDevice device, TensorProduct product, ArrayView<float> parts) => device.Launch(
-        SumParts, (long)product.RowCount * product.Tiles * WeightLayout.TileRows, new Parameters { Product = product, Parts = parts });
-
-    internal static void SumParts(Index1D index, Parameters p)
+    public static void Run(IlgpuDevice device, TensorProduct product, ArrayView<float> parts)
     {
-        int columns = p.Product.Tiles * WeightLayout.TileRows;
-        float sum = p.Parts[index];
-        for (int part = 1; part < p.Product.Splits; part++)
-            sum += p.Parts[((long)part * p.Product.RowCount * columns) + index];
-        p.Product.Store(index / columns, index % columns, sum);
+        var groups = new Index3D(
+            (product.RowCount + RowsPerGroup - 1) / RowsPerGroup, ((product.Tiles * WeightLayout.TileRows) + Threads - 1) / Threads, 1);
+        device.LaunchGroups(SumParts, groups, Threads, new Parameters { Product = product, Parts = parts });
+    }
+
+    internal static void SumParts(Parameters p)
+    {
+        int columns = p.Product.Tiles * WeightLayout.TileRows, column = (Grid.IdxY * Threads) + Group.IdxX;
+        int end = Math.Min((Grid.IdxX + 1) * RowsPerGroup, p.Product.RowCount);
+        if (column >= columns)
+            return;
+        for (int row = Grid.IdxX * RowsPerGroup; row < end; row++)
+        {
+            float sum = p.Parts[((long)row * columns) + column];
+            for (int part = 1; part < p.Product.Splits; part++)
+                sum += p.Parts[((((long)part * p.Product.RowCount) + row) * columns) + column];
+            p.Product.Store(row, column, sum);
+        }
     }
 
     internal struct Parameters

@@ -23,7 +23,20 @@ internal static partial class TensorCore
     public static Sums4 MultiplyBF16(Words4 a, Words2 b, Sums4 c, ArrayView<uint> exchange) => MultiplyBF16(a, b, c, ref exchange[0]);
 
     /// <summary>A B of int8, summed exactly.</summary>
-    public static Counts4 MultiplyInt8(Words4 a, Words2 b, ArrayView<uint> exchange) => MultiplyInt8(a, b, default, ref exchange[0]);
+    public static Sums4 MultiplyInt8(Words4 a, Words2 b, ArrayView<uint> exchange)
+    {
+        // A whole number below 2^22 added to the bits of 1.5 * 2^23 gives those of the sum, which subtracts more quickly than whole numbers are converted.
+        const float Origin = 3 << 22;
+        var start = new Counts4 { X = 0x4B400000, Y = 0x4B400000, Z = 0x4B400000, W = 0x4B400000 };
+        Counts4 counts = MultiplyInt8(a, b, start, ref exchange[0]);
+        return new Sums4
+        {
+            X = Interop.IntAsFloat((uint)counts.X) - Origin,
+            Y = Interop.IntAsFloat((uint)counts.Y) - Origin,
+            Z = Interop.IntAsFloat((uint)counts.Z) - Origin,
+            W = Interop.IntAsFloat((uint)counts.W) - Origin,
+        };
+    }
 
     [IntrinsicImplementation]
     private static Sums4 MultiplyBF16(Words4 a, Words2 b, Sums4 c, ref uint exchange)
@@ -96,8 +109,14 @@ internal static class Warps
     public const int MaxPerGroup = 8;
 
     /// <summary>Warp of this thread in its group.</summary>
-    public static int Index => Group.IdxX / Size;
+    public static int Index => Group.IdxX >> 5;
 
     /// <summary>This thread in its warp.</summary>
     public static int Lane => Group.IdxX & (Size - 1);
+
+    /// <summary>
+    /// This thread in its group, from a register, for loops of few instructions: the assembler would read the special register anew each time, which takes
+    /// longer than a step of a tensor core. What came by way of a shuffle it keeps.
+    /// </summary>
+    public static int KeptThread => Warp.Shuffle(Group.IdxX, Lane);
 }

@@ -9,17 +9,11 @@ namespace Steer.Kernels.Gpu.Cuda;
 /// </summary>
 internal static class TensorMatMul
 {
-    /// <summary>Warps that keep a GPU's memory busy with loads, about: eight on each of 128 multiprocessors.</summary>
-    private const int EnoughWarps = 1024;
+    /// <summary>Warps that keep a GPU's memory busy, about, where each has a ring of stages on the way: two on each of 128 multiprocessors.</summary>
+    private const int EnoughWarps = 256;
 
-    /// <summary>Parts in which the sum over k of a weight is made: a power of two, at most the warps of a group.</summary>
-    public static int Splits(IlgpuWeight weight)
-    {
-        int tiles = Tiles(weight), stages = weight.View.Layout.Steps, splits = 1;
-        while (splits < Warps.MaxPerGroup && tiles * splits < EnoughWarps && 2 * splits <= stages)
-            splits *= 2;
-        return splits;
-    }
+    /// <summary>Parts in which the sum over k of a weight is made: 1, or 2 where its tiles are few.</summary>
+    public static int Splits(IlgpuWeight weight) => Tiles(weight) < EnoughWarps && weight.View.Layout.Steps > 1 ? 2 : 1;
 
     /// <param name="device">Where to run.</param>
     /// <param name="x">[rows, k].</param>
@@ -27,23 +21,22 @@ internal static class TensorMatMul
     /// <param name="bias">[n], or null.</param>
     /// <param name="filter">Which rows of y are written, and from which rows of x they come.</param>
     /// <param name="y">[rows * filter.FanOut, n].</param>
-    /// <param name="enoughGroups">With fewer groups, different ones make the parts of a sum.</param>
+    /// <param name="multiprocessors">How many groups work at once: large tiles where those keep half of them busy.</param>
     public static void Run(
-        IlgpuDevice device, Tensor x, IlgpuWeight weight, DeviceBuffer<float>? bias, in RowFilter filter, Tensor y, int enoughGroups)
+        IlgpuDevice device, Tensor x, IlgpuWeight weight, DeviceBuffer<float>? bias, in RowFilter filter, Tensor y, int multiprocessors)
     {
         if (y.Rows == 0)
             return;
         int stages = weight.View.Layout.Steps;
         int tiles = (x.Rows + PackActivationsKernel.TileRows - 1) / PackActivationsKernel.TileRows;
-        if (tiles > MatMulStreamKernel.MaxRowTiles)
-            tiles = (tiles + MatMulTileKernel.MaxRowTiles - 1) / MatMulTileKernel.MaxRowTiles * MatMulTileKernel.MaxRowTiles;
+        long room = (tiles + MatMulTileKernel.MaxRowTiles - 1) / MatMulTileKernel.MaxRowTiles * MatMulTileKernel.MaxRowTiles;
         var packed = new PackedRows
         {
             Type = weight.Type,
-            Rows = tiles * PackActivationsKernel.TileRows,
+            Rows = x.Rows,
             Stages = stages,
-            Words = device.Scratch(ScratchUse.Activations, (long)tiles * stages * PackActivationsKernel.StageWords).View.Cast<uint>(),
-            Scales = device.Scratch(ScratchUse.ActivationScales, (long)tiles * stages * PackActivationsKernel.StageScales).View,
+            Words = device.Scratch(ScratchUse.Activations, room * stages * PackActivationsKernel.StageWords).View.Cast<uint>(),
+            Scales = device.Scratch(ScratchUse.ActivationScales, room * stages * PackActivationsKernel.StageScales).View,
         };
         if (!device.LaunchPacked(x, packed))
             PackActivationsKernel.Run(device, x, packed);
@@ -53,7 +46,7 @@ internal static class TensorMatMul
             Tiles = Tiles(weight),
             Splits = Splits(weight),
             Rows = packed.Words,
-            RowScales = packed.Scales,
+            RowScales = packed.Scales.Cast<uint>(),
             RowCount = x.Rows,
             Bias = IlgpuDevice.ViewOrEmpty(bias),
             HasBias = bias is null ? 0 : 1,
@@ -63,7 +56,7 @@ internal static class TensorMatMul
         if (tiles <= MatMulStreamKernel.MaxRowTiles)
             MatMulStreamKernel.Run(device, product, tiles);
         else
-            MatMulTileKernel.Run(device, product, enoughGroups);
+            MatMulTileKernel.Run(device, product, multiprocessors);
     }
 
     private static int Tiles(IlgpuWeight weight) => (weight.N + WeightLayout.TileRows - 1) / WeightLayout.TileRows;
@@ -84,7 +77,7 @@ internal struct TensorProduct
     public ArrayView<uint> Rows;
 
     /// <summary>Their scales.</summary>
-    public ArrayView<float> RowScales;
+    public ArrayView<uint> RowScales;
 
     /// <summary>Rows of x.</summary>
     public int RowCount;
@@ -95,26 +88,6 @@ internal struct TensorProduct
 
     /// <summary>The first stage of a part, which is also the end of the part before.</summary>
     public readonly int PartStart(int part) => Weight.Layout.PartStart(part, Splits);
-
-    /// <summary>Adds all four groups of a stage.</summary>
-    public static Sums4 Multiply<TFormat>(TFormat format, StageWeights weights, StageRows rows, Sums4 sums, ArrayView<uint> exchange)
-        where TFormat : struct, ITileFormat
-    {
-        sums = format.Multiply(weights, rows, 0, sums, exchange);
-        sums = format.Multiply(weights, rows, 1, sums, exchange);
-        sums = format.Multiply(weights, rows, 2, sums, exchange);
-        return format.Multiply(weights, rows, 3, sums, exchange);
-    }
-
-    /// <summary>Writes a lane's four sums of a tile, bias added.</summary>
-    public readonly void Store(int tile, int rowTile, int lane, Sums4 sums)
-    {
-        int column = (tile * WeightLayout.TileRows) + (lane / 4), row = (rowTile * PackActivationsKernel.TileRows) + (lane % 4 * 2);
-        Store(row, column, sums.X);
-        Store(row + 1, column, sums.Y);
-        Store(row, column + 8, sums.Z);
-        Store(row + 1, column + 8, sums.W);
-    }
 
     /// <summary>Writes a sum, bias added, to the rows of y that come from a row of x.</summary>
     public readonly void Store(int row, int column, float sum)

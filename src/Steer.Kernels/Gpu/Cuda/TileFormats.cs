@@ -2,121 +2,122 @@ using ILGPU;
 
 namespace Steer.Kernels.Gpu.Cuda;
 
-/// <summary>One stage of a tile of 16 weight rows, in a lane's registers.</summary>
-internal struct StageWeights
+/// <summary>One group of a tile of 16 weight rows, in a lane's registers.</summary>
+internal struct GroupWeights
 {
-    public Words4 A;
-    public Words4 B;
-    public Words4 C;
-    public Words4 D;
+    public Words4 Fragment;
 
-    /// <summary>Words of scale and minimum of the four groups, of row g.</summary>
-    public Words4 ScalesLow;
+    /// <summary>Word of scale and minimum of row g.</summary>
+    public uint Low;
 
     /// <summary>The same of row g + 8.</summary>
-    public Words4 ScalesHigh;
+    public uint High;
 }
 
-/// <summary>One stage of a tile of 8 rows of activations, in a lane's registers.</summary>
-internal struct StageRows
+/// <summary>
+/// A stage in shared memory: the numbers of all tiles of weight rows, of all tiles of activation rows, and behind them their scales where there are any.
+/// </summary>
+/// <param name="WeightWords">Words of a tile of weights.</param>
+/// <param name="HasScales">1 where there are scales.</param>
+/// <param name="Tiles">Tiles of 16 weight rows.</param>
+/// <param name="RowTiles">Tiles of 8 rows of activations.</param>
+internal readonly record struct StagePlan(int WeightWords, int HasScales, int Tiles, int RowTiles)
 {
-    /// <summary>Fragments of groups 0 and 1.</summary>
-    public Words4 A;
+    /// <summary>Words of a tile's scales.</summary>
+    public const int WeightScales = WeightLayout.TileRows * WeightLayout.GroupsPerStage;
 
-    /// <summary>Fragments of groups 2 and 3.</summary>
-    public Words4 B;
+    /// <summary>Where activations begin.</summary>
+    public int Rows => Tiles * WeightWords;
 
-    /// <summary>Scale and scaled sum of row 2t, and of row 2t + 1, of group 0; then of the other groups.</summary>
-    public Words4 Scales0;
-    public Words4 Scales1;
-    public Words4 Scales2;
-    public Words4 Scales3;
+    /// <summary>Where scales of weights begin.</summary>
+    public int Scales => Rows + (RowTiles * PackActivationsKernel.StageWords);
 
-    /// <summary>The fragment of one group.</summary>
-    public readonly Words2 Fragment(int group)
-    {
-        Words4 pair = group < 2 ? A : B;
-        return group % 2 == 0 ? new Words2 { X = pair.X, Y = pair.Y } : new Words2 { X = pair.Z, Y = pair.W };
-    }
+    /// <summary>Where scales of activations begin.</summary>
+    public int RowScales => Scales + (Tiles * WeightScales);
 
-    /// <summary>The scales of one group.</summary>
-    public readonly Words4 Scales(int group) => group == 0 ? Scales0 : group == 1 ? Scales1 : group == 2 ? Scales2 : Scales3;
+    /// <summary>Words in all.</summary>
+    public int Words => Scales + (HasScales * ((Tiles * WeightScales) + (RowTiles * PackActivationsKernel.StageScales)));
 }
 
 /// <summary>How tiles of a weight are read and multiplied. Groups are constants where these are called.</summary>
 internal interface ITileFormat
 {
-    /// <summary>1 where activations have scales.</summary>
+    /// <summary>Words of a stage of a tile, without scales.</summary>
+    int WeightWords { get; }
+
+    /// <summary>1 where weights and activations have scales.</summary>
     int HasScales { get; }
 
-    /// <summary>Reads the numbers of a stage of a tile.</summary>
-    StageWeights Load(WeightView weight, int tile, int stage, int lane);
+    /// <summary>Reads a lane's part of a group of a tile from shared memory.</summary>
+    /// <param name="shared">Shared memory.</param>
+    /// <param name="words">Where the tile begins.</param>
+    /// <param name="scales">Where its scales begin.</param>
+    /// <param name="group">The group.</param>
+    /// <param name="lane">The lane.</param>
+    GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane);
 
-    /// <summary>Adds its scales.</summary>
-    StageWeights LoadScales(StageWeights weights, WeightView weight, int tile, int stage, int lane);
-
-    /// <summary>Adds the products of one group of 8 words.</summary>
-    Sums4 Multiply(StageWeights weights, StageRows rows, int group, Sums4 sums, ArrayView<uint> exchange);
+    /// <summary>Adds the products of one group.</summary>
+    /// <param name="weights">The weights.</param>
+    /// <param name="rows">A lane's part of the activations.</param>
+    /// <param name="scales">Scale and scaled sum of row 2t, and of row 2t + 1.</param>
+    /// <param name="sums">What to add to.</param>
+    /// <param name="exchange">See <see cref="TensorCore"/>.</param>
+    Sums4 Multiply(GroupWeights weights, Words2 rows, Words4 scales, Sums4 sums, ArrayView<uint> exchange);
 }
 
 internal struct BF16Tile : ITileFormat
 {
+    public readonly int WeightWords => 256;
+
     public readonly int HasScales => 0;
 
-    public readonly StageWeights Load(WeightView weight, int tile, int stage, int lane) => TileWords.Load(weight, tile, stage, lane);
+    public readonly GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane) =>
+        new() { Fragment = WideMemory.LoadShared(shared, words + (group * 128) + (4 * lane)) };
 
-    public readonly StageWeights LoadScales(StageWeights weights, WeightView weight, int tile, int stage, int lane) => weights;
-
-    public readonly Sums4 Multiply(StageWeights weights, StageRows rows, int group, Sums4 sums, ArrayView<uint> exchange) =>
-        TensorCore.MultiplyBF16(TileWords.Group(weights, group), rows.Fragment(group), sums, exchange);
+    public readonly Sums4 Multiply(GroupWeights weights, Words2 rows, Words4 scales, Sums4 sums, ArrayView<uint> exchange) =>
+        TensorCore.MultiplyBF16(weights.Fragment, rows, sums, exchange);
 }
 
 internal struct Int8Tile : ITileFormat
 {
+    public readonly int WeightWords => 256;
+
     public readonly int HasScales => 1;
 
-    public readonly StageWeights Load(WeightView weight, int tile, int stage, int lane) => TileWords.Load(weight, tile, stage, lane);
+    public readonly GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane) =>
+        TileWords.AddScales(WideMemory.LoadShared(shared, words + (group * 128) + (4 * lane)), shared, scales, group, lane);
 
-    public readonly StageWeights LoadScales(StageWeights weights, WeightView weight, int tile, int stage, int lane) =>
-        TileWords.LoadScales(weights, weight, tile, stage, lane);
-
-    public readonly Sums4 Multiply(StageWeights weights, StageRows rows, int group, Sums4 sums, ArrayView<uint> exchange)
-    {
-        Counts4 counts = TensorCore.MultiplyInt8(TileWords.Group(weights, group), rows.Fragment(group), exchange);
-        return TileWords.Scale(weights, rows, group, counts, sums);
-    }
+    public readonly Sums4 Multiply(GroupWeights weights, Words2 rows, Words4 scales, Sums4 sums, ArrayView<uint> exchange) =>
+        TileWords.MultiplyInt8(weights, rows, scales, sums, exchange);
 }
 
 internal struct Int4Tile : ITileFormat
 {
+    public readonly int WeightWords => 128;
+
     public readonly int HasScales => 1;
 
-    public readonly StageWeights Load(WeightView weight, int tile, int stage, int lane)
-    {
-        long start = ((((long)tile * weight.Layout.Steps) + stage) * weight.Layout.StepWords) + (4 * lane);
-        return new StageWeights { A = WideMemory.LoadGlobal(weight.Words, start), B = WideMemory.LoadGlobal(weight.Words, start + 128) };
-    }
-
-    public readonly StageWeights LoadScales(StageWeights weights, WeightView weight, int tile, int stage, int lane) =>
-        TileWords.LoadScales(weights, weight, tile, stage, lane);
-
-    public readonly Sums4 Multiply(StageWeights weights, StageRows rows, int group, Sums4 sums, ArrayView<uint> exchange)
+    public readonly GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane)
     {
         const uint Nibbles = 0x0F0F0F0F;
-        Words4 pair = group < 2 ? weights.A : weights.B;
-        uint first = group % 2 == 0 ? pair.X : pair.Z, second = group % 2 == 0 ? pair.Y : pair.W;
+        Words4 both = WideMemory.LoadShared(shared, words + (4 * lane));
+        uint first = group == 0 ? both.X : both.Z, second = group == 0 ? both.Y : both.W;
+        // A byte holds a number of row g and one of row g + 8.
         var fragment = new Words4 { X = first & Nibbles, Y = (first >> 4) & Nibbles, Z = second & Nibbles, W = (second >> 4) & Nibbles };
-        Counts4 counts = TensorCore.MultiplyInt8(fragment, rows.Fragment(group), exchange);
-        sums = TileWords.Scale(weights, rows, group, counts, sums);
+        return TileWords.AddScales(fragment, shared, scales, group, lane);
+    }
+
+    public readonly Sums4 Multiply(GroupWeights weights, Words2 rows, Words4 scales, Sums4 sums, ArrayView<uint> exchange)
+    {
+        sums = TileWords.MultiplyInt8(weights, rows, scales, sums, exchange);
 
         // The minimum of a block times the sum of the activations that meet it.
-        Words4 x = rows.Scales(group);
-        float low = Numbers.Minimum(TileWords.Word(weights.ScalesLow, group)), high = Numbers.Minimum(TileWords.Word(weights.ScalesHigh, group));
-        float firstSum = Interop.IntAsFloat(x.Y), secondSum = Interop.IntAsFloat(x.W);
-        sums.X = KernelMath.FusedMultiplyAdd(low, firstSum, sums.X);
-        sums.Y = KernelMath.FusedMultiplyAdd(low, secondSum, sums.Y);
-        sums.Z = KernelMath.FusedMultiplyAdd(high, firstSum, sums.Z);
-        sums.W = KernelMath.FusedMultiplyAdd(high, secondSum, sums.W);
+        float low = Numbers.Minimum(weights.Low), high = Numbers.Minimum(weights.High);
+        float first = Interop.IntAsFloat(scales.Y), second = Interop.IntAsFloat(scales.W);
+        sums.X = KernelMath.FusedMultiplyAdd(low, first, sums.X);
+        sums.Y = KernelMath.FusedMultiplyAdd(low, second, sums.Y);
+        sums.Z = KernelMath.FusedMultiplyAdd(high, first, sums.Z);
+        sums.W = KernelMath.FusedMultiplyAdd(high, second, sums.W);
         return sums;
     }
 }
@@ -124,38 +125,28 @@ internal struct Int4Tile : ITileFormat
 /// <summary>What tile formats share.</summary>
 internal static class TileWords
 {
-    public static StageWeights Load(WeightView weight, int tile, int stage, int lane)
+    public static GroupWeights AddScales(Words4 fragment, ArrayView<uint> shared, int scales, int group, int lane)
     {
-        long start = ((((long)tile * weight.Layout.Steps) + stage) * weight.Layout.StepWords) + (4 * lane);
-        return new StageWeights
-        {
-            A = WideMemory.LoadGlobal(weight.Words, start),
-            B = WideMemory.LoadGlobal(weight.Words, start + 128),
-            C = WideMemory.LoadGlobal(weight.Words, start + 256),
-            D = WideMemory.LoadGlobal(weight.Words, start + 384),
-        };
+        Words4 both = WideMemory.LoadShared(shared, scales + (lane & ~3));
+        return new() { Fragment = fragment, Low = group == 0 ? both.X : both.Y, High = group == 0 ? both.Z : both.W };
     }
 
-    public static StageWeights LoadScales(StageWeights weights, WeightView weight, int tile, int stage, int lane)
-    {
-        const int RowWords = WeightLayout.GroupsPerStage;
-        long start = (((((long)tile * weight.Layout.Steps) + stage) * WeightLayout.TileRows) + (lane / 4)) * RowWords;
-        weights.ScalesLow = WideMemory.LoadGlobal(weight.Scales, start);
-        weights.ScalesHigh = WideMemory.LoadGlobal(weight.Scales, start + (8 * RowWords));
-        return weights;
-    }
+    /// <summary>One group of a lane's part of a tile of activations.</summary>
+    public static Words2 Fragment(Words4 rows, int group) =>
+        group == 0 ? new Words2 { X = rows.X, Y = rows.Y } : new Words2 { X = rows.Z, Y = rows.W };
 
-    public static Words4 Group(StageWeights weights, int group) =>
-        group == 0 ? weights.A : group == 1 ? weights.B : group == 2 ? weights.C : weights.D;
-
-    public static uint Word(Words4 words, int group) => group == 0 ? words.X : group == 1 ? words.Y : group == 2 ? words.Z : words.W;
+    /// <summary>Reads a lane's scales of a group of a tile of activations, that begin at <paramref name="scales"/>; nothing where there are none.</summary>
+    public static Words4 RowScales<TFormat>(TFormat format, ArrayView<uint> shared, int scales, int group, int lane)
+        where TFormat : struct, ITileFormat => format.HasScales == 0
+            ? default
+            : WideMemory.LoadShared(shared, scales + (group * 2 * PackActivationsKernel.TileRows) + (4 * (lane & 3)));
 
     /// <summary>Adds whole numbers times the scales of their weight rows and activation rows.</summary>
-    public static Sums4 Scale(StageWeights weights, StageRows rows, int group, Counts4 counts, Sums4 sums)
+    public static Sums4 MultiplyInt8(GroupWeights weights, Words2 rows, Words4 scales, Sums4 sums, ArrayView<uint> exchange)
     {
-        Words4 x = rows.Scales(group);
-        float low = Numbers.BF16(Word(weights.ScalesLow, group)), high = Numbers.BF16(Word(weights.ScalesHigh, group));
-        float first = Interop.IntAsFloat(x.X), second = Interop.IntAsFloat(x.Z);
+        Sums4 counts = TensorCore.MultiplyInt8(weights.Fragment, rows, exchange);
+        float low = Numbers.BF16(weights.Low), high = Numbers.BF16(weights.High);
+        float first = Interop.IntAsFloat(scales.X), second = Interop.IntAsFloat(scales.Z);
         sums.X = KernelMath.FusedMultiplyAdd(counts.X, low * first, sums.X);
         sums.Y = KernelMath.FusedMultiplyAdd(counts.Y, low * second, sums.Y);
         sums.Z = KernelMath.FusedMultiplyAdd(counts.Z, high * first, sums.Z);

@@ -22,7 +22,7 @@ internal static partial class WideMemory
         CudaInstructions.Register(builder, (Reader)LoadShared, WriteLoadShared, WriteFourLoads);
         CudaInstructions.Register(builder, (Copier)Copy, WriteCopy);
         CudaInstructions.Register(builder, EndStage, WriteCommit);
-        CudaInstructions.Register(builder, WaitForAllButOneStage, WriteWait);
+        CudaInstructions.Register(builder, WaitForAllBut, WriteWait);
         return builder;
     }
 
@@ -67,7 +67,7 @@ internal static partial class WideMemory
     private static void WriteWait(PTXBackend backend, PTXCodeGenerator generator, Value value)
     {
         using var command = generator.BeginCommand("cp.async.wait_group");
-        command.AppendConstant(1L);
+        command.AppendConstant(((MethodCall)value)[0].ResolveAs<PrimitiveValue>()!.Int64Value);
     }
 
     // ILGPU hands over an address in the space that it knows it to be in, else a generic one, which is converted. The register is a new one.

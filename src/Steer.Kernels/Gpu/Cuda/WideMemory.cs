@@ -27,8 +27,9 @@ internal static partial class WideMemory
     }
 
     /// <summary>Waits until all stages of this thread's copies but the newest are there.</summary>
+    /// <param name="stages">How many of the newest may be missing: a constant where this is called.</param>
     [IntrinsicImplementation]
-    public static void WaitForAllButOneStage()
+    public static void WaitForAllBut(int stages)
     {
     }
 

@@ -1,0 +1,233 @@
+using ILGPU;
+
+namespace Steer.Kernels.Gpu.Cuda;
+
+/// <content>What a warp makes: blocks of 32 columns and 32 rows.</content>
+internal static partial class MatMulTileKernel
+{
+    // Adds one group's products of two tiles of columns and four of rows.
+    private static Sums8 MultiplyBlock<TFormat>(
+        TFormat format, GroupWeights left, GroupWeights right, BlockRows rows, BlockRows scales, int group, Sums8 sums, ArrayView<uint> exchange)
+        where TFormat : struct, ITileFormat
+    {
+        Words2 a = TileWords.Fragment(rows.A, group), b = TileWords.Fragment(rows.B, group);
+        Words2 c = TileWords.Fragment(rows.C, group), d = TileWords.Fragment(rows.D, group);
+        return new()
+        {
+            A = format.Multiply(left, a, scales.A, sums.A, exchange),
+            B = format.Multiply(right, a, scales.A, sums.B, exchange),
+            C = format.Multiply(left, b, scales.B, sums.C, exchange),
+            D = format.Multiply(right, b, scales.B, sums.D, exchange),
+            E = format.Multiply(left, c, scales.C, sums.E, exchange),
+            F = format.Multiply(right, c, scales.C, sums.F, exchange),
+            G = format.Multiply(left, d, scales.D, sums.G, exchange),
+            H = format.Multiply(right, d, scales.D, sums.H, exchange),
+        };
+    }
+
+    private static GroupWeights LoadWeights<TFormat>(TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int group, int lane)
+        where TFormat : struct, ITileFormat =>
+        format.Load(shared, slot + (tile * format.WeightWords), slot + plan.Scales + (tile * StagePlan.WeightScales), group, lane);
+
+    private static BlockRows LoadRows(StagePlan plan, ArrayView<uint> shared, int slot, int rowTile, int lane)
+    {
+        const int Words = PackActivationsKernel.StageWords;
+        int start = slot + plan.Rows + (rowTile * Words) + (4 * lane);
+        return new()
+        {
+            A = WideMemory.LoadShared(shared, start),
+            B = WideMemory.LoadShared(shared, start + Words),
+            C = WideMemory.LoadShared(shared, start + (2 * Words)),
+            D = WideMemory.LoadShared(shared, start + (3 * Words)),
+        };
+    }
+
+    private static BlockRows LoadScales<TFormat>(TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int rowTile, int group, int lane)
+        where TFormat : struct, ITileFormat
+    {
+        const int Scales = PackActivationsKernel.StageScales;
+        int start = slot + plan.RowScales + (rowTile * Scales);
+        return new()
+        {
+            A = TileWords.RowScales(format, shared, start, group, lane),
+            B = TileWords.RowScales(format, shared, start + Scales, group, lane),
+            C = TileWords.RowScales(format, shared, start + (2 * Scales), group, lane),
+            D = TileWords.RowScales(format, shared, start + (3 * Scales), group, lane),
+        };
+    }
+
+    // Writes 32 columns of 32 rows by way of shared memory, so that a warp writes 32 neighbours at a time.
+    private static void StoreBlock(Parameters p, ArrayView<uint> shared, int column, int row, Sums8 sums)
+    {
+        // With rows so far apart, the lanes of a warp write to different banks.
+        const int Stride = 36;
+        int lane = Warps.Lane, start = Warps.Index * 32 * Stride, g = lane >> 2, t = (lane & 3) * 2;
+        Group.Barrier();
+        Put(shared, start + (t * Stride) + g, Stride, sums.A);
+        Put(shared, start + (t * Stride) + g + 16, Stride, sums.B);
+        Put(shared, start + ((t + 8) * Stride) + g, Stride, sums.C);
+        Put(shared, start + ((t + 8) * Stride) + g + 16, Stride, sums.D);
+        Put(shared, start + ((t + 16) * Stride) + g, Stride, sums.E);
+        Put(shared, start + ((t + 16) * Stride) + g + 16, Stride, sums.F);
+        Put(shared, start + ((t + 24) * Stride) + g, Stride, sums.G);
+        Put(shared, start + ((t + 24) * Stride) + g + 16, Stride, sums.H);
+        Group.Barrier();
+        int end = Math.Min(row + 32, p.Product.RowCount);
+        for (int place = start + lane; row < end; row++, place += Stride)
+            p.Store(row, column + lane, Interop.IntAsFloat(shared[place]));
+    }
+
+    private static void Put(ArrayView<uint> shared, int start, int stride, Sums4 sums)
+    {
+        shared[start] = Interop.FloatAsInt(sums.X);
+        shared[start + stride] = Interop.FloatAsInt(sums.Y);
+        shared[start + 8] = Interop.FloatAsInt(sums.Z);
+        shared[start + stride + 8] = Interop.FloatAsInt(sums.W);
+    }
+
+    /// <summary>A lane's part of four tiles of 8 rows, both groups, or of one group's scales of them.</summary>
+    private struct BlockRows
+    {
+        public Words4 A;
+        public Words4 B;
+        public Words4 C;
+        public Words4 D;
+    }
+
+    /// <summary>Sums of a block of two tiles of columns by four tiles of rows: of both tiles for the first rows, then for the others.</summary>
+    private struct Sums8
+    {
+        public Sums4 A;
+        public Sums4 B;
+        public Sums4 C;
+        public Sums4 D;
+        public Sums4 E;
+        public Sums4 F;
+        public Sums4 G;
+        public Sums4 H;
+    }
+
+    /// <summary>Sums of two blocks of columns for one block of rows.</summary>
+    private struct Sums16
+    {
+        public Sums8 A;
+        public Sums8 B;
+    }
+
+    /// <summary>Sums of two by two blocks.</summary>
+    private struct Sums32
+    {
+        public Sums16 A;
+        public Sums16 B;
+    }
+
+    /// <summary>What a warp makes: a quarter of its group's tile.</summary>
+    private interface ITileShape<TSums>
+        where TSums : struct
+    {
+        /// <summary>Tiles of 16 columns of a warp.</summary>
+        int Tiles { get; }
+
+        /// <summary>Tiles of 8 rows of a warp.</summary>
+        int RowTiles { get; }
+
+        /// <summary>Adds a stage's products: of columns from a tile on, and rows from a tile on.</summary>
+        TSums Multiply<TFormat>(
+            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, int lane, TSums sums, ArrayView<uint> exchange)
+            where TFormat : struct, ITileFormat;
+
+        void Store(Parameters p, ArrayView<uint> shared, int column, int row, TSums sums);
+    }
+
+    /// <summary>32 by 32.</summary>
+    private readonly struct Tile64 : ITileShape<Sums8>
+    {
+        public int Tiles => 2;
+
+        public int RowTiles => 4;
+
+        public Sums8 Multiply<TFormat>(
+            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, int lane, Sums8 sums, ArrayView<uint> exchange)
+            where TFormat : struct, ITileFormat
+        {
+            BlockRows rows = LoadRows(plan, shared, slot, rowTile, lane);
+            sums = MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 0, lane, sums, exchange);
+            return MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 1, lane, sums, exchange);
+        }
+
+        public void Store(Parameters p, ArrayView<uint> shared, int column, int row, Sums8 sums) => StoreBlock(p, shared, column, row, sums);
+
+        private static Sums8 MultiplyGroup<TFormat>(
+            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, BlockRows rows, int group, int lane, Sums8 sums,
+            ArrayView<uint> exchange)
+            where TFormat : struct, ITileFormat
+        {
+            GroupWeights a = LoadWeights(format, plan, shared, slot, tile, group, lane), b = LoadWeights(format, plan, shared, slot, tile + 1, group, lane);
+            return MultiplyBlock(format, a, b, rows, LoadScales(format, plan, shared, slot, rowTile, group, lane), group, sums, exchange);
+        }
+    }
+
+    /// <summary>64 columns by 32 rows.</summary>
+    private readonly struct Tile128By64 : ITileShape<Sums16>
+    {
+        public int Tiles => 4;
+
+        public int RowTiles => 4;
+
+        public Sums16 Multiply<TFormat>(
+            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, int lane, Sums16 sums, ArrayView<uint> exchange)
+            where TFormat : struct, ITileFormat
+        {
+            BlockRows rows = LoadRows(plan, shared, slot, rowTile, lane);
+            sums = MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 0, lane, sums, exchange);
+            return MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 1, lane, sums, exchange);
+        }
+
+        public void Store(Parameters p, ArrayView<uint> shared, int column, int row, Sums16 sums)
+        {
+            StoreBlock(p, shared, column, row, sums.A);
+            StoreBlock(p, shared, column + 32, row, sums.B);
+        }
+
+        public static Sums16 MultiplyGroup<TFormat>(
+            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, BlockRows rows, int group, int lane, Sums16 sums,
+            ArrayView<uint> exchange)
+            where TFormat : struct, ITileFormat
+        {
+            BlockRows scales = LoadScales(format, plan, shared, slot, rowTile, group, lane);
+            GroupWeights a = LoadWeights(format, plan, shared, slot, tile, group, lane), b = LoadWeights(format, plan, shared, slot, tile + 1, group, lane);
+            sums.A = MultiplyBlock(format, a, b, rows, scales, group, sums.A, exchange);
+            GroupWeights c = LoadWeights(format, plan, shared, slot, tile + 2, group, lane), d = LoadWeights(format, plan, shared, slot, tile + 3, group, lane);
+            sums.B = MultiplyBlock(format, c, d, rows, scales, group, sums.B, exchange);
+            return sums;
+        }
+    }
+
+    /// <summary>64 by 64.</summary>
+    private readonly struct Tile128 : ITileShape<Sums32>
+    {
+        public int Tiles => 4;
+
+        public int RowTiles => 8;
+
+        public Sums32 Multiply<TFormat>(
+            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, int lane, Sums32 sums, ArrayView<uint> exchange)
+            where TFormat : struct, ITileFormat
+        {
+            BlockRows first = LoadRows(plan, shared, slot, rowTile, lane), second = LoadRows(plan, shared, slot, rowTile + 4, lane);
+            sums.A = Tile128By64.MultiplyGroup(format, plan, shared, slot, tile, rowTile, first, 0, lane, sums.A, exchange);
+            sums.B = Tile128By64.MultiplyGroup(format, plan, shared, slot, tile, rowTile + 4, second, 0, lane, sums.B, exchange);
+            sums.A = Tile128By64.MultiplyGroup(format, plan, shared, slot, tile, rowTile, first, 1, lane, sums.A, exchange);
+            sums.B = Tile128By64.MultiplyGroup(format, plan, shared, slot, tile, rowTile + 4, second, 1, lane, sums.B, exchange);
+            return sums;
+        }
+
+        public void Store(Parameters p, ArrayView<uint> shared, int column, int row, Sums32 sums)
+        {
+            StoreBlock(p, shared, column, row, sums.A.A);
+            StoreBlock(p, shared, column + 32, row, sums.A.B);
+            StoreBlock(p, shared, column, row + 32, sums.B.A);
+            StoreBlock(p, shared, column + 32, row + 32, sums.B.B);
+        }
+    }
+}
