@@ -34,6 +34,8 @@ public struct DecodeRow
 /// </summary>
 public sealed class DecodeBatch : IDisposable
 {
+    private readonly DeviceMemory _memory;
+
     /// <summary>Allocates room for a batch.</summary>
     /// <param name="device">Where the arrays live.</param>
     /// <param name="guide">The batch whose sequences move on.</param>
@@ -41,12 +43,13 @@ public sealed class DecodeBatch : IDisposable
     /// <param name="maxStops">Most stop tokens of all sequences together.</param>
     public DecodeBatch(Device device, GuideBatch guide, int maxSteps, int maxStops)
     {
+        _memory = new DeviceMemory(device);
         MaxSteps = maxSteps;
-        Rows = device.Allocate<DecodeRow>(guide.Rows.Length);
-        StopIds = device.Allocate<int>(Math.Max(1, maxStops));
-        Results = device.Allocate<GuideResult>(maxSteps * guide.Results.Length);
-        BranchLogProbs = device.Allocate<float>(maxSteps * guide.BranchLogProbs.Length);
-        Alternatives = device.Allocate<TokenLogProb>(maxSteps * guide.Alternatives.Length);
+        Rows = _memory.Allocate<DecodeRow>(guide.Rows.Length);
+        StopIds = _memory.Allocate<int>(Math.Max(1, maxStops));
+        Results = _memory.Allocate<GuideResult>(maxSteps * guide.Results.Length);
+        BranchLogProbs = _memory.Allocate<float>(maxSteps * guide.BranchLogProbs.Length);
+        Alternatives = _memory.Allocate<TokenLogProb>(maxSteps * guide.Alternatives.Length);
     }
 
     /// <summary>Most steps queued at once.</summary>
@@ -71,12 +74,5 @@ public sealed class DecodeBatch : IDisposable
     public DeviceBuffer<TokenLogProb> Alternatives { get; }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        Rows.Dispose();
-        StopIds.Dispose();
-        Results.Dispose();
-        BranchLogProbs.Dispose();
-        Alternatives.Dispose();
-    }
+    public void Dispose() => _memory.Dispose();
 }

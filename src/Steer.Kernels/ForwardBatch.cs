@@ -6,6 +6,8 @@ namespace Steer.Kernels;
 /// </summary>
 public sealed class ForwardBatch : IDisposable
 {
+    private readonly DeviceMemory _memory;
+
     /// <summary>Allocates room for a batch.</summary>
     /// <param name="device">Where the arrays live.</param>
     /// <param name="maxRows">Most rows of a batch.</param>
@@ -13,15 +15,16 @@ public sealed class ForwardBatch : IDisposable
     /// <param name="maxBlocks">Most blocks of one context.</param>
     public ForwardBatch(Device device, int maxRows, int maxContexts, int maxBlocks)
     {
+        _memory = new DeviceMemory(device);
         BlockTableStride = maxBlocks;
-        TokenIds = device.Allocate<int>(maxRows);
-        Positions = device.Allocate<int>(maxRows);
-        SlotMapping = device.Allocate<int>(maxRows);
-        RowContext = device.Allocate<int>(maxRows);
-        ContextStarts = device.Allocate<int>(maxContexts + 1);
-        BlockTables = device.Allocate<int>((long)maxContexts * maxBlocks);
-        LogitRows = device.Allocate<int>(maxRows);
-        RowSequence = device.Allocate<int>(maxRows);
+        TokenIds = _memory.Allocate<int>(maxRows);
+        Positions = _memory.Allocate<int>(maxRows);
+        SlotMapping = _memory.Allocate<int>(maxRows);
+        RowContext = _memory.Allocate<int>(maxRows);
+        ContextStarts = _memory.Allocate<int>(maxContexts + 1);
+        BlockTables = _memory.Allocate<int>((long)maxContexts * maxBlocks);
+        LogitRows = _memory.Allocate<int>(maxRows);
+        RowSequence = _memory.Allocate<int>(maxRows);
     }
 
     /// <summary>Elements between the block tables of two contexts in this pass; at most the most blocks of one context.</summary>
@@ -58,15 +61,5 @@ public sealed class ForwardBatch : IDisposable
     public DeviceBuffer<int> RowSequence { get; }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        TokenIds.Dispose();
-        Positions.Dispose();
-        SlotMapping.Dispose();
-        RowContext.Dispose();
-        ContextStarts.Dispose();
-        BlockTables.Dispose();
-        LogitRows.Dispose();
-        RowSequence.Dispose();
-    }
+    public void Dispose() => _memory.Dispose();
 }

@@ -171,6 +171,8 @@ public sealed class GuideBatch : IDisposable
     /// <summary>Set in <see cref="PenaltyCounts"/> for a token of the prompt; the bits below count how often it was generated.</summary>
     public const int PromptFlag = 1 << 30;
 
+    private readonly DeviceMemory _memory;
+
     /// <summary>Allocates room for a batch.</summary>
     /// <param name="device">Where the arrays live.</param>
     /// <param name="maxSequences">Most guided sequences.</param>
@@ -185,19 +187,20 @@ public sealed class GuideBatch : IDisposable
         ReadOnlySpan<int> eosIds)
     {
         Device = device;
+        _memory = new DeviceMemory(device);
         VocabSize = vocabSize;
         MaxAlternatives = maxAlternatives;
         EosCount = eosIds.Length;
-        Logits = new Tensor(device.Allocate<float>((long)maxBranches * vocabSize), maxBranches, vocabSize);
-        Rows = device.Allocate<GuideRow>(maxSequences);
-        Branches = device.Allocate<GuideBranch>(maxBranches);
-        Biases = device.Allocate<TokenBias>(Math.Max(1, maxBiases));
-        PenaltyCounts = device.Allocate<int>(Math.Max(1, (long)penaltySlots * vocabSize));
-        EosIds = device.Allocate<int>(Math.Max(1, eosIds.Length));
+        Logits = new Tensor(_memory.Allocate<float>((long)maxBranches * vocabSize), maxBranches, vocabSize);
+        Rows = _memory.Allocate<GuideRow>(maxSequences);
+        Branches = _memory.Allocate<GuideBranch>(maxBranches);
+        Biases = _memory.Allocate<TokenBias>(Math.Max(1, maxBiases));
+        PenaltyCounts = _memory.Allocate<int>(Math.Max(1, (long)penaltySlots * vocabSize));
+        EosIds = _memory.Allocate<int>(Math.Max(1, eosIds.Length));
         EosIds.Upload(eosIds);
-        Results = device.Allocate<GuideResult>(maxSequences);
-        BranchLogProbs = device.Allocate<float>(maxBranches);
-        Alternatives = device.Allocate<TokenLogProb>(Math.Max(1, (long)maxSequences * maxAlternatives));
+        Results = _memory.Allocate<GuideResult>(maxSequences);
+        BranchLogProbs = _memory.Allocate<float>(maxBranches);
+        Alternatives = _memory.Allocate<TokenLogProb>(Math.Max(1, (long)maxSequences * maxAlternatives));
     }
 
     /// <summary>Where the arrays live.</summary>
@@ -259,14 +262,6 @@ public sealed class GuideBatch : IDisposable
     public void Dispose()
     {
         Workspace?.Dispose();
-        Logits.Buffer.Dispose();
-        Rows.Dispose();
-        Branches.Dispose();
-        Biases.Dispose();
-        PenaltyCounts.Dispose();
-        EosIds.Dispose();
-        Results.Dispose();
-        BranchLogProbs.Dispose();
-        Alternatives.Dispose();
+        _memory.Dispose();
     }
 }

@@ -9,6 +9,7 @@ namespace Steer.Runtime.Engine;
 internal sealed class DecoderUnit : IDisposable
 {
     private readonly Device _device;
+    private readonly DeviceMemory _memory;
     private readonly LoadedVariant[] _variants;
     private readonly int _maxBlocks;
     private readonly int[] _tokens;
@@ -29,10 +30,11 @@ internal sealed class DecoderUnit : IDisposable
     public DecoderUnit(Device device, DecoderConfig config, int numBlocks, StepLimits limits, IEnumerable<LoadedVariant> variants)
     {
         _device = device;
+        _memory = new DeviceMemory(device);
         _variants = [.. variants];
-        Decoder = new Decoder(device, config, limits.MaxRows, limits.MaxContexts, _variants.Length);
+        Decoder = _memory.Take(() => new Decoder(device, config, limits.MaxRows, limits.MaxContexts, _variants.Length));
         _maxBlocks = Math.Min(numBlocks, (config.MaxPositions + KvCacheShape.BlockSize - 1) / KvCacheShape.BlockSize);
-        Batch = new ForwardBatch(device, limits.MaxRows, limits.MaxContexts, _maxBlocks);
+        Batch = _memory.Take(() => new ForwardBatch(device, limits.MaxRows, limits.MaxContexts, _maxBlocks));
         _tokens = new int[limits.MaxRows];
         _positions = new int[limits.MaxRows];
         _slots = new int[limits.MaxRows];
@@ -139,9 +141,8 @@ internal sealed class DecoderUnit : IDisposable
 
     public void Dispose()
     {
-        Decoder.Dispose();
-        _cache?.Dispose();
-        Batch.Dispose();
+        DropCache();
+        _memory.Dispose();
     }
 
     /// <summary>Room for the most blocks of a context; a power of 2, so that it seldom changes from one step to the next.</summary>

@@ -12,6 +12,7 @@ internal sealed class ModelRunner : IDisposable
     public const int MaxBiases = 1024;
 
     private readonly Device _device;
+    private readonly DeviceMemory _memory;
     private readonly StepLimits _limits;
     private readonly DecoderUnit[] _units;
     private readonly ForwardBatch[] _batches;
@@ -21,7 +22,6 @@ internal sealed class ModelRunner : IDisposable
     private readonly Stack<int> _penaltySlots;
     private readonly Dictionary<Context, int> _logitRows = [];
     private readonly List<int> _key = [];
-    private readonly List<StepResults> _results = [];
     private readonly Action _decodeStep;
 
     /// <summary>Takes memory for everything but the caches.</summary>
@@ -29,14 +29,15 @@ internal sealed class ModelRunner : IDisposable
     public ModelRunner(Device device, ModelSet models, int numBlocks, StepLimits limits)
     {
         _device = device;
+        _memory = new DeviceMemory(device);
         _limits = limits;
         VocabSize = models.Shapes.Max(s => s.VocabSize);
-        _guide = new GuideBatch(
+        _guide = _memory.Take(() => new GuideBatch(
             device, limits.MaxContexts, limits.MaxContexts, VocabSize, limits.MaxSequences, limits.MaxSequences * MaxBiases,
-            SamplingParams.MaxLogProbs, [.. models.EosIds]);
-        _decode = new DecodeBatch(device, _guide, limits.MaxSteps, limits.MaxSequences * MaxBiases);
+            SamplingParams.MaxLogProbs, [.. models.EosIds]));
+        _decode = _memory.Take(() => new DecodeBatch(device, _guide, limits.MaxSteps, limits.MaxSequences * MaxBiases));
         _layout = new SampleLayout(_guide, _decode);
-        _units = [.. models.Shapes.Select((s, i) => new DecoderUnit(device, s, numBlocks, limits, models.Variants.Where(v => v.Decoder == i)))];
+        _units = [.. models.Shapes.Select((s, i) => _memory.Take(() => new DecoderUnit(device, s, numBlocks, limits, models.Variants.Where(v => v.Decoder == i))))];
         _batches = [.. _units.Select(u => u.Batch)];
         _penaltySlots = new Stack<int>(Enumerable.Range(0, limits.MaxSequences));
         _decodeStep = () =>
@@ -72,12 +73,7 @@ internal sealed class ModelRunner : IDisposable
     }
 
     /// <summary>Memory for what plans give; it lives as long as the runner.</summary>
-    public StepResults CreateResults()
-    {
-        var results = new StepResults(_device, _limits);
-        _results.Add(results);
-        return results;
-    }
+    public StepResults CreateResults() => _memory.Take(() => new StepResults(_device, _limits));
 
     /// <summary>Queues the steps of a plan, and asks for what its sequences drew.</summary>
     public void Execute(StepPlan plan, StepResults results)
@@ -112,14 +108,7 @@ internal sealed class ModelRunner : IDisposable
         sequence.PenaltySlot = -1;
     }
 
-    public void Dispose()
-    {
-        foreach (var unit in _units)
-            unit.Dispose();
-        _results.ForEach(r => r.Dispose());
-        _decode.Dispose();
-        _guide.Dispose();
-    }
+    public void Dispose() => _memory.Dispose();
 
     private void Lay(StepPlan plan)
     {

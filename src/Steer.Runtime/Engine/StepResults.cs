@@ -6,6 +6,7 @@ namespace Steer.Runtime.Engine;
 internal sealed class StepResults : IDisposable
 {
     private readonly Device _device;
+    private readonly DeviceMemory _memory;
     private readonly Readback<GuideResult> _results;
     private readonly Readback<float> _branchLogProbs;
     private readonly Readback<TokenLogProb> _alternatives;
@@ -15,9 +16,11 @@ internal sealed class StepResults : IDisposable
     public StepResults(Device device, StepLimits limits)
     {
         _device = device;
-        _results = device.AllocateReadback<GuideResult>(limits.MaxSteps * limits.MaxContexts);
-        _branchLogProbs = device.AllocateReadback<float>(limits.MaxSteps * limits.MaxContexts);
-        _alternatives = device.AllocateReadback<TokenLogProb>(limits.MaxSteps * limits.MaxContexts * SamplingParams.MaxLogProbs);
+        _memory = new DeviceMemory(device);
+        int draws = limits.MaxSteps * limits.MaxContexts;
+        _results = _memory.Take(() => device.AllocateReadback<GuideResult>(draws));
+        _branchLogProbs = _memory.Take(() => device.AllocateReadback<float>(draws));
+        _alternatives = _memory.Take(() => device.AllocateReadback<TokenLogProb>(draws * SamplingParams.MaxLogProbs));
     }
 
     /// <summary>Asks for what the sequences of a plan want to know.</summary>
@@ -48,10 +51,5 @@ internal sealed class StepResults : IDisposable
     public ReadOnlySpan<TokenLogProb> Alternatives(int step, int row, int count) =>
         _alternatives.Data.Slice((step * _rows + row) * SamplingParams.MaxLogProbs, count);
 
-    public void Dispose()
-    {
-        _results.Dispose();
-        _branchLogProbs.Dispose();
-        _alternatives.Dispose();
-    }
+    public void Dispose() => _memory.Dispose();
 }

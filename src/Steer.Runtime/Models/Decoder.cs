@@ -12,6 +12,7 @@ internal readonly record struct VariantRows(DecoderWeights Weights, int RowStart
 internal sealed class Decoder : IDisposable
 {
     private readonly Device _device;
+    private readonly DeviceMemory _memory;
     private readonly DecoderConfig _config;
     private readonly DecoderScratch _scratch;
     private readonly DeviceBuffer<float>[] _inverseFrequencies;
@@ -22,8 +23,9 @@ internal sealed class Decoder : IDisposable
     public Decoder(Device device, DecoderConfig config, int maxRows, int maxLogitRows, int maxVariants)
     {
         _device = device;
+        _memory = new DeviceMemory(device);
         _config = config;
-        _scratch = new DecoderScratch(device, config, maxRows, maxLogitRows);
+        _scratch = _memory.Take(() => new DecoderScratch(device, config, maxRows, maxLogitRows));
         _inverseFrequencies = [.. config.Ropes.Select(r => Upload(r.InverseFrequencies))];
         _alibiSlopes = config.AlibiSlopes is { } slopes ? Upload(slopes) : null;
         _matMulGroups = new MatMulGroup[maxVariants];
@@ -77,13 +79,7 @@ internal sealed class Decoder : IDisposable
             Logits(batch, x, logitVariants, logits);
     }
 
-    public void Dispose()
-    {
-        _scratch.Dispose();
-        foreach (var buffer in _inverseFrequencies)
-            buffer.Dispose();
-        _alibiSlopes?.Dispose();
-    }
+    public void Dispose() => _memory.Dispose();
 
     private void Embed(ForwardBatch batch, ReadOnlySpan<VariantRows> rows, Tensor x)
     {
@@ -253,7 +249,7 @@ internal sealed class Decoder : IDisposable
 
     private DeviceBuffer<float> Upload(float[] values)
     {
-        var buffer = _device.Allocate<float>(values.Length);
+        var buffer = _memory.Allocate<float>(values.Length);
         buffer.Upload(values);
         return buffer;
     }

@@ -5,12 +5,11 @@ namespace Steer.Runtime.Models;
 /// <summary>The activations of one forward pass, allocated once for the largest batch; widths in columns.</summary>
 internal sealed class DecoderScratch : IDisposable
 {
-    private readonly Device _device;
-    private readonly List<IDisposable> _owned = [];
+    private readonly DeviceMemory _memory;
 
     public DecoderScratch(Device device, DecoderConfig config, int maxRows, int maxLogitRows)
     {
-        _device = device;
+        _memory = new DeviceMemory(device);
         int queries = config.NumHeads * config.HeadDim, keys = config.NumKvHeads * config.HeadDim;
         int upParts = config.GatedMlp ? 2 : 1;
         Hidden = Matrix(maxRows, config.HiddenSize);
@@ -32,7 +31,7 @@ internal sealed class DecoderScratch : IDisposable
             int fanOut = config.ExpertsPerToken;
             RouterLogits = Matrix(maxRows, config.NumExperts);
             ExpertWeights = Matrix(maxRows, fanOut);
-            ExpertIds = Own(device.Allocate<int>((long)maxRows * fanOut));
+            ExpertIds = _memory.Allocate<int>((long)maxRows * fanOut);
             ExpertUp = Matrix(maxRows * fanOut, upParts * config.IntermediateSize);
             ExpertActivated = Matrix(maxRows * fanOut, config.IntermediateSize);
             ExpertDown = Matrix(maxRows * fanOut, config.HiddenSize);
@@ -78,23 +77,11 @@ internal sealed class DecoderScratch : IDisposable
     /// <summary>Device memory taken, in bytes.</summary>
     public long Bytes { get; private set; }
 
-    public void Dispose()
-    {
-        foreach (var owned in _owned)
-            owned.Dispose();
-        _owned.Clear();
-    }
+    public void Dispose() => _memory.Dispose();
 
     private Tensor Matrix(int rows, int columns)
     {
         Bytes += sizeof(float) * (long)rows * columns;
-        return new Tensor(Own(_device.Allocate<float>((long)rows * columns)), rows, columns);
-    }
-
-    private T Own<T>(T owned)
-        where T : IDisposable
-    {
-        _owned.Add(owned);
-        return owned;
+        return new Tensor(_memory.Allocate<float>((long)rows * columns), rows, columns);
     }
 }

@@ -36,6 +36,34 @@ public class DeviceFaultTests
         Assert.DoesNotContain('\n', error.Message);
     }
 
+    /// <summary>With ever less room the runner fails at one part after another; after each failure, and at the end, all the room is there again.</summary>
+    [Fact]
+    public void What_does_not_fit_gives_back_what_it_took()
+    {
+        const int room = 60_000_000;
+        int failures = 0;
+        using var device = IlgpuDevice.Create("ilgpu-cpu", room);
+        using (var models = ModelSet.Load(Options, device, progress: null))
+        {
+            var limits = new StepLimits(Options.MaxBatch, Options.MaxBatchedTokens, MaxContexts: 64, MaxSteps: 2);
+            for (int taken = 0; taken < room - 12_000_000; taken += 1_000_000)
+            {
+                using var others = device.Allocate<byte>(taken + 1);
+                try
+                {
+                    new ModelRunner(device, models, numBlocks: 64, limits).Dispose();
+                }
+                catch (OutOfMemoryException)
+                {
+                    failures++;
+                }
+            }
+        }
+
+        Assert.InRange(failures, 5, 40);
+        using var all = device.Allocate<byte>(room);
+    }
+
     [Fact]
     public void A_fault_while_weights_are_loaded_is_one_line()
     {
