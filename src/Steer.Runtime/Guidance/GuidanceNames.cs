@@ -18,4 +18,11 @@ internal static class GuidanceNames
         GuidancePreset.ContextAware => "context-aware",
         _ => preset.ToString().ToLowerInvariant(),
     };
+
+    /// <summary>Such as log-mean-exp.</summary>
+    public static string Name(this NegativeCombination combination) => combination switch
+    {
+        NegativeCombination.LogMeanExp => "log-mean-exp",
+        _ => combination.ToString().ToLowerInvariant(),
+    };
 }

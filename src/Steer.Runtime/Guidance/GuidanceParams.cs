@@ -71,7 +71,7 @@ public sealed record GuidanceParams
     /// <summary>End-of-sequence tokens take the expert's log-probability in the negative term, so that complete negatives do not make texts run on.</summary>
     public bool ExemptEos { get; init; } = true;
 
-    /// <summary>How several negatives combine.</summary>
+    /// <summary>How several negatives combine; in cfg, which has one negative branch, they can be joined only.</summary>
     public NegativeCombination Combination { get; init; }
 
     /// <summary>contrastive and contrastive-beta: divides the amateur's logits before they are weighed, above 0 (Li et al., section 3.4).</summary>
@@ -91,5 +91,7 @@ public sealed record GuidanceParams
             throw new SteerException(FormattableString.Invariant($"amateur-temperature is {AmateurTemperature}: give a number above 0."));
         if (!float.IsFinite(Floor) || Floor >= 0)
             throw new SteerException(FormattableString.Invariant($"floor is {Floor}: give a number below 0."));
+        if (Preset == GuidancePreset.Cfg && Combination != NegativeCombination.Joined)
+            throw new SteerException($"negative-combination is {Combination.Name()}: preset cfg has one negative branch, so give joined.");
     }
 }

@@ -72,6 +72,16 @@ public class GuidancePlanTests
     }
 
     [Theory]
+    [InlineData(NegativeCombination.Mean, "mean")]
+    [InlineData(NegativeCombination.LogMeanExp, "log-mean-exp")]
+    public void Cfg_has_room_for_one_negative_and_refuses_more_branches(NegativeCombination combination, string name)
+    {
+        var cfg = new GuidanceParams { Preset = GuidancePreset.Cfg, Combination = combination };
+        Assert.Contains(name, Assert.Throws<SteerException>(() => Plan(cfg, [[1, 2], [3, 4]])).Message, StringComparison.Ordinal);
+        Assert.Equal([1, 2], Plan(cfg with { Combination = NegativeCombination.Joined }, [[1, 2]]).Branches[1].Context);
+    }
+
+    [Theory]
     [InlineData(GuidancePreset.Contrastive, null, new[] { 1f, -1f }, 0.1f, 0f)]
     [InlineData(GuidancePreset.ContrastiveBeta, null, new[] { 1.5f, -0.5f }, 0.1f, 0f)]
     [InlineData(GuidancePreset.DExperts, null, new[] { 1f, 2f, -2f }, 0f, 0.9f)]
