@@ -143,17 +143,16 @@ internal sealed class EngineLoop : IDisposable
     {
         if (_undelivered is not { } round)
             return;
-        // Whoever holds a result finds it counted.
+        _handOut.Deliver(round.Plan, round.Results);
+        RemoveEnded();
+        if (started is { } start)
+            round.Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        _profiler?.End(round.Plan, round.Seconds);
         lock (_lock)
-        {
-            _handOut.Deliver(round.Plan, round.Results);
-            RemoveEnded();
-            if (started is { } start)
-                round.Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
             Count(round);
-            _profiler?.End(round.Plan, round.Seconds);
-        }
 
+        // Only now: whoever holds a result finds it counted.
+        _handOut.Tell();
         _undelivered = null;
     }
 
@@ -190,6 +189,7 @@ internal sealed class EngineLoop : IDisposable
 
     private void FailAll(Exception error)
     {
+        _handOut.Tell();
         TakeIncoming();
         foreach (var sequence in _scheduler.All.Concat(_undelivered?.Plan.Draws.Select(d => d.Sequence) ?? []).Where(s => !s.Ended).Distinct().ToList())
             sequence.Sink.OnFailed(sequence, error);

@@ -10,6 +10,7 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
 {
     private readonly float[] _logits = new float[runner.VocabSize];
     private readonly float[] _hidden = new float[models.Shapes.Max(s => s.HiddenSize)];
+    private readonly Queue<News> _news = new();
 
     /// <summary>Sequences that came to their end in the last call.</summary>
     public List<Sequence> Ended { get; } = [];
@@ -50,7 +51,7 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
         }
     }
 
-    /// <summary>Gives the sinks what <see cref="Take"/> added, and ends texts.</summary>
+    /// <summary>Makes text of what <see cref="Take"/> added, and ends texts; sinks hear of it from <see cref="Tell"/>.</summary>
     public void Deliver(StepPlan plan, StepResults results)
     {
         Ended.Clear();
@@ -69,6 +70,19 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
 
             row += draws;
             branch += draws * branches;
+        }
+    }
+
+    /// <summary>Tells the sinks what came of deliveries, in order.</summary>
+    public void Tell()
+    {
+        while (_news.TryDequeue(out var news))
+        {
+            var (sequence, token, text, reason, error) = news;
+            if (error is null)
+                sequence.Sink.OnToken(sequence, token, text, reason);
+            else
+                sequence.Sink.OnFailed(sequence, error);
         }
     }
 
@@ -124,7 +138,7 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
             Finished++;
         }
 
-        sequence.Sink.OnToken(sequence, token, text, reason);
+        _news.Enqueue(new News(sequence, token, text, reason, null));
     }
 
     /// <summary>Why the text ends with this token; null where it goes on.</summary>
@@ -142,7 +156,7 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
     {
         sequence.Ended = true;
         Ended.Add(sequence);
-        sequence.Sink.OnFailed(sequence, error);
+        _news.Enqueue(new News(sequence, 0, "", null, error));
     }
 
     private static TokenLogProbs LogProbs(in GuideResult result, ReadOnlySpan<TokenLogProb> alternatives, ReadOnlySpan<float> branches)
@@ -173,4 +187,7 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
         runner.ReadHidden(sequence.Contexts[0], draw, hidden);
         sequence.Sink.OnHidden(sequence, hidden);
     }
+
+    /// <summary>What a sink is to hear: a token, or where there is an error that.</summary>
+    private readonly record struct News(Sequence Sequence, int Token, string Text, FinishReason? Reason, Exception? Error);
 }

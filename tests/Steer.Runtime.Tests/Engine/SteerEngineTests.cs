@@ -108,6 +108,30 @@ public sealed class SteerEngineTests : IDisposable
         Assert.NotEmpty(held.Text);
     }
 
+    /// <summary>A check runs under no lock: it may wait for another thread that reads the counters or leaves a request, and what it sees does not count yet.</summary>
+    [Fact]
+    public async Task A_check_may_wait_for_a_thread_that_uses_the_engine()
+    {
+        Task<List<GenerationResult>>? left = null;
+        long finished = -1;
+        bool Check(string piece)
+        {
+            Task.Factory.StartNew(
+                () =>
+                {
+                    finished = _engine.Statistics.FinishedTexts;
+                    left ??= All(Request(seed: 4));
+                },
+                CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Wait();
+            return true;
+        }
+
+        var cut = (await All(Request(seed: 3) with { StopWhen = () => Check }))[0];
+        Assert.Equal((FinishReason.Cut, 0L), (cut.FinishReason, finished));
+        Assert.True(_engine.Statistics.FinishedTexts > 0, "A text was given before it was counted.");
+        Assert.Equal((await All(Request(seed: 4)))[0].TokenIds, (await left!)[0].TokenIds);
+    }
+
     [Fact]
     public async Task A_check_that_throws_ends_its_own_text_and_no_other()
     {
