@@ -85,15 +85,8 @@ public sealed class SteerEngine : IDisposable
     public static SteerEngine Load(EngineOptions options, Action<string, double>? progress = null)
     {
         options.Check();
-        try
-        {
-            var device = Devices.Open(options.Device, options.Threads, options.InstructionSet);
-            return Load(options, options.Profile ? new ProfiledDevice(device) : device, progress);
-        }
-        catch (ArgumentException e)
-        {
-            throw new SteerException(e.Message, e);
-        }
+        var device = Open(options);
+        return Load(options, options.Profile ? new ProfiledDevice(device) : device, progress);
     }
 
     /// <summary>As the other, onto a device that becomes the engine's own.</summary>
@@ -299,6 +292,19 @@ public sealed class SteerEngine : IDisposable
         }
         catch (Exception e) when (device.Explain(e) is not null)
         {
+        }
+    }
+
+    private static Device Open(EngineOptions options)
+    {
+        try
+        {
+            return Devices.Open(options.Device, options.Threads, options.InstructionSet);
+        }
+        catch (ArgumentException e)
+        {
+            // The name of the device, or its instructions: an argument that is the user's.
+            throw new SteerException(e.Message, e);
         }
     }
 
