@@ -50,7 +50,7 @@ public enum FinishReason
     /// <summary>An end-of-sequence token, a stop token or a stop text.</summary>
     Stop,
 
-    /// <summary>The most tokens asked for, or the model's window.</summary>
+    /// <summary>The most tokens asked for, or that the model's window leaves; where none were asked for, or that the cache holds.</summary>
     Length,
 
     /// <summary><see cref="GenerationRequest.StopWhen"/>.</summary>

@@ -111,7 +111,10 @@ internal sealed class RequestPlanner(
             : throw new SteerException($"A request asks for expert {request.Expert}, and the engine has no such one: see {nameof(EngineOptions.MoreExperts)}.");
     }
 
-    /// <summary>Most tokens that the window of every branch leaves, at most <paramref name="asked"/>; checks that the cache and a step can hold them.</summary>
+    /// <summary>
+    /// Most tokens that the window of every branch leaves, at most <paramref name="asked"/>; checks that the cache and a step can hold them. Where none
+    /// are asked for, at most what the cache holds.
+    /// </summary>
     private int CheckRoom(GuidancePlan plan, int? asked)
     {
         int branches = plan.Branches.Count, rows = plan.Branches.GroupBy(b => decoderOf[b.Variant]).Max(g => g.Count());
@@ -136,8 +139,9 @@ internal sealed class RequestPlanner(
         int tokens = Math.Min(asked ?? int.MaxValue, most);
         for (int pool = 0; pool < pools.Count; pool++)
         {
-            int blocks = plan.Branches.Where(b => decoderOf[b.Variant] == pool)
-                .Sum(b => (b.Context.Count + tokens - 1 + KvCacheShape.BlockSize - 1) / KvCacheShape.BlockSize);
+            if (asked is null)
+                tokens = MostTokens(plan, pool, tokens);
+            int blocks = Blocks(plan, pool, tokens);
             if (blocks > pools[pool].Count)
             {
                 throw new SteerException(
@@ -146,6 +150,26 @@ internal sealed class RequestPlanner(
         }
 
         return tokens;
+    }
+
+    /// <summary>Blocks of a pool that a text of so many tokens takes; the last of them needs none.</summary>
+    private int Blocks(GuidancePlan plan, int pool, int tokens) => plan.Branches.Where(b => decoderOf[b.Variant] == pool)
+        .Sum(b => (b.Context.Count + tokens - 1 + KvCacheShape.BlockSize - 1) / KvCacheShape.BlockSize);
+
+    /// <summary>The most tokens, from 1 to <paramref name="most"/>, whose blocks a pool has; 1 where it has not even those.</summary>
+    private int MostTokens(GuidancePlan plan, int pool, int most)
+    {
+        int least = 1;
+        while (least < most)
+        {
+            int middle = least + (most - least + 1) / 2;
+            if (Blocks(plan, pool, middle) <= pools[pool].Count)
+                least = middle;
+            else
+                most = middle - 1;
+        }
+
+        return least;
     }
 
     private IReadOnlyList<int> Prompt(GenerationRequest request)

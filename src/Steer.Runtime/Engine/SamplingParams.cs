@@ -57,7 +57,7 @@ public sealed record SamplingParams
     /// <summary>Added to the scores of tokens; minus infinity bans one.</summary>
     public IReadOnlyDictionary<int, float> LogitBias { get; init; } = new Dictionary<int, float>();
 
-    /// <summary>Most tokens generated; null for what the model's window leaves.</summary>
+    /// <summary>Most tokens generated; null for what the model's window leaves and the cache of keys and values holds.</summary>
     public int? MaxTokens { get; init; }
 
     /// <summary>End-of-sequence and stop tokens are banned before this many tokens.</summary>

@@ -357,6 +357,25 @@ public sealed class SteerEngineTests : IDisposable
     }
 
     [Fact]
+    public async Task Without_max_tokens_a_cache_smaller_than_the_window_is_the_limit()
+    {
+        // Two blocks of 16 positions for each of two branches; the last token needs none.
+        using var tiny = SteerEngine.Load(Options with { Memory = 4 * 6144 * 16 });
+        var endless = Request(seed: 2, s => s with { MaxTokens = null, IgnoreEos = true }) with { Guidance = new GuidanceParams { Gamma = 0.3f } };
+        await foreach (var result in tiny.GenerateAsync([endless, endless with { Seed = 3 }]))
+            Assert.Equal((FinishReason.Length, 33), (result.FinishReason, result.PromptTokens + result.TokenIds.Count));
+        Assert.Throws<SteerException>(() => tiny.Check(endless with { Prompt = string.Join(' ', Enumerable.Repeat(Prompt, 4)) }));
+    }
+
+    [Fact]
+    public void What_a_host_does_wrong_while_it_loads_stays_its_own_error()
+    {
+        var fault = new ArgumentException("the host's own");
+        Assert.Same(fault, Assert.Throws<ArgumentException>(() => SteerEngine.Load(Options, (_, _) => throw fault)));
+        Assert.Contains("toaster", Assert.Throws<SteerException>(() => SteerEngine.Load(Options with { Device = "toaster" })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_empty_prompt_begins_with_the_models_first_token()
     {
         var result = (await All(Request(seed: 0) with { Prompt = "" }))[0];
