@@ -108,6 +108,23 @@ public sealed class ProcessTests
         Assert.Equal(ExitCode.Ok, await ExitAsync(process));
     }
 
+    [Theory]
+    [InlineData("<&-", ExitCode.User, "steer: standard input: holds no prompt", "generate")]
+    [InlineData(">&-", ExitCode.User, "steer: Standard output is closed", "tokenize", "x")]
+    [InlineData("<&- >&-", ExitCode.User, "steer: Standard output is closed", "tokenize", "x")]
+    [InlineData("2>&-", ExitCode.Ok, "", "generate", "--prompt", "x", "--max-tokens", "2")]
+    public async Task Streams_that_the_caller_closed_are_neither_waited_for_nor_written_to(string closed, int code, string error, params string[] args)
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        using var process = Start(["/bin/sh", "-c", $"exec \"$@\" {closed}", "sh"], args);
+        var output = process.StandardOutput.ReadToEndAsync();
+        string said = await process.StandardError.ReadToEndAsync();
+        Assert.Equal(code, await ExitAsync(process));
+        Assert.StartsWith(error, said, StringComparison.Ordinal);
+        Assert.Equal(code == ExitCode.Ok, (await output).Length > 0);
+    }
+
     private static Process Start(params string[] args) => Start([], args);
 
     // The program, started by another one.

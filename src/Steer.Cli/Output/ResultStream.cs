@@ -20,7 +20,10 @@ internal sealed class ResultStream : IDisposable
         _created = created;
     }
 
-    public static ResultStream ToStandardOutput(Terminal terminal) => new(terminal.Output, null, created: false);
+    /// <exception cref="SteerException">Standard output is closed.</exception>
+    public static ResultStream ToStandardOutput(Terminal terminal) => terminal.Output.CanWrite
+        ? new(terminal.Output, null, created: false)
+        : throw new SteerException("Standard output is closed: leave it open, or send it to a file.");
 
     /// <summary>Opens a file to see that it can be written; what it holds is kept until the first result replaces it.</summary>
     /// <exception cref="SteerException">The file cannot be written.</exception>
