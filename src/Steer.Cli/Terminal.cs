@@ -11,6 +11,7 @@ namespace Steer.Cli;
 internal sealed class Terminal : IDisposable
 {
     private const int NarrowestWidth = 20;
+    private const int NoWindow = 10_000;
     private readonly Lazy<IAnsiConsole> _display;
 
     public Terminal(Stream input, Stream output, Stream error)
@@ -64,7 +65,12 @@ internal sealed class Terminal : IDisposable
     public void WriteOutput(Action<IAnsiConsole> draw)
     {
         using var writer = new StringWriter(CultureInfo.InvariantCulture) { NewLine = "\n" };
-        draw(CreateConsole(writer, OutputIsTerminal));
+        var console = CreateConsole(writer, OutputIsTerminal);
+
+        // What reads a pipe or a file has no window, and a path that is broken into lines is none.
+        if (!OutputIsTerminal)
+            console.Profile.Width = NoWindow;
+        draw(console);
         WriteOutput(writer.ToString());
     }
 

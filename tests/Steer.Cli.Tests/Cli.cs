@@ -34,6 +34,7 @@ internal static class Cli
         using var terminal = new Terminal(new MemoryStream(input.Bytes ?? []), output, error)
         {
             InputIsRedirected = input.Bytes is not null,
+            OutputIsTerminal = input.OutputIsTerminal,
             Width = input.Width,
         };
         int code = await SteerProgram.RunAsync(args, terminal, input.Stop);
@@ -77,6 +78,8 @@ internal sealed record CliInput
 {
     /// <summary>Standard input; null for a person at a terminal.</summary>
     public byte[]? Bytes { get; init; }
+
+    public bool OutputIsTerminal { get; init; }
 
     public int Width { get; init; } = 80;
 

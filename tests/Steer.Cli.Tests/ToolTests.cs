@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace Steer.Cli.Tests;
 
@@ -54,9 +55,26 @@ public sealed class ToolTests
         Assert.Equal([16], Ids(expert, "ranks"));
         Assert.Equal(7, expert.GetProperty("targets").GetArrayLength());
 
-        var table = await Cli.RunAsync(new CliInput { Width = 40 }, "inspect", "--task", "astronomy");
+        // As the box of a run says: bfloat16, with the rows that a panel of 32 fills up.
+        Assert.InRange(expert.GetProperty("memory_bytes").GetProperty("low_rank_changes").GetInt64(), 2 * 448_512, 2.6 * 448_512);
+
+        var table = await Cli.RunAsync(new CliInput { Width = 40, OutputIsTerminal = true }, "inspect", "--task", "astronomy");
         Assert.Contains("LlamaForCausalLM", table.Output, StringComparison.Ordinal);
-        Assert.All(CliResult.Lines(table.Output), line => Assert.True(line.Length <= 40, line));
+        Assert.All(CliResult.Lines(Regex.Replace(table.Output, "\e\\[[0-9;]*m", "")), line => Assert.True(line.Length <= 40, line));
+
+        // A pipe has no window: a path stays in one piece.
+        using var folder = new TemporaryFolder();
+        string path = folder.Copy(Path.Combine(Cli.Weights, "base"), new string('x', 120));
+        Assert.Contains(path, (await Cli.SucceedAsync("inspect", path)).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Inspect_and_the_box_of_a_run_tell_one_figure()
+    {
+        string box = (await Cli.SucceedAsync("generate", "--task", "astronomy", "-n", "1", "--max-tokens", "1")).Error;
+        string table = (await Cli.SucceedAsync("inspect", "--task", "astronomy")).Output;
+        foreach (var (ofRun, ofModel) in new[] { ("weights ([0-9.]+ MB)", "memory +([0-9.]+ MB)\n  embedding"), ("adapters ([0-9.]+ MB)", "low-rank changes +([0-9.]+ MB)") })
+            Assert.Equal(Regex.Match(box, ofRun).Groups[1].Value, Regex.Match(table, ofModel).Groups[1].Value);
     }
 
     [Fact]

@@ -67,7 +67,7 @@ internal sealed class InspectCommand : SteerCommand
         if (Adapter.IsAdapter(path))
         {
             using var adapter = Adapter.Open(path, baseCheckpoint);
-            return ModelReport.Of(name, adapter);
+            return ModelReport.Of(name, adapter, baseCheckpoint);
         }
 
         using var checkpoint = Checkpoint.Open(path);

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Spectre.Console;
 using Steer.Cli.Flags;
 using Steer.Kernels;
+using Steer.Kernels.Host;
 using Steer.Runtime.Checkpoints;
 using Steer.Runtime.Models;
 
@@ -49,9 +50,13 @@ internal sealed record ModelReport(
         };
     }
 
-    public static ModelReport Of(string role, Adapter adapter)
+    public static ModelReport Of(string role, Adapter adapter, Checkpoint baseCheckpoint)
     {
         string[] targets = [.. adapter.Modules.Select(m => m[(m.LastIndexOf('.') + 1)..]).Distinct()];
+        List<(string, long)> memory = [("low-rank changes", PackedBytes(adapter))];
+        var whole = Linears(adapter.Tensors).Except(Linears(baseCheckpoint.Tensors), ReferenceEqualityComparer.Instance).Cast<LinearTensors>().ToList();
+        if (whole.Count > 0)
+            memory.Add(("whole modules", whole.Sum(l => Bytes(l, type: null))));
         return new ModelReport(
             role,
             adapter.Path,
@@ -62,7 +67,21 @@ internal sealed record ModelReport(
                 ("modules", (long)adapter.Modules.Count),
                 ("targets", targets),
             ],
-            [("low-rank changes", adapter.ParameterCount * sizeof(float))]);
+            memory);
+    }
+
+    /// <summary>What the CPU device takes for the low-rank changes; how it holds a matrix depends on its numbers, so they are packed to see.</summary>
+    private static long PackedBytes(Adapter adapter)
+    {
+        using var device = new HostDevice();
+        long bytes = 0;
+        foreach (var linear in adapter.Adapted)
+        {
+            using var packed = device.PackLora(linear.Rows, linear.Parts[0].Weight.Columns, adapter.SegmentsFor(linear)!);
+            bytes += packed.Bytes;
+        }
+
+        return bytes;
     }
 
     /// <summary>Draws two columns.</summary>
@@ -129,9 +148,8 @@ internal sealed record ModelReport(
         var parts = new List<(string, long)>
         {
             ("embedding", Bytes(t.Embedding, type) + Bytes(t.PositionEmbedding, type)),
-            ("attention", t.Layers.Sum(l => Bytes(l.Qkv, type) + Bytes(l.Output, type))),
-            ("feed-forward", t.Layers.Sum(l => Bytes(l.Up, type) + Bytes(l.Down, type) + Bytes(l.Router, type)
-                + l.ExpertUp.Sum(e => Bytes(e, type)) + l.ExpertDown.Sum(e => Bytes(e, type)))),
+            ("attention", t.Layers.Sum(l => Attention(l).Sum(p => Bytes(p, type)))),
+            ("feed-forward", t.Layers.Sum(l => FeedForward(l).Sum(p => Bytes(p, type)))),
         };
 
         // A head that is tied to the embedding is packed once.
@@ -139,6 +157,14 @@ internal sealed record ModelReport(
             parts.Add(("head", Bytes(t.LmHead, type)));
         return parts;
     }
+
+    /// <summary>Every matrix of a model, once for each place that it has.</summary>
+    private static IEnumerable<LinearTensors> Linears(DecoderTensors t) =>
+        new[] { t.Embedding, t.PositionEmbedding, t.LmHead }.Concat(t.Layers.SelectMany(l => Attention(l).Concat(FeedForward(l)))).OfType<LinearTensors>();
+
+    private static IEnumerable<LinearTensors?> Attention(LayerTensors l) => [l.Qkv, l.Output];
+
+    private static IEnumerable<LinearTensors?> FeedForward(LayerTensors l) => [l.Up, l.Down, l.Router, .. l.ExpertUp, .. l.ExpertDown];
 
     private static long Bytes(LinearTensors? tensors, DType? type) =>
         tensors?.Parts.Sum(p => p.Weight.Rows * (type ?? tensors.ExactType).RowBytes(p.Weight.Columns)) ?? 0;

@@ -68,6 +68,9 @@ public sealed class Adapter : IDisposable
         }
     }
 
+    /// <summary>Projections of <see cref="Tensors"/> that get a low-rank change.</summary>
+    public IReadOnlyCollection<LinearTensors> Adapted => _segments.Keys;
+
     /// <summary>What the adapter changes in a projection of <see cref="Tensors"/>; null where it leaves it alone.</summary>
     /// <remarks>For a head tied to the embedding these are the head's: embeddings themselves are never adapted.</remarks>
     public IReadOnlyList<LoraSegment>? SegmentsFor(LinearTensors linear) => _segments.GetValueOrDefault(linear);
