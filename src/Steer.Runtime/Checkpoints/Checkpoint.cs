@@ -87,8 +87,13 @@ public sealed class Checkpoint : IDisposable
     private static Checkpoint OpenFolder(string folder)
     {
         string configPath = System.IO.Path.Combine(folder, ConfigFile);
-        if (!File.Exists(configPath) && Adapter.IsAdapter(folder))
-            throw FileError.At(folder, "is an adapter, not a whole model; give it as the expert, and its base model as the base.");
+        if (!File.Exists(configPath))
+        {
+            throw FileError.At(folder, Adapter.IsAdapter(folder)
+                ? "is an adapter, not a whole model; give it as the expert, and its base model as the base."
+                : "holds neither config.json, as a whole model does, nor adapter_config.json, as the adapter of an expert does; check the path.");
+        }
+
         ConfigFields config = ConfigFields.ReadFile(configPath);
         TensorCatalog catalog = TensorCatalog.OpenFolder(folder);
         try

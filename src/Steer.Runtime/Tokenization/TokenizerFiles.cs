@@ -28,15 +28,17 @@ internal static class TokenizerFiles
     }
 
     /// <summary>Reads a whole file of a sensible size.</summary>
-    /// <exception cref="SteerException">It can not be read or is too large.</exception>
+    /// <exception cref="SteerException">It can not be read, is too large, or stands for the file itself.</exception>
     public static byte[] ReadBytes(string file)
     {
         try
         {
             var length = new FileInfo(file).Length;
-            return length <= MaxBytes
-                ? File.ReadAllBytes(file)
-                : throw new SteerException($"{file}: has {length} bytes, too many for a tokenizer");
+            if (length > MaxBytes)
+                throw new SteerException($"{file}: has {length} bytes, too many for a tokenizer");
+            var bytes = File.ReadAllBytes(file);
+            GitLfs.Refuse(file, bytes);
+            return bytes;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

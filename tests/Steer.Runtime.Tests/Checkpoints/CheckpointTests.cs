@@ -173,7 +173,7 @@ public sealed class CheckpointTests : IDisposable
     public void Folders_that_hold_no_model_are_told_apart()
     {
         AssertRefused(_folder.File("nothing"), _folder.File("nothing"), "no such file; check the path");
-        AssertRefused(_folder.File("config.json"), "no such file; check that the folder is complete");
+        AssertRefused(_folder.Path, "holds neither config.json, as a whole model does, nor adapter_config.json, as the adapter of an expert does; check the path");
         _folder.Write("config.json", TinyModel.Config);
         AssertRefused(_folder.Path, "holds neither model.safetensors nor model.safetensors.index.json; save the model with safe_serialization=True");
         string weights = _folder.Write("model.safetensors", "x");
