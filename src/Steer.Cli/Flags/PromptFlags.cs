@@ -64,7 +64,7 @@ internal sealed class PromptFlags : FlagGroup
         var (texts, name) = file is null or TextInput.StandardInput
             ? (await TextInput.ReadStandardInputAsync(terminal, stop, "prompt", "text").ConfigureAwait(false), TextInput.StandardInputName)
             : (TextFile.Read(file, "prompt", "text"), file);
-        if (texts.Count == 0)
+        if (texts.Count == 0) // of a file, that is told when it is read
             throw new SteerException($"{name}: holds no prompt. Give a line of text for each, or --task NAME, or --prompt TEXT.");
         return [.. texts.Select((text, i) => new Prompt(text, null, $"{name}, prompt {i + 1}"))];
     }

@@ -35,11 +35,8 @@ internal sealed class TextFlags : FlagGroup
         var texts = new List<string>();
         foreach (string argument in arguments)
             texts.AddRange(await FromArgumentAsync(argument, terminal, stop).ConfigureAwait(false));
-        return file is null ? texts : [.. texts, .. ReadFile(file)];
+        return file is null ? texts : [.. texts, .. TextFile.Read(file)];
     }
-
-    private static IReadOnlyList<string> ReadFile(string path) =>
-        TextFile.Read(path) is { Count: > 0 } texts ? texts : throw new SteerException($"{path}: holds no text. Give a file with a text on each line.");
 
     private static async Task<IReadOnlyList<string>> FromArgumentAsync(string argument, Terminal terminal, CancellationToken stop)
     {
@@ -47,7 +44,7 @@ internal sealed class TextFlags : FlagGroup
             return await TextInput.ReadStandardInputAsync(terminal, stop, "text").ConfigureAwait(false);
         bool names = Path.GetExtension(argument).ToLowerInvariant() is ".jsonl" or ".ndjson" or ".txt";
         if (names && File.Exists(argument))
-            return ReadFile(argument);
+            return TextFile.Read(argument);
         if (names && !argument.Any(char.IsWhiteSpace))
             terminal.Error.WriteLine($"steer: note: {argument}: there is no such file, so the name itself is taken as the text.");
         return [argument];

@@ -63,7 +63,7 @@ public static class DatasetExport
     /// <param name="options">What to write.</param>
     /// <param name="cancellationToken">Ends the export.</param>
     /// <returns>Examples of both files.</returns>
-    /// <exception cref="SteerException">The folder holds no job, or a file cannot be written.</exception>
+    /// <exception cref="SteerException">The folder holds no job, or no examples; a test file of an earlier export would stay; or a file cannot be written.</exception>
     public static async Task<(int Train, int Test)> RunAsync(string job, ExportOptions options, CancellationToken cancellationToken = default)
     {
         if (!(options.TestShare is >= 0 and < 1))
@@ -77,6 +77,10 @@ public static class DatasetExport
             var manifest = DatasetManifest.Read(Path.Combine(job, DatasetFolder.ManifestName));
             var config = DatasetManifest.Config(manifest, job);
             var rows = ExportRow.ReadAll(Path.Combine(job, DatasetFolder.ExamplesName));
+            if (rows.Count == 0)
+                throw new SteerException($"{Path.Combine(job, DatasetFolder.ExamplesName)}: holds no examples. Go on with the job, or give the folder of another.");
+            if (options.TestShare == 0 && File.Exists(PathOf("test", options)))
+                throw new SteerException($"{PathOf("test", options)}: is of an earlier export, and {Path.GetFileName(PathOf("train", options))} would hold its examples too. Remove it, or give --test-share or another folder.");
             var columns = new ExportColumns(rows, labelled: config.Labels.Count > 0);
             var parts = rows.ToLookup(r => IsTest(r.Text, options.TestShare));
             Directory.CreateDirectory(options.Folder);
@@ -97,6 +101,8 @@ public static class DatasetExport
 
     private static string FullPath(string folder) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
 
+    private static string PathOf(string name, ExportOptions options) => Path.Combine(options.Folder, $"{name}.{Extension(options.Format)}");
+
     /// <summary>The extension of a layout's files.</summary>
     internal static string Extension(ExportFormat format) => format switch
     {
@@ -113,7 +119,7 @@ public static class DatasetExport
         IReadOnlyList<ExportRow> rows, ExportColumns columns, DatasetJobConfig config, ExportOptions options, string name, CancellationToken cancellationToken)
     {
         // A full disk or an end in the middle must not leave a file that looks whole.
-        string path = Path.Combine(options.Folder, $"{name}.{Extension(options.Format)}"), partial = path + ".partial";
+        string path = PathOf(name, options), partial = path + ".partial";
         try
         {
             if (options.Format == ExportFormat.Parquet)

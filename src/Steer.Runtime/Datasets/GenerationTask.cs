@@ -90,6 +90,8 @@ public sealed record GenerationTask
             using var stream = System.IO.File.OpenRead(file);
             var task = JsonSerializer.Deserialize<GenerationTask>(stream, Format)
                 ?? throw new SteerException($"{file}: holds null instead of a task. Give an object with at least a prompt.");
+            if (task.Prompt.Length == 0)
+                throw new SteerException($"{file}: the prompt is empty. Give text to continue.");
             CheckLabels(file, task.Labels);
             if (task.Negatives < 0)
                 throw new SteerException($"{file}: negatives is {task.Negatives}; give at least 0.");

@@ -9,13 +9,13 @@ public static class TextFile
     /// <summary>Reads every text; empty lines are skipped.</summary>
     /// <param name="path">A .jsonl or .ndjson file, or any other as plain text.</param>
     /// <param name="fields">Fields of a JSON line that may hold the text, the first found counts; "text" where none is named.</param>
-    /// <exception cref="SteerException">The file cannot be read, or a line is not as it should be; names file and line.</exception>
+    /// <exception cref="SteerException">The file cannot be read or holds no text, or a line is not as it should be; names file and line.</exception>
     public static IReadOnlyList<string> Read(string path, params string[] fields) => [.. ReadFile(path, fields, "label").Select(t => t.Text)];
 
     /// <summary>Reads every text with its label; null where its line has none.</summary>
     /// <param name="path">A .jsonl or .ndjson file with the field "text", or any other as plain text.</param>
     /// <param name="labelField">Field of a JSON line, or of its "fields", that holds the label.</param>
-    /// <exception cref="SteerException">The file cannot be read, or a line is not as it should be; names file and line.</exception>
+    /// <exception cref="SteerException">The file cannot be read or holds no text, or a line is not as it should be; names file and line.</exception>
     public static IReadOnlyList<LabelledText> ReadLabelled(string path, string labelField = "label") => ReadFile(path, [], labelField);
 
     /// <summary>Reads every text of a stream of lines.</summary>
@@ -32,7 +32,9 @@ public static class TextFile
         {
             using var reader = new StreamReader(path, new UTF8Encoding(false, throwOnInvalidBytes: true));
             bool json = Path.GetExtension(path).ToLowerInvariant() is ".jsonl" or ".ndjson";
-            return ReadLines(reader, path, !json ? [] : fields.Length > 0 ? fields : ["text"], labelField);
+            return ReadLines(reader, path, !json ? [] : fields.Length > 0 ? fields : ["text"], labelField) is { Count: > 0 } texts
+                ? texts
+                : throw new SteerException($"{path}: holds no text. Give a file with a text on each line.");
         }
         catch (DecoderFallbackException e)
         {

@@ -111,6 +111,11 @@ public sealed class DatasetExportTests : IDisposable
         var before = Outputs("test.jsonl");
         await ExportAsync(ExportFormat.Alpaca, 0.5);
         Assert.Empty(before.Except(Outputs("test.jsonl")));
+
+        // A test file that stayed would hold examples to train with.
+        string kept = File.ReadAllText(Out("train.jsonl"));
+        Assert.StartsWith(Out("test.jsonl"), (await Assert.ThrowsAsync<SteerException>(() => ExportAsync(ExportFormat.Alpaca, 0))).Message, StringComparison.Ordinal);
+        Assert.Equal(kept, File.ReadAllText(Out("train.jsonl")));
     }
 
     [Fact]
@@ -141,6 +146,9 @@ public sealed class DatasetExportTests : IDisposable
         string job = Path.Combine(_folder, "labelled");
         var config = new DatasetJobConfig { Prompt = "p", Count = Count, Labels = [new("a|b", "Write ```code```:")] };
         DatasetJob.Open(config, new DatasetSources([], new Dictionary<string, string> { ["real_a: b"] = "0123" }, "cpu", null), job).Dispose();
+        string examples = Path.Combine(job, "examples.jsonl"), empty = (await Assert.ThrowsAsync<SteerException>(() => DatasetExport.RunAsync(job, new ExportOptions { Folder = Out("") }))).Message;
+        Assert.StartsWith($"{examples}: holds no examples", empty, StringComparison.Ordinal);
+        File.Copy(Path.Combine(_job, "examples.jsonl"), examples, overwrite: true);
         await DatasetExport.RunAsync(job, new ExportOptions { Folder = Out("") });
         string card = File.ReadAllText(Out("README.md"));
         foreach (string part in new[] { "\n````text\nWrite ```code```:\n````\n", "| label a\\|b: train, test | 0, 0 |", "\n    \"real_a: b\": \"0123\"\n", "license: unknown\n" })
