@@ -78,7 +78,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("prompts.jsonl", "{\"prompt\": \"a\"}\nnonsense\n", "line 2")]
     [InlineData("prompts.jsonl", "{\"title\": \"a\"}\n", "\"prompt\" or \"text\"")]
     [InlineData("prompts.jsonl", "{\"prompt\": \"\"}\n", "prompt 1: the prompt is empty")]
-    [InlineData("prompts.txt", "\n\n", "holds no prompt")]
+    [InlineData("prompts.txt", "\n\n", "holds no text")]
     public async Task Prompt_files(string name, string content, string says)
     {
         string line = await Cli.RefuseAsync("generate", "--prompt-file", _folder.Write(name, content));
@@ -94,6 +94,66 @@ public sealed class BadInputTests : IDisposable
         string file = _folder.Write("texts.txt", "\n\n");
         Assert.Contains($"{file}: holds no text", await Cli.RefuseAsync(command, "--file", file), StringComparison.Ordinal);
         Assert.Contains($"{file}: holds no text", await Cli.RefuseAsync(command, file), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("generate", "--eta", "0.2", "--negatives")]
+    [InlineData("dataset", "--count", "1", "--out", "job", "--real")]
+    [InlineData("sweep", "--out", "job", "--real")]
+    [InlineData("sweep", "--out", "job", "--heldout")]
+    [InlineData("evaluate")]
+    public async Task Sets_without_a_text(string command, params string[] flags)
+    {
+        string file = _folder.Write("real.jsonl", "\n");
+        string line = await Cli.RefuseAsync([command, "--task", "astronomy", .. flags.Select(f => f == "job" ? _folder["job"] : f), file]);
+        Assert.Contains($"{file}: holds no text", line, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(_folder["job"]));
+    }
+
+    [Theory]
+    [InlineData("--pattern: is no regular expression (", "--pattern", "(")]
+    [InlineData("--pattern: cannot be matched in linear time", "--pattern", "a(?=b)")]
+    [InlineData("schema.json: is no JSON (", "--schema", "{")]
+    [InlineData("schema.json: is no JSON schema (", "--schema", "{\"type\": \"nothing\"}")]
+    [InlineData("task.json: pattern: is no regular expression (", "task", "{\"prompt\": \"a\", \"pattern\": \"(\"}")]
+    [InlineData("task.json: schema: is no JSON schema (", "task", "{\"prompt\": \"a\", \"schema\": {\"type\": \"nothing\"}}")]
+    public async Task Rules_that_cannot_be_kept(string says, string kind, string content)
+    {
+        string task = _folder.Write("task.json", kind == "task" ? content : "{\"prompt\": \"a\"}");
+        string[] rule = kind switch { "task" => [], "--schema" => [kind, _folder.Write("schema.json", content)], _ => [kind, content] };
+        Assert.Contains(says, await Cli.RefuseAsync(["dataset", "--task", task, "--count", "1", "--out", _folder["job"], .. rule]), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--gamma")]
+    [InlineData("--eta")]
+    public async Task A_strength_and_its_sweep(string flag) => Assert.Contains(
+        $"Both {flag} and {flag}-sweep are given",
+        await Cli.RefuseAsync("dataset", "--task", "astronomy", "--count", "1", "--out", _folder["job"], flag, "0.3", flag + "-sweep", "0,0.3"),
+        StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("--prompt-tokens 600 and --max-tokens 128 do not fit the model's window of 512 tokens", "--prompt-tokens", "600")]
+    [InlineData("--negative-tokens 400 and --max-tokens 128", "--negative-tokens", "400", "--eta", "0.2")]
+    public async Task Measurements_beyond_the_window(string says, params string[] flags) =>
+        Assert.Contains(says, await Cli.RefuseAsync(["bench", "--task", "astronomy", "--batch", "1", .. flags]), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("model.safetensors")]
+    [InlineData("tokenizer.json")]
+    public async Task Pointers_of_git_lfs(string name)
+    {
+        string model = _folder.Copy(Base, "model");
+        await File.WriteAllTextAsync(Path.Combine(model, name), $"version https://git-lfs.github.com/spec/v1\noid sha256:{new string('a', 64)}\nsize 10951168\n");
+        Assert.Contains($"{Path.Combine(model, name)}: is a Git LFS pointer", await Cli.RefuseAsync("generate", "--prompt", "x", "--base", model), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Folders_that_are_no_expert()
+    {
+        string line = await Cli.RefuseAsync("generate", "--prompt", "x", "--base", Base, "--expert", Cli.Weights);
+        Assert.Contains($"{Cli.Weights}: holds neither config.json", line, StringComparison.Ordinal);
+        Assert.Contains("adapter_config.json", line, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -120,12 +180,15 @@ public sealed class BadInputTests : IDisposable
     [InlineData("{}")]
     [InlineData("null")]
     [InlineData("[[[[")]
+    [InlineData("{\"prompt\": \"\"}")]
     [InlineData("{\"prompt\": \"a\", \"gama\": 0.3}")]
     [InlineData("{\"prompt\": \"a\", \"labels\": [{\"name\": \"b\", \"prompt\": \"c\", \"shares\": 2}]}")]
     public async Task Task_files(string content)
     {
         string file = _folder.Write("task.json", content);
-        Assert.Contains(file, await Cli.RefuseAsync("generate", "--task", file), StringComparison.Ordinal);
+        string line = await Cli.RefuseAsync("generate", "--task", file);
+        Assert.Contains(file, line, StringComparison.Ordinal);
+        Assert.Equal(line, await Cli.RefuseAsync("dataset", "--task", file, "--count", "1", "--out", _folder["job"]));
     }
 
     [Theory]

@@ -55,6 +55,7 @@ internal sealed class BenchCommand : SteerCommand
         using var engine = SteerEngine.Load(options, (_, _) => stop.ThrowIfCancellationRequested());
         foreach (string warning in engine.Warnings)
             Terminal.Error.WriteLine("steer: " + warning);
+        _flags.CheckWindow(parsed, engine.MaxPositions, guidance.Eta > 0);
         var run = new BenchRun(engine, _flags.PromptTokens(parsed), _flags.NegativeTokens(parsed), _flags.MaxTokens(parsed));
         var results = new List<BenchResult>();
         foreach (int batch in batches)

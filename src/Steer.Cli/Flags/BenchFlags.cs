@@ -40,6 +40,22 @@ internal sealed class BenchFlags : FlagGroup
 
     public int MaxTokens(ParseResult parsed) => AtLeastOne("--max-tokens", parsed.GetValue(_maxTokens) ?? 128);
 
+    /// <summary>Throws where sequences would be cut short.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="window">Of the models, in tokens.</param>
+    /// <param name="negatives">There are negative contexts.</param>
+    /// <exception cref="SteerException">One line that names the flags.</exception>
+    public void CheckWindow(ParseResult parsed, int window, bool negatives)
+    {
+        int made = MaxTokens(parsed);
+        foreach (var (name, context) in new[] { ("--prompt-tokens", PromptTokens(parsed)), ("--negative-tokens", negatives ? NegativeTokens(parsed) : 0) })
+        {
+            // The last token is drawn and never computed.
+            if ((long)context + made - 1 > window)
+                throw new SteerException($"{name} {context} and --max-tokens {made} do not fit the model's window of {window} tokens: give less.");
+        }
+    }
+
     /// <summary>Kernels are timed one by one.</summary>
     public bool Profile(ParseResult parsed) => parsed.GetValue(_profile);
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Steer.Runtime;
 using Steer.Runtime.Datasets;
 
@@ -48,18 +49,29 @@ internal sealed class PoolFlags : FlagGroup
     }
 
     /// <summary>Puts what was given over the task's defaults.</summary>
-    public DatasetJobConfig Apply(ParseResult parsed, DatasetJobConfig config, GenerationTask? task) => config with
+    /// <exception cref="SteerException">A strength is given both as one and as a sweep.</exception>
+    public DatasetJobConfig Apply(ParseResult parsed, DatasetJobConfig config, GenerationTask? task)
     {
-        Negatives = parsed.GetValue(_negatives) ?? task?.Negatives ?? config.Negatives,
-        GrowPool = (parsed.GetValue(_pool) ?? (parsed.GetValue(_shard) is null ? PoolKind.Growing : PoolKind.Real)) == PoolKind.Growing,
-        Shard = parsed.GetValue(_shard),
-        NegativeChoice = parsed.GetValue(_choice) ?? config.NegativeChoice,
-        NegativeSeparator = parsed.GetValue(_separator) is { } text ? Escapes.Read(text) : config.NegativeSeparator,
-        NegativeGroup = parsed.GetValue(_group) ?? config.NegativeGroup,
-        NegativeTokens = parsed.GetValue(_tokens) ?? config.NegativeTokens,
-        GammaSweep = parsed.Given(_gammaSweep) ?? config.GammaSweep,
-        EtaSweep = parsed.Given(_etaSweep) ?? config.EtaSweep,
-    };
+        foreach (var sweep in new[] { _gammaSweep, _etaSweep })
+        {
+            string one = sweep.Name[..^"-sweep".Length];
+            if (parsed.Given(sweep) is not null && parsed.GetResult(one) is OptionResult { Implicit: false })
+                throw new SteerException($"Both {one} and {sweep.Name} are given: give one of them.");
+        }
+
+        return config with
+        {
+            Negatives = parsed.GetValue(_negatives) ?? task?.Negatives ?? config.Negatives,
+            GrowPool = (parsed.GetValue(_pool) ?? (parsed.GetValue(_shard) is null ? PoolKind.Growing : PoolKind.Real)) == PoolKind.Growing,
+            Shard = parsed.GetValue(_shard),
+            NegativeChoice = parsed.GetValue(_choice) ?? config.NegativeChoice,
+            NegativeSeparator = parsed.GetValue(_separator) is { } text ? Escapes.Read(text) : config.NegativeSeparator,
+            NegativeGroup = parsed.GetValue(_group) ?? config.NegativeGroup,
+            NegativeTokens = parsed.GetValue(_tokens) ?? config.NegativeTokens,
+            GammaSweep = parsed.Given(_gammaSweep) ?? config.GammaSweep,
+            EtaSweep = parsed.Given(_etaSweep) ?? config.EtaSweep,
+        };
+    }
 
     private static Option<float[]?> Sweep(string name, string description) =>
         Flag.Parsed(name, "LIST|RANGE", description, "numbers such as 0,0.3,0.6, or a range (from:to:step) such as 0:0.6:0.2, of at most 1000 values", NumberList.Parse);

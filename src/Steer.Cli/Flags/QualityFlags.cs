@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Steer.Cli.Input;
+using Steer.Runtime;
 using Steer.Runtime.Datasets;
 
 namespace Steer.Cli.Flags;
@@ -26,17 +27,21 @@ internal sealed class QualityFlags : FlagGroup
     }
 
     /// <summary>Puts what was given over the task's defaults.</summary>
+    /// <exception cref="SteerException">The pattern or the schema is none; names the flag or the file.</exception>
     public QualityRules Apply(ParseResult parsed, GenerationTask? task)
     {
         var defaults = new QualityRules();
-        return new QualityRules
+        string? pattern = parsed.GetValue(_pattern), schema = parsed.GetValue(_schema);
+        var rules = new QualityRules
         {
-            Pattern = parsed.GetValue(_pattern) ?? task?.Pattern,
-            Schema = parsed.GetValue(_schema) is { } file ? TextInput.ReadWhole(file) : task?.Schema?.GetRawText(),
+            Pattern = pattern ?? task?.Pattern,
+            Schema = schema is { } file ? TextInput.ReadWhole(file) : task?.Schema?.GetRawText(),
             MinChars = parsed.GetValue(_minChars) ?? defaults.MinChars,
             MaxChars = parsed.GetValue(_maxChars) ?? defaults.MaxChars,
             NearDuplicate = parsed.GetValue(_nearDuplicate) is { } given ? Math.Round(given, 6) : defaults.NearDuplicate,
             AllowUnfinished = parsed.GetValue(_allowUnfinished),
         };
+        rules.CheckSources(pattern is null ? $"{task?.File}: pattern" : _pattern.Name, schema ?? $"{task?.File}: schema");
+        return rules;
     }
 }

@@ -33,14 +33,24 @@ public sealed record QualityRules
             throw new SteerException($"max-chars is {MaxChars}: give at least 1, and no less than min-chars.");
         if (!(NearDuplicate is > 0 and <= 1))
             throw new SteerException(FormattableString.Invariant($"near-duplicate is {NearDuplicate}: give a number above 0 and at most 1."));
-        CompilePattern();
+        CheckSources("pattern", "schema");
+    }
+
+    /// <summary>Throws where <see cref="Pattern"/> or <see cref="Schema"/> is none.</summary>
+    /// <param name="pattern">Where the pattern comes from, as errors name it: a flag, a file.</param>
+    /// <param name="schema">Where the schema comes from.</param>
+    /// <exception cref="SteerException">One line that names the source.</exception>
+    public void CheckSources(string pattern, string schema)
+    {
+        CompilePattern(pattern);
         if (Schema is not null)
-            _ = new SchemaCheck(Schema);
+            _ = new SchemaCheck(Schema, schema);
     }
 
     /// <summary>The pattern, or null. It takes time linear in the text, so that no text can hold the job up and no clock decides what matches.</summary>
+    /// <param name="name">Where it comes from, as errors name it.</param>
     /// <exception cref="SteerException">It is no regular expression, or needs backtracking.</exception>
-    internal Regex? CompilePattern()
+    internal Regex? CompilePattern(string name = "pattern")
     {
         if (Pattern is null)
             return null;
@@ -50,11 +60,11 @@ public sealed record QualityRules
         }
         catch (ArgumentException e)
         {
-            throw new SteerException($"The pattern is no regular expression: {e.Message.ReplaceLineEndings(" ")}", e);
+            throw new SteerException($"{name}: is no regular expression ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}). Mend it.", e);
         }
         catch (NotSupportedException e)
         {
-            throw new SteerException("The pattern uses what cannot be matched in linear time: leave out lookarounds, backreferences and atomic groups.", e);
+            throw new SteerException($"{name}: cannot be matched in linear time. Leave out lookarounds, backreferences and atomic groups.", e);
         }
     }
 }

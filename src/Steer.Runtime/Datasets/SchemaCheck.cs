@@ -9,8 +9,10 @@ internal sealed class SchemaCheck
     private readonly JsonSchema _schema;
     private readonly HashSet<string>? _declared;
 
+    /// <param name="schema">The schema as JSON.</param>
+    /// <param name="name">Where it comes from, as errors name it.</param>
     /// <exception cref="SteerException">It is no schema. References to documents of others are not fetched.</exception>
-    public SchemaCheck(string schema)
+    public SchemaCheck(string schema, string name = "schema")
     {
         try
         {
@@ -26,11 +28,11 @@ internal sealed class SchemaCheck
         }
         catch (JsonException e)
         {
-            throw new SteerException($"The schema is no JSON ({JsonFault.Describe(e)}). Mend it.", e);
+            throw new SteerException($"{name}: is no JSON ({JsonFault.Describe(e)}). Mend it.", e);
         }
         catch (Exception e) when (e is JsonSchemaException or RefResolutionException or ArgumentException or InvalidOperationException)
         {
-            throw new SteerException($"The schema is no JSON schema: {e.Message.ReplaceLineEndings(" ")}", e);
+            throw new SteerException($"{name}: is no JSON schema ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}). Mend it.", e);
         }
     }
 
