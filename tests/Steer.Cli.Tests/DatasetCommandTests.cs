@@ -83,7 +83,7 @@ public sealed class DatasetCommandTests : IDisposable
         File.WriteAllText(In("schema.json"), """{"type": "object"}""");
         var run = await Cli.SucceedAsync(["dataset", .. Small, "--schema", In("schema.json"), "--max-attempts", "2", "--out", In("job")]);
         Assert.Contains("0 accepted, 12 refused (schema ", run.Error, StringComparison.Ordinal);
-        Assert.Contains("6 items were given up", run.Error, StringComparison.Ordinal);
+        Assert.Contains("given up after all attempts: 6 items", run.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -18,7 +18,7 @@ public sealed class SweepCommandTests : IDisposable
     {
         var table = await Cli.SucceedAsync(["sweep", .. Small, "--out", In("sweep")]);
         Assert.Contains("g0.4 e0 a0.1", table.Output, StringComparison.Ordinal);
-        Assert.Contains("texts of 1 cells", table.Error, StringComparison.Ordinal);
+        Assert.Contains("texts of 1 cell and controls", table.Error, StringComparison.Ordinal);
         string csv = File.ReadAllText(In("sweep", "sweep.csv")), html = File.ReadAllText(In("sweep", "report.html"));
         Assert.Equal(csv, (await Again("csv")).Output);
         Assert.Equal(html, (await Again("html")).Output);

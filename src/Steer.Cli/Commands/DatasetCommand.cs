@@ -68,7 +68,7 @@ internal sealed class DatasetCommand : SteerCommand
         if (job.Progress.Done)
         {
             if (!quiet)
-                Terminal.Error.WriteLine($"steer: {_dataset.Folder(parsed)}: is complete with {Figures.Count(job.Progress.Accepted)} examples; nothing is left to do.");
+                Terminal.Error.WriteLine($"steer: {_dataset.Folder(parsed)}: is complete with {Figures.Count(job.Progress.Accepted, "example")}; nothing is left to do.");
             return ExitCode.Ok;
         }
 
@@ -102,12 +102,12 @@ internal sealed class DatasetCommand : SteerCommand
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            progress.Note($"interrupted with {Figures.Count(job.Progress.Accepted)} of {Figures.Count(job.Progress.Count)} examples; the same command goes on.");
+            progress.Note($"interrupted with {Figures.Count(job.Progress.Accepted)} of {Figures.Count(job.Progress.Count, "example")}; the same command goes on.");
             throw;
         }
 
         if (job.Progress.GivenUp > 0)
-            progress.Note($"{Figures.Count(job.Progress.GivenUp)} items were given up after all their attempts; rejected.jsonl says why.");
+            progress.Note($"given up after all attempts: {Figures.Count(job.Progress.GivenUp, "item")}; rejected.jsonl says why.");
         if (!quiet)
             ClosingBox.Draw(Terminal, engine, DatasetDisplay.Totals(job.Progress), branches.Names, progress.Elapsed.TotalSeconds);
     }

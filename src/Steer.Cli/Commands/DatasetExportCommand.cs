@@ -29,7 +29,7 @@ internal sealed class DatasetExportCommand : SteerCommand
     {
         var options = _flags.Read(parsed);
         var (train, test) = await DatasetExport.RunAsync(parsed.GetRequiredValue(_folder), options, stop).ConfigureAwait(false);
-        Terminal.WriteOutput($"{options.Folder}: {Figures.Count(train)} examples to train{(options.TestShare > 0 ? $", {Figures.Count(test)} to test" : "")}\n");
+        Terminal.WriteOutput($"{options.Folder}: {Figures.Count(train, "example")} to train{(options.TestShare > 0 ? $", {Figures.Count(test)} to test" : "")}\n");
         return ExitCode.Ok;
     }
 

@@ -73,7 +73,7 @@ internal sealed class GenerateCommand : SteerCommand
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            progress.Note($"interrupted after {progress.Finished} of {run.Count} texts.");
+            progress.Note($"interrupted after {progress.Finished} of {Figures.Count(run.Count, "text")}.");
             throw;
         }
 

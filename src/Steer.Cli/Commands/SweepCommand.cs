@@ -101,7 +101,7 @@ internal sealed class SweepCommand : SteerCommand
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            progress.Note($"interrupted with {Figures.Count(job.Progress.Texts)} texts; the same command goes on.");
+            progress.Note($"interrupted with {Figures.Count(job.Progress.Texts, "text")}; the same command goes on.");
             throw;
         }
     }

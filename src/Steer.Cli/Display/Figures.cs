@@ -8,6 +8,9 @@ internal static class Figures
     /// <summary>Thousands apart.</summary>
     public static string Count(long count) => count.ToString("n0", CultureInfo.InvariantCulture);
 
+    /// <summary>"1 text", "2 texts".</summary>
+    public static string Count(long count, string noun) => $"{Count(count)} {noun}{(count == 1 ? "" : "s")}";
+
     /// <summary>Tokens per second; a dash where nothing was measured.</summary>
     public static string Rate(long tokens, double seconds) => seconds <= 0 || tokens == 0
         ? "-"

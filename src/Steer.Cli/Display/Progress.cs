@@ -122,7 +122,7 @@ internal sealed class Progress : IDisposable
     {
         double seconds = (_clock.Elapsed - _started).TotalSeconds;
         long tokens = statistics.GeneratedTokens > 0 ? statistics.GeneratedTokens : statistics.PrefillRows; // drawn, or read where texts are scored
-        string line = string.Create(CultureInfo.InvariantCulture, $"{_finished:n0} of {_total:n0} texts, {tokens / Math.Max(seconds, 1e-3):n0} tokens/s");
+        string line = string.Create(CultureInfo.InvariantCulture, $"{_finished:n0} of {Figures.Count(_total, "text")}, {tokens / Math.Max(seconds, 1e-3):n0} tokens/s");
         return _finished == 0 ? line : $"{line}, {Figures.Duration(seconds / _finished * (_total - _finished))} left";
     }
 

@@ -61,7 +61,7 @@ internal sealed class DatasetCard
     private void Method()
     {
         Line($"# Synthetic examples made with Steer\n");
-        Line($"{_train.Count + _test.Count:n0} texts of a language model, steered while they were made: towards a fine-tuned expert and away from the model that it was fine-tuned");
+        Line($"Texts of a language model ({_train.Count + _test.Count:n0}), steered while they were made: towards a fine-tuned expert and away from the model that it was fine-tuned");
         Line($"from (contrastive expert guidance, gamma), and away from examples that existed already (negative prompting, eta), as in arXiv 2308.07645.\n");
     }
 

@@ -54,8 +54,8 @@ internal static class DownstreamCheck
     {
         string[] notes =
         [
-            .. unlabelled > 0 ? [$"{unlabelled} texts have no label and were left out."] : Array.Empty<string>(),
-            .. unknown > 0 ? [$"{unknown} synthetic texts have classes that no real text has and were left out."] : Array.Empty<string>(),
+            .. unlabelled > 0 ? [$"Left out, since they have no label: {unlabelled} of the texts."] : Array.Empty<string>(),
+            .. unknown > 0 ? [$"Left out, since no real text has their classes: {unknown} of the synthetic texts."] : Array.Empty<string>(),
             .. scores.Any(s => s.Synthetic is null) ? ["Synthetic texts have one class alone, so nothing can be learned from them."] : Array.Empty<string>(),
         ];
         return notes.Length > 0 ? string.Join(' ', notes) : null;

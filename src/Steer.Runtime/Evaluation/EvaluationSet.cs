@@ -32,6 +32,8 @@ public sealed record EvaluationSet
     /// <summary>The class of each text; null for one that has none.</summary>
     public IReadOnlyList<string?>? Labels { get; init; }
 
+    private string Counted => Texts.Count == 1 ? "1 text" : $"{Texts.Count} texts";
+
     /// <summary>The set, or so many of its texts, drawn at random and in their order.</summary>
     public EvaluationSet AtMost(int count, ulong seed) => Texts.Count <= count
         ? this
@@ -51,7 +53,7 @@ public sealed record EvaluationSet
     public void Check()
     {
         if (Texts.Count < FewestTexts)
-            throw new SteerException($"{Name}: has {Texts.Count} texts; metrics need at least {FewestTexts} to say anything.");
+            throw new SteerException($"{Name}: has {Counted}; metrics need at least {FewestTexts} to say anything.");
         for (int i = 0; i < Texts.Count; i++)
         {
             if (string.IsNullOrWhiteSpace(Texts[i]))
@@ -59,15 +61,15 @@ public sealed record EvaluationSet
         }
 
         if (Embeddings is { } embeddings && embeddings.Rows != Texts.Count)
-            throw new SteerException($"{Name}: has {Texts.Count} texts and {embeddings.Rows} embeddings. Give one embedding for each text, in the same order.");
+            throw new SteerException($"{Name}: has {Counted} and {embeddings.Rows} embeddings. Give one embedding for each text, in the same order.");
         if (Embeddings is not null && TensorPrimitives.MaxMagnitude(Embeddings.Values) is var largest && Math.Abs(largest) > LargestEmbedding)
             throw new SteerException(FormattableString.Invariant($"{Name}: its embeddings hold {largest:0.0e+0}; squares of such numbers overflow. Scale them down."));
         if (Labels is { } labels && labels.Count != Texts.Count)
-            throw new SteerException($"{Name}: has {Texts.Count} texts and {labels.Count} labels. Give each text a label.");
+            throw new SteerException($"{Name}: has {Counted} and {labels.Count} labels. Give each text a label.");
         foreach (var scores in Scores)
         {
             if (scores.LogProbs.Count != Texts.Count || scores.Tokens.Count != Texts.Count)
-                throw new SteerException($"{Name}: has {Texts.Count} texts and {scores.LogProbs.Count} scores under the {scores.Model}. Give one for each text.");
+                throw new SteerException($"{Name}: has {Counted} and {scores.LogProbs.Count} scores under the {scores.Model}. Give one for each text.");
         }
     }
 }
