@@ -44,7 +44,7 @@ public sealed record GenerationTask
     /// <summary>Real examples that no model was trained on, likewise.</summary>
     public string? Heldout { get; init; }
 
-    /// <summary>Most tokens of a text; null for what the window leaves.</summary>
+    /// <summary>Most tokens of a text; null for what the window leaves and the cache holds.</summary>
     public int? MaxTokens { get; init; }
 
     /// <summary>Negatives drawn for each text.</summary>

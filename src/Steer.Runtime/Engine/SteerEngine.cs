@@ -80,7 +80,7 @@ public sealed class SteerEngine : IDisposable
 
     /// <summary>Opens the device, loads and packs the models, and starts the engine's thread.</summary>
     /// <param name="options">What to load.</param>
-    /// <param name="progress">Called with the path being loaded and the share of it that is done, 0 to 1.</param>
+    /// <param name="progress">Called on this thread with the path being loaded and the share of it that is done, 0 to 1.</param>
     /// <exception cref="SteerException">A file, an option or the device is not as it should be; one line says what to do.</exception>
     public static SteerEngine Load(EngineOptions options, Action<string, double>? progress = null)
     {
