@@ -37,13 +37,14 @@ public sealed class EmbedWorkload : Workload
     public override void Run() => _device!.Embed(_ids!, 0, _table!, 1, accumulate: false, _y);
 }
 
-/// <summary>Rotation of queries and keys, and writing of keys and values to a cache in float32.</summary>
+/// <summary>Rotation of queries and keys, and writing of keys and values to a cache: neighbouring positions of one context, or one position of each.</summary>
 public sealed class RopeWorkload : Workload
 {
     private readonly int _rows;
+    private readonly int _contexts;
     private readonly int _heads;
-    private readonly int _kvHeads;
-    private readonly int _headDim;
+    private readonly KvCacheShape _shape;
+    private int _layer;
     private Device? _device;
     private KvCache? _cache;
     private ForwardBatch? _batch;
@@ -51,33 +52,42 @@ public sealed class RopeWorkload : Workload
     private Tensor _k;
     private Tensor _angles;
 
-    /// <param name="rows">Rows of one context.</param>
+    /// <param name="contexts">Contexts.</param>
+    /// <param name="rows">Rows of each context.</param>
     /// <param name="heads">Query heads.</param>
     /// <param name="kvHeads">Key and value heads.</param>
     /// <param name="headDim">Width of a head.</param>
-    public RopeWorkload(int rows, int heads, int kvHeads, int headDim)
-        : base($"RopeAndCache {rows} rows, {heads}/{kvHeads} heads of {headDim}", flops: 3.0 * rows * (heads + kvHeads) * headDim)
+    /// <param name="type">How the cache holds its numbers.</param>
+    /// <param name="layers">Layers of the cache, one for each run in turn: with enough of them no cache of the processor holds them.</param>
+    public RopeWorkload(int contexts, int rows, int heads, int kvHeads, int headDim, DType type = DType.F32, int layers = 1)
+        : base(
+            $"RopeAndCache {contexts} x {rows} {(rows == 1 ? "row" : "rows")}, {heads}/{kvHeads} heads of {headDim} {type.ToString().ToLowerInvariant()}",
+            flops: 3.0 * contexts * rows * (heads + kvHeads) * headDim)
     {
-        (_rows, _heads, _kvHeads, _headDim) = (rows, heads, kvHeads, headDim);
-        Bytes = sizeof(float) * (double)rows * ((2 * heads) + (5 * kvHeads)) * headDim;
+        (_rows, _contexts, _heads) = (rows, contexts, heads);
+        int blocks = (rows + KvCacheShape.BlockSize - 1) / KvCacheShape.BlockSize;
+        _shape = new KvCacheShape(layers, contexts * blocks, kvHeads, headDim, type);
+        Bytes = sizeof(float) * (double)contexts * rows * ((2 * heads) + (5 * kvHeads)) * headDim;
     }
 
     /// <inheritdoc/>
     public override void Setup(Device device)
     {
         _device = device;
-        int blocks = (_rows + KvCacheShape.BlockSize - 1) / KvCacheShape.BlockSize;
-        _cache = Own(device.CreateKvCache(new KvCacheShape(1, blocks, _kvHeads, _headDim)));
-        _batch = Own(new ForwardBatch(device, _rows, 1, blocks) { Rows = _rows, Contexts = 1 });
-        _batch.Positions.Upload([.. Enumerable.Range(0, _rows)]);
-        _batch.SlotMapping.Upload([.. Enumerable.Range(0, _rows)]);
-        _batch.BlockTables.Upload([.. Enumerable.Range(0, blocks)]);
-        (_q, _k) = (Random(device, _rows, _heads * _headDim), Random(device, _rows, _kvHeads * _headDim));
-        _angles = Random(device, _rows, _headDim);
+        _cache = Own(device.CreateKvCache(_shape));
+        int total = _contexts * _rows, blocks = _shape.NumBlocks / _contexts;
+        _batch = Own(new ForwardBatch(device, total, _contexts, blocks) { Rows = total, Contexts = _contexts });
+        _batch.SlotMapping.Upload([.. Enumerable.Range(0, total).Select(r => (r / _rows * blocks * KvCacheShape.BlockSize) + (r % _rows))]);
+        (_q, _k) = (Random(device, total, _heads * _shape.HeadDim), Random(device, total, _shape.NumKvHeads * _shape.HeadDim));
+        _angles = Random(device, total, _shape.HeadDim);
     }
 
     /// <inheritdoc/>
-    public override void Run() => _device!.RopeAndCache(_q, _k, _k, _angles, RopeLayout.Half, _batch!, _cache!, 0);
+    public override void Run()
+    {
+        _layer = (_layer + 1) % _shape.NumLayers;
+        _device!.RopeAndCache(_q, _k, _k, _angles, RopeLayout.Half, _batch!, _cache!, _layer);
+    }
 }
 
 /// <summary>

@@ -46,7 +46,9 @@ internal static class WorkloadList
         yield return new ActivationWorkload(24, 704);
         yield return new ActivationWorkload(128, 5632);
         yield return new EmbedWorkload(128, 32000, 2048);
-        yield return new RopeWorkload(128, 32, 4, 64);
+        yield return new RopeWorkload(1, 128, 32, 4, 64);
+        foreach (int contexts in new[] { 8, 32 })
+            yield return new RopeWorkload(contexts, 1, 9, 3, 64, DType.BF16, layers: 400);
         yield return new GuideWorkload(sequences: 8, branches: 3, vocabSize: 32000);
         yield return new GuideWorkload(sequences: 32, branches: 1, vocabSize: 128_000);
         yield return new GuideWorkload(sequences: 32, branches: 3, vocabSize: 128_000);
@@ -73,7 +75,7 @@ internal static class WorkloadList
         yield return new ActivationWorkload(128, 5632);
         yield return new ActivationWorkload(1024, 11008);
         yield return new EmbedWorkload(1024, 32000, 4096);
-        yield return new RopeWorkload(1024, 32, 8, 128);
+        yield return new RopeWorkload(1, 1024, 32, 8, 128);
         yield return new GuideWorkload(sequences: 64, branches: 3, vocabSize: 32000);
     }
 }

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Steer.Kernels.Host;
 
 /// <summary>
-/// An array outside the managed heap, aligned to a cache line or, where it is large, to a huge page.
+/// An array outside the managed heap, aligned to a cache line or, where it is large, to a huge page; those of some size share huge pages.
 /// Its memory is given back by <see cref="Dispose"/> alone.
 /// </summary>
 internal sealed unsafe class HostBuffer<T> : DeviceBuffer<T>
@@ -12,6 +12,7 @@ internal sealed unsafe class HostBuffer<T> : DeviceBuffer<T>
     private const int CacheLine = 64;
 
     private readonly T* _data;
+    private readonly HugePageArena.Chunk? _chunk;
     private nint _block;
 
     /// <summary>Allocates zeroed memory; pages are touched by the first write to them.</summary>
@@ -25,6 +26,13 @@ internal sealed unsafe class HostBuffer<T> : DeviceBuffer<T>
         if (length > limit / sizeof(T))
             throw new OutOfMemoryException($"A buffer of {length} x {sizeof(T)} bytes does not fit into the {limit} bytes of this machine.");
         long bytes = length * sizeof(T);
+        if (HugePageArena.TakesIn(bytes))
+        {
+            _chunk = HugePageArena.Take(bytes, out byte* data);
+            _data = (T*)data;
+            _block = (nint)data;
+            return;
+        }
         nint alignment = HugePages.WorthFor(bytes) ? HugePages.Size : CacheLine;
         _block = (nint)NativeMemory.AllocZeroed((nuint)(bytes + alignment));
         _data = (T*)((_block + alignment - 1) & -alignment);
@@ -58,5 +66,12 @@ internal sealed unsafe class HostBuffer<T> : DeviceBuffer<T>
     }
 
     /// <inheritdoc/>
-    public override void Dispose() => NativeMemory.Free((void*)Interlocked.Exchange(ref _block, 0));
+    public override void Dispose()
+    {
+        nint block = Interlocked.Exchange(ref _block, 0);
+        if (_chunk is null)
+            NativeMemory.Free((void*)block);
+        else if (block != 0)
+            HugePageArena.Return(_chunk);
+    }
 }
