@@ -138,7 +138,7 @@ public sealed partial class IlgpuDevice
             AdvanceRowsKernel.Run(this, guide, decode, batch);
     }
 
-    // Tensor cores, or a product with exact activations, which may have been rounded before.
+    // Tensor cores, or a product with activations in float32, which may have been rounded before.
     private void Multiply(Tensor x, IlgpuWeight weight, DeviceBuffer<float>? bias, in RowFilter filter, Tensor y)
     {
         if (weight.Tiled)

@@ -49,7 +49,7 @@ public sealed partial class IlgpuDevice : Device
     /// <summary>Where kernels run.</summary>
     internal Accelerator Accelerator { get; }
 
-    /// <summary>Products with rounded activations go to tensor cores, or on the emulator to their twin.</summary>
+    /// <summary>Products go to tensor cores, or on the emulator to their twin.</summary>
     internal bool HasTensorCores => Accelerator switch
     {
         CudaAccelerator cuda => CudaSupport.HasTensorCores(cuda.Architecture, cuda.InstructionSet),

@@ -22,7 +22,7 @@ internal sealed class IlgpuWeight : PackedWeight
 
     public override long Bytes => _words.Bytes + (_layout.Blocks > 0 ? _scales.Bytes : 0);
 
-    /// <summary>In tiles for tensor cores, which take rounded activations.</summary>
+    /// <summary>In tiles for tensor cores.</summary>
     public bool Tiled => _layout.PanelRows == WeightLayout.TileRows;
 
     /// <summary>Its products take rounded activations.</summary>
@@ -33,7 +33,9 @@ internal sealed class IlgpuWeight : PackedWeight
     public static IlgpuWeight Pack(IlgpuDevice device, IReadOnlyList<WeightMatrix> parts, WeightFormat format)
     {
         int n = checked(parts.Sum(p => p.Rows)), k = parts[0].Columns;
-        var layout = new WeightLayout(format.Type, format.Rounds && device.HasTensorCores, k);
+        // Weights of 8 and 4 bits with exact activations, which nobody asks for but to compare, are left to other kernels.
+        bool tiled = device.HasTensorCores && (format.Rounds || format.Type is DType.F32 or DType.F16 or DType.BF16);
+        var layout = new WeightLayout(format.Type, tiled, k);
         long panels = layout.Panels(n);
         IlgpuBuffer<uint>? words = null, scales = null;
         try

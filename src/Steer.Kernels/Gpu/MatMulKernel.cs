@@ -4,10 +4,10 @@ using Steer.Kernels.Gpu.Cuda;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// See <see cref="Device.MatMul"/>, with exact activations. A group takes one or eight rows and a panel of 32 columns, and each of its warps a part of k: a
-/// thread makes one column, a chain of fused multiply-adds over the part, and reads the weight in one run of memory with its neighbours, 16 bytes each, and
-/// the same numbers of x as they do. Then the parts are added in order. The weight alone decides how many there are, so that a row's bits do not depend on
-/// the others.
+/// See <see cref="Device.MatMul"/>, with activations in float32, where tensor cores do not make it: on devices without them, and for int8 and int4. A group
+/// takes one or eight rows and a panel of 32 columns, and each of its warps a part of k: a thread makes one column, a chain of fused multiply-adds over the
+/// part, and reads the weight in one run of memory with its neighbours, 16 bytes each, and the same numbers of x as they do. Then the parts are added in order.
+/// The weight alone decides how many there are, so that a row's bits do not depend on the others.
 /// </summary>
 internal static class MatMulKernel
 {

@@ -8,7 +8,8 @@ namespace Steer.Kernels.Gpu;
 /// <list type="bullet">
 /// <item>Columns: [n / 32][k / c][32 rows][16 bytes], where c numbers take 16 bytes. A thread walks down k for one output column.</item>
 /// <item>Tiles: [n / 16][k / stage][2 groups][32 lanes][16 bytes], where a group of 8 words along k is one step of a tensor core in the order of its
-/// fragments (see <see cref="Cuda.TensorCore"/>). Int4: [32 lanes][16 bytes] for both groups, and a byte holds rows r and r + 8.</item>
+/// fragments (see <see cref="Cuda.TensorCore"/>), in which words 2t and 2t + 1 take the places t and t + 4: so a lane's numbers are neighbours. F32:
+/// [2 groups of 16 numbers][rows g, g + 8][32 lanes][16 bytes]. Int4: [32 lanes][16 bytes] for both groups, and a byte holds rows r and r + 8.</item>
 /// </list>
 /// Rows and k are filled up with zeros. Blocks of int8 and int4 have a word of bfloat16 scale (lower half) and minimum (upper half), in tiles as
 /// [n / 16][k / stage][8 rows][2 rows, r and r + 8][2 groups].
@@ -43,7 +44,7 @@ internal readonly struct WeightLayout
     public int Steps { get; }
 
     /// <summary>Numbers along k in a step.</summary>
-    public int NumbersPerStep => _tiled != 0 ? (Type == DType.BF16 ? 32 : 64)
+    public int NumbersPerStep => _tiled != 0 ? (Bits >= 16 ? 32 : 64)
         : Type == DType.F32 ? 4
         : Type == DType.Int8 ? 16
         : Type == DType.Int4 ? 32
@@ -60,7 +61,7 @@ internal readonly struct WeightLayout
     }
 
     /// <summary>Words of one step of a panel.</summary>
-    public int StepWords => _tiled != 0 && Type != DType.Int4 ? 256 : 128;
+    public int StepWords => _tiled == 0 || Type == DType.Int4 ? 128 : Type == DType.F32 ? 512 : 256;
 
     /// <summary>Words of a panel.</summary>
     public long PanelWords => (long)Steps * StepWords;
@@ -86,12 +87,15 @@ internal readonly struct WeightLayout
         long start = (row / PanelRows * PanelWords) + ((long)step * StepWords);
         if (_tiled == 0)
             return start + (row % ColumnRows * 4) + (rest * Bits / 32);
-        int perWord = Type == DType.BF16 ? 2 : 4;
+        int half = row % TileRows / 8;
+        if (Type == DType.F32)
+            return start + (rest / 16 * 256) + (half * 128) + (row % 8 * 16) + (rest % 16);
+        int perWord = Bits == 16 ? 2 : 4;
         int group = rest / perWord / 8, word = rest / perWord % 8;
-        int lane = (row % 8 * 4) + (word % 4);
+        int lane = (row % 8 * 4) + (word / 2);
         return Type == DType.Int4
-            ? start + (lane * 4) + (group * 2) + (word / 4)
-            : start + (group * 128) + (lane * 4) + (row % TileRows / 8) + (word / 4 * 2);
+            ? start + (lane * 4) + (group * 2) + (word % 2)
+            : start + (group * 128) + (lane * 4) + half + (word % 2 * 2);
     }
 
     /// <summary>The lowest bit, in its word, of number (row, k).</summary>

@@ -5,7 +5,7 @@ using Steer.Kernels.Tests.Reference;
 namespace Steer.Kernels.Tests.Gpu;
 
 /// <summary>
-/// Products with rounded activations: on tensor cores where there are any, and on ILGPU's CPU accelerator with warps of 32, where the twin of each instruction
+/// Products on tensor cores where there are any, and on ILGPU's CPU accelerator with warps of 32, where the twin of each instruction
 /// follows the layout of its fragments, so that packing, index arithmetic, asynchronous stages and the order of sums are those of a GPU.
 /// </summary>
 [Collection(DeviceCollection.Name)]
@@ -18,29 +18,68 @@ public sealed class TensorMatMulTests(DeviceSet devices)
     private static readonly (int Rows, int K, int N)[] Sizes = [(1, 20, 16), (3, 200, 21), (2, 1300, 16), (11, 130, 40), (17, 420, 33), (70, 66, 19)];
 
     [Theory]
-    [OnEveryIlgpuDevice(DType.BF16)]
-    [OnEveryIlgpuDevice(DType.Int8)]
-    [OnEveryIlgpuDevice(DType.Int4)]
-    public void Product_is_that_of_float64_on_rounded_numbers(string name, DType type)
+    [OnEveryIlgpuDevice(DType.BF16, true)]
+    [OnEveryIlgpuDevice(DType.Int8, true)]
+    [OnEveryIlgpuDevice(DType.Int4, true)]
+    [OnEveryIlgpuDevice(DType.F32, false)]
+    [OnEveryIlgpuDevice(DType.F16, false)]
+    [OnEveryIlgpuDevice(DType.BF16, false)]
+    public void Product_is_that_of_float64(string name, DType type, bool rounds)
     {
         foreach ((int rows, int words, int n) in Sizes)
         {
-            int k = type == DType.BF16 ? words : 2 * words;
+            int k = type is DType.Int8 or DType.Int4 ? 2 * words : words;
             using var work = new Workspace(devices[name]);
             Matrix x = Matrix.Random(1, rows, k), weight = Matrix.Random(2, n, k);
             float[] bias = Matrix.Random(3, 1, n).Data;
             GuardedTensor y = work.Tensor(rows, n);
-            PackedWeight packed = work.Own(work.Device.Pack([new MatrixWeight(weight)], new WeightFormat(type, RoundActivations: true)));
+            PackedWeight packed = work.Own(work.Device.Pack([new MatrixWeight(weight)], new WeightFormat(type, rounds)));
             work.Device.MatMul(work.Tensor(x), [new MatMulGroup(0, rows, packed, work.Buffer(bias))], y);
-            RoundedMatMulReference.Run(x, weight, type, bias).AssertClose(y.Read(), $"{type} {rows} x {k} x {n}");
+            Expected expected = rounds ? RoundedMatMulReference.Run(x, weight, type, bias) : MatMulReference.Run(x, weight.RoundedTo(type), bias);
+            expected.AssertClose(y.Read(), $"{type} {rows} x {k} x {n}");
         }
     }
 
+    /// <summary>No bit of float32 is lost: the parts of a number add up to it, on the way through the tensor core too.</summary>
     [Theory]
+    [OnEveryIlgpuDevice(DType.F32)]
+    [OnEveryIlgpuDevice(DType.F16)]
     [OnEveryIlgpuDevice(DType.BF16)]
-    [OnEveryIlgpuDevice(DType.Int8)]
-    [OnEveryIlgpuDevice(DType.Int4)]
-    public void A_row_is_the_same_bits_in_each_kernel_and_beside_any_number_of_others(string name, DType type)
+    public void Product_with_the_identity_is_the_other_factor_to_the_bit(string name, DType type)
+    {
+        const int Size = 24;
+        using var work = new Workspace(devices[name]);
+        Matrix identity = new(Size, Size), x = Matrix.Random(6, Size, Size), weight = Matrix.Random(7, Size, Size).RoundedTo(type), transposed = new(Size, Size);
+        // The largest numbers too, of which a nearest part would be infinite, and small ones, whose last part is not.
+        for (int i = 0; i < Size; i++)
+        {
+            identity[i, i] = 1;
+            x[i, 3] = float.BitDecrement(float.MaxValue) / MathF.ScaleB(1, 10 * i);
+            weight[i, 5] = (float)(Half)(65504 / MathF.ScaleB(1, 2 * i));
+        }
+
+        weight = weight.RoundedTo(type);
+        for (int i = 0; i < Size * Size; i++)
+            transposed[i / Size, i % Size] = weight[i % Size, i / Size];
+        Matrix Multiply(Matrix rows, Matrix columns)
+        {
+            GuardedTensor y = work.Tensor(Size, Size);
+            work.Device.MatMul(work.Tensor(rows), [new MatMulGroup(0, Size, work.Weight(columns, type), null)], y);
+            return y.Read();
+        }
+
+        Assert.Equal(x.Data, Multiply(x, identity).Data);
+        Assert.Equal(transposed.Data, Multiply(identity, weight).Data);
+    }
+
+    [Theory]
+    [OnEveryIlgpuDevice(DType.BF16, true)]
+    [OnEveryIlgpuDevice(DType.Int8, true)]
+    [OnEveryIlgpuDevice(DType.Int4, true)]
+    [OnEveryIlgpuDevice(DType.F32, false)]
+    [OnEveryIlgpuDevice(DType.F16, false)]
+    [OnEveryIlgpuDevice(DType.BF16, false)]
+    public void A_row_is_the_same_bits_in_each_kernel_and_beside_any_number_of_others(string name, DType type, bool rounds)
     {
         const int Rows = 70, K = 230, N = 20;
         using var work = new Workspace(devices[name]);
@@ -49,7 +88,7 @@ public sealed class TensorMatMulTests(DeviceSet devices)
         if (!device.HasTensorCores)
             return; // one kernel makes all products there
         var weight = (IlgpuWeight)work.Own(
-            device.Pack([new MatrixWeight(Matrix.Random(4, N, K))], new WeightFormat(type, RoundActivations: true)));
+            device.Pack([new MatrixWeight(Matrix.Random(4, N, K))], new WeightFormat(type, rounds)));
         Assert.True(TensorMatMul.Splits(weight) > 1, "A sum in one part shows nothing.");
         GuardedTensor x = work.Tensor(Matrix.Random(5, Rows, K));
         Matrix Multiply(int start, int count, int multiprocessors)

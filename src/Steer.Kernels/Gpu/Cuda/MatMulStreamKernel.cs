@@ -25,6 +25,9 @@ internal static class MatMulStreamKernel
         KernelSource.OfGroups<Parameters>(MatMulStreamBF16, tensorCores: true),
         KernelSource.OfGroups<Parameters>(MatMulStreamInt8, tensorCores: true),
         KernelSource.OfGroups<Parameters>(MatMulStreamInt4, tensorCores: true),
+        KernelSource.OfGroups<Parameters>(MatMulStreamExactF32, tensorCores: true),
+        KernelSource.OfGroups<Parameters>(MatMulStreamExactF16, tensorCores: true),
+        KernelSource.OfGroups<Parameters>(MatMulStreamExactBF16, tensorCores: true),
     ];
 
     public static void Run(IlgpuDevice device, TensorProduct product, int rowTiles)
@@ -33,7 +36,9 @@ internal static class MatMulStreamKernel
         int tilesPerGroup = WarpsPerGroup / product.Splits, groups = (product.Tiles + tilesPerGroup - 1) / tilesPerGroup;
         Action<Parameters> body = product.Weight.Layout.Type switch
         {
-            DType.BF16 => MatMulStreamBF16,
+            DType.F32 => MatMulStreamExactF32,
+            DType.F16 => MatMulStreamExactF16,
+            DType.BF16 => product.IsExact ? MatMulStreamExactBF16 : MatMulStreamBF16,
             DType.Int8 => MatMulStreamInt8,
             _ => MatMulStreamInt4,
         };
@@ -46,6 +51,12 @@ internal static class MatMulStreamKernel
     internal static void MatMulStreamInt8(Parameters p) => Stream<Int8Tile>(p);
 
     internal static void MatMulStreamInt4(Parameters p) => Stream<Int4Tile>(p);
+
+    internal static void MatMulStreamExactF32(Parameters p) => Stream<ExactF32Tile>(p);
+
+    internal static void MatMulStreamExactF16(Parameters p) => Stream<ExactF16Tile>(p);
+
+    internal static void MatMulStreamExactBF16(Parameters p) => Stream<ExactBF16Tile>(p);
 
     private static void Stream<TFormat>(Parameters p)
         where TFormat : struct, ITileFormat
@@ -110,7 +121,7 @@ internal static class MatMulStreamKernel
     }
 
     private static StagePlan Plan<TFormat>(TFormat format, int rowTiles)
-        where TFormat : struct, ITileFormat => new(format.WeightWords, format.HasScales, 1, rowTiles);
+        where TFormat : struct, ITileFormat => new(format.WeightWords, format.RowWords, format.HasScales, 1, rowTiles);
 
     // Stages of a ring.
     private static int Stages<TFormat>(TFormat format, int rowTiles)
@@ -157,8 +168,8 @@ internal static class MatMulStreamKernel
         return new()
         {
             Weights = product.Weight.Words.SubView((place * format.WeightWords) + (4 * lane)),
-            Rows = FindRows(product, 0, lane),
-            HighRows = p.RowTiles == 1 ? product.Rows : FindRows(product, 1, lane),
+            Rows = FindRows(format, product, 0, lane),
+            HighRows = p.RowTiles == 1 ? product.Rows : FindRows(format, product, 1, lane),
             Scales = scaled ? product.Weight.Scales.SubView((place * StagePlan.WeightScales) + (4 * (lane & 7))) : product.Rows,
             RowScales = scaled ? product.RowScales.SubView(4 * (lane & 7)) : product.Rows,
             HighRowScales = scaled && p.RowTiles > 1
@@ -168,26 +179,29 @@ internal static class MatMulStreamKernel
     }
 
     // Lanes of rows that are not there copy the first row of their tile, which costs nothing; their sums are not stored.
-    private static ArrayView<uint> FindRows(TensorProduct product, int rowTile, int lane)
+    private static ArrayView<uint> FindRows<TFormat>(TFormat format, TensorProduct product, int rowTile, int lane)
+        where TFormat : struct, ITileFormat
     {
-        int source = (rowTile * PackActivationsKernel.TileRows) + (lane >> 2) < product.RowCount ? lane : lane & 3;
-        return product.Rows.SubView(((long)rowTile * product.Weight.Layout.Steps * PackActivationsKernel.StageWords) + (4 * source));
+        int first = rowTile * PackActivationsKernel.TileRows, source = first + (lane >> 2) < product.RowCount ? lane : lane & 3;
+        return product.Rows.SubView(format.Parts == 0
+            ? ((long)rowTile * product.Weight.Layout.Steps * PackActivationsKernel.StageWords) + (4 * source)
+            : product.ExactRow(first + (source >> 2), 0, 0, source));
     }
 
     // Begins to copy a stage; nothing from the end on.
     private static void Copy<TFormat>(TFormat format, int rowTiles, CopySources sources, ArrayView<uint> shared, int slot, int stage, int end, int lane)
         where TFormat : struct, ITileFormat
     {
-        const int RowWords = PackActivationsKernel.StageWords, RowScales = PackActivationsKernel.StageScales;
+        const int RowScales = PackActivationsKernel.StageScales;
         if (stage < end)
         {
             StagePlan plan = Plan(format, rowTiles);
             int own = slot + (4 * lane);
             for (int word = 0; word < format.WeightWords; word += 4 * Warps.Size)
                 WideMemory.Copy(shared, own + word, sources.Weights, (stage * format.WeightWords) + word);
-            WideMemory.Copy(shared, own + plan.Rows, sources.Rows, stage * RowWords);
+            CopyRows(format, shared, own + plan.Rows, sources.Rows, stage);
             if (rowTiles > 1)
-                WideMemory.Copy(shared, own + plan.Rows + RowWords, sources.HighRows, stage * RowWords);
+                CopyRows(format, shared, own + plan.Rows + format.RowWords, sources.HighRows, stage);
             if (format.HasScales != 0 && lane < 8)
             {
                 WideMemory.Copy(shared, own + plan.Scales, sources.Scales, stage * StagePlan.WeightScales);
@@ -198,6 +212,20 @@ internal static class MatMulStreamKernel
         }
 
         WideMemory.EndStage();
+    }
+
+    // What a lane of a tile of rows reads: its words of both groups, or its four numbers of either.
+    private static void CopyRows<TFormat>(TFormat format, ArrayView<uint> shared, int target, ArrayView<uint> source, int stage)
+        where TFormat : struct, ITileFormat
+    {
+        if (format.Parts == 0)
+        {
+            WideMemory.Copy(shared, target, source, stage * PackActivationsKernel.StageWords);
+            return;
+        }
+
+        WideMemory.Copy(shared, target, source, stage * TensorProduct.ExactStage);
+        WideMemory.Copy(shared, target + (format.RowWords / 2), source, (stage * TensorProduct.ExactStage) + (TensorProduct.ExactStage / 2));
     }
 
     private static StageWords Load<TFormat>(TFormat format, int rowTiles, ArrayView<uint> shared, int slot, int lane)
@@ -219,7 +247,7 @@ internal static class MatMulStreamKernel
         int scales = slot + plan.RowScales + (rowTile * PackActivationsKernel.StageScales);
         return new()
         {
-            Fragments = WideMemory.LoadShared(shared, slot + plan.Rows + (rowTile * PackActivationsKernel.StageWords) + (4 * lane)),
+            Words = TileWords.LoadRows(format, shared, slot + plan.Rows + (rowTile * format.RowWords), lane),
             ScalesA = TileWords.RowScales(format, shared, scales, 0, lane),
             ScalesB = TileWords.RowScales(format, shared, scales, 1, lane),
         };
@@ -228,8 +256,10 @@ internal static class MatMulStreamKernel
     private static Sums4 Multiply<TFormat>(TFormat format, StageWords words, StageRows rows, Sums4 sums, ArrayView<uint> exchange)
         where TFormat : struct, ITileFormat
     {
-        sums = format.Multiply(words.A, TileWords.Fragment(rows.Fragments, 0), rows.ScalesA, sums, exchange);
-        return format.Multiply(words.B, TileWords.Fragment(rows.Fragments, 1), rows.ScalesB, sums, exchange);
+        GroupRows first = format.Rows(rows.Words, rows.ScalesA, 0), second = format.Rows(rows.Words, rows.ScalesB, 1);
+        return format.Parts > 0
+            ? ExactTiles.MultiplyStage(format.Parts, words.A, first, words.B, second, sums, exchange)
+            : format.Multiply(words.B, second, format.Multiply(words.A, first, sums, exchange), exchange);
     }
 
     // Lays a lane's sums out as [8 rows][16 columns].
@@ -260,7 +290,7 @@ internal static class MatMulStreamKernel
     /// <summary>A tile of 8 rows of activations, and the scales of both groups.</summary>
     private struct StageRows
     {
-        public Words4 Fragments;
+        public RowWords Words;
         public Words4 ScalesA;
         public Words4 ScalesB;
     }

@@ -7,52 +7,48 @@ internal static partial class MatMulTileKernel
 {
     // Adds one group's products of two tiles of columns and four of rows.
     private static Sums8 MultiplyBlock<TFormat>(
-        TFormat format, GroupWeights left, GroupWeights right, BlockRows rows, BlockRows scales, int group, Sums8 sums, ArrayView<uint> exchange)
-        where TFormat : struct, ITileFormat
-    {
-        Words2 a = TileWords.Fragment(rows.A, group), b = TileWords.Fragment(rows.B, group);
-        Words2 c = TileWords.Fragment(rows.C, group), d = TileWords.Fragment(rows.D, group);
-        return new()
+        TFormat format, GroupWeights left, GroupWeights right, BlockRows rows, Sums8 sums, ArrayView<uint> exchange)
+        where TFormat : struct, ITileFormat => new()
         {
-            A = format.Multiply(left, a, scales.A, sums.A, exchange),
-            B = format.Multiply(right, a, scales.A, sums.B, exchange),
-            C = format.Multiply(left, b, scales.B, sums.C, exchange),
-            D = format.Multiply(right, b, scales.B, sums.D, exchange),
-            E = format.Multiply(left, c, scales.C, sums.E, exchange),
-            F = format.Multiply(right, c, scales.C, sums.F, exchange),
-            G = format.Multiply(left, d, scales.D, sums.G, exchange),
-            H = format.Multiply(right, d, scales.D, sums.H, exchange),
+            A = format.Multiply(left, rows.A, sums.A, exchange),
+            B = format.Multiply(right, rows.A, sums.B, exchange),
+            C = format.Multiply(left, rows.B, sums.C, exchange),
+            D = format.Multiply(right, rows.B, sums.D, exchange),
+            E = format.Multiply(left, rows.C, sums.E, exchange),
+            F = format.Multiply(right, rows.C, sums.F, exchange),
+            G = format.Multiply(left, rows.D, sums.G, exchange),
+            H = format.Multiply(right, rows.D, sums.H, exchange),
         };
-    }
 
     private static GroupWeights LoadWeights<TFormat>(TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int group, int lane)
         where TFormat : struct, ITileFormat =>
         format.Load(shared, slot + (tile * format.WeightWords), slot + plan.Scales + (tile * StagePlan.WeightScales), group, lane);
 
-    private static BlockRows LoadRows(StagePlan plan, ArrayView<uint> shared, int slot, int rowTile, int lane)
+    private static BlockWords LoadRows<TFormat>(TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int rowTile, int lane)
+        where TFormat : struct, ITileFormat
     {
-        const int Words = PackActivationsKernel.StageWords;
-        int start = slot + plan.Rows + (rowTile * Words) + (4 * lane);
+        int start = slot + plan.Rows + (rowTile * format.RowWords);
         return new()
         {
-            A = WideMemory.LoadShared(shared, start),
-            B = WideMemory.LoadShared(shared, start + Words),
-            C = WideMemory.LoadShared(shared, start + (2 * Words)),
-            D = WideMemory.LoadShared(shared, start + (3 * Words)),
+            A = TileWords.LoadRows(format, shared, start, lane),
+            B = TileWords.LoadRows(format, shared, start + format.RowWords, lane),
+            C = TileWords.LoadRows(format, shared, start + (2 * format.RowWords), lane),
+            D = TileWords.LoadRows(format, shared, start + (3 * format.RowWords), lane),
         };
     }
 
-    private static BlockRows LoadScales<TFormat>(TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int rowTile, int group, int lane)
+    private static BlockRows RowsOf<TFormat>(
+        TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int rowTile, BlockWords words, int group, int lane)
         where TFormat : struct, ITileFormat
     {
         const int Scales = PackActivationsKernel.StageScales;
         int start = slot + plan.RowScales + (rowTile * Scales);
         return new()
         {
-            A = TileWords.RowScales(format, shared, start, group, lane),
-            B = TileWords.RowScales(format, shared, start + Scales, group, lane),
-            C = TileWords.RowScales(format, shared, start + (2 * Scales), group, lane),
-            D = TileWords.RowScales(format, shared, start + (3 * Scales), group, lane),
+            A = format.Rows(words.A, TileWords.RowScales(format, shared, start, group, lane), group),
+            B = format.Rows(words.B, TileWords.RowScales(format, shared, start + Scales, group, lane), group),
+            C = format.Rows(words.C, TileWords.RowScales(format, shared, start + (2 * Scales), group, lane), group),
+            D = format.Rows(words.D, TileWords.RowScales(format, shared, start + (3 * Scales), group, lane), group),
         };
     }
 
@@ -85,13 +81,22 @@ internal static partial class MatMulTileKernel
         shared[start + stride + 8] = Interop.FloatAsInt(sums.W);
     }
 
-    /// <summary>A lane's part of four tiles of 8 rows, both groups, or of one group's scales of them.</summary>
+    /// <summary>What a lane reads of a stage of four tiles of 8 rows.</summary>
+    private struct BlockWords
+    {
+        public RowWords A;
+        public RowWords B;
+        public RowWords C;
+        public RowWords D;
+    }
+
+    /// <summary>A lane's part of a group of four tiles of 8 rows.</summary>
     private struct BlockRows
     {
-        public Words4 A;
-        public Words4 B;
-        public Words4 C;
-        public Words4 D;
+        public GroupRows A;
+        public GroupRows B;
+        public GroupRows C;
+        public GroupRows D;
     }
 
     /// <summary>Sums of a block of two tiles of columns by four tiles of rows: of both tiles for the first rows, then for the others.</summary>
@@ -150,7 +155,7 @@ internal static partial class MatMulTileKernel
             TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, int lane, Sums8 sums, ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat
         {
-            BlockRows rows = LoadRows(plan, shared, slot, rowTile, lane);
+            BlockWords rows = LoadRows(format, plan, shared, slot, rowTile, lane);
             sums = MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 0, lane, sums, exchange);
             return MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 1, lane, sums, exchange);
         }
@@ -158,12 +163,12 @@ internal static partial class MatMulTileKernel
         public void Store(Parameters p, ArrayView<uint> shared, int column, int row, Sums8 sums) => StoreBlock(p, shared, column, row, sums);
 
         private static Sums8 MultiplyGroup<TFormat>(
-            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, BlockRows rows, int group, int lane, Sums8 sums,
+            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, BlockWords words, int group, int lane, Sums8 sums,
             ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat
         {
             GroupWeights a = LoadWeights(format, plan, shared, slot, tile, group, lane), b = LoadWeights(format, plan, shared, slot, tile + 1, group, lane);
-            return MultiplyBlock(format, a, b, rows, LoadScales(format, plan, shared, slot, rowTile, group, lane), group, sums, exchange);
+            return MultiplyBlock(format, a, b, RowsOf(format, plan, shared, slot, rowTile, words, group, lane), sums, exchange);
         }
     }
 
@@ -178,7 +183,7 @@ internal static partial class MatMulTileKernel
             TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, int lane, Sums16 sums, ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat
         {
-            BlockRows rows = LoadRows(plan, shared, slot, rowTile, lane);
+            BlockWords rows = LoadRows(format, plan, shared, slot, rowTile, lane);
             sums = MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 0, lane, sums, exchange);
             return MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 1, lane, sums, exchange);
         }
@@ -190,15 +195,15 @@ internal static partial class MatMulTileKernel
         }
 
         public static Sums16 MultiplyGroup<TFormat>(
-            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, BlockRows rows, int group, int lane, Sums16 sums,
+            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, BlockWords words, int group, int lane, Sums16 sums,
             ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat
         {
-            BlockRows scales = LoadScales(format, plan, shared, slot, rowTile, group, lane);
+            BlockRows rows = RowsOf(format, plan, shared, slot, rowTile, words, group, lane);
             GroupWeights a = LoadWeights(format, plan, shared, slot, tile, group, lane), b = LoadWeights(format, plan, shared, slot, tile + 1, group, lane);
-            sums.A = MultiplyBlock(format, a, b, rows, scales, group, sums.A, exchange);
+            sums.A = MultiplyBlock(format, a, b, rows, sums.A, exchange);
             GroupWeights c = LoadWeights(format, plan, shared, slot, tile + 2, group, lane), d = LoadWeights(format, plan, shared, slot, tile + 3, group, lane);
-            sums.B = MultiplyBlock(format, c, d, rows, scales, group, sums.B, exchange);
+            sums.B = MultiplyBlock(format, c, d, rows, sums.B, exchange);
             return sums;
         }
     }
@@ -214,7 +219,7 @@ internal static partial class MatMulTileKernel
             TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, int lane, Sums32 sums, ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat
         {
-            BlockRows first = LoadRows(plan, shared, slot, rowTile, lane), second = LoadRows(plan, shared, slot, rowTile + 4, lane);
+            BlockWords first = LoadRows(format, plan, shared, slot, rowTile, lane), second = LoadRows(format, plan, shared, slot, rowTile + 4, lane);
             sums.A = Tile128By64.MultiplyGroup(format, plan, shared, slot, tile, rowTile, first, 0, lane, sums.A, exchange);
             sums.B = Tile128By64.MultiplyGroup(format, plan, shared, slot, tile, rowTile + 4, second, 0, lane, sums.B, exchange);
             sums.A = Tile128By64.MultiplyGroup(format, plan, shared, slot, tile, rowTile, first, 1, lane, sums.A, exchange);

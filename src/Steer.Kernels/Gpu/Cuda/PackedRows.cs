@@ -52,13 +52,13 @@ internal struct PackedRows
             PackInt8(x, row, unit);
     }
 
-    // A lane's words of a stage, which is a pair of groups: words t and t + 4 of each, two numbers along k to a word.
+    // A lane's words of a stage, which is a pair of groups: words 2t and 2t + 1 of each, two numbers along k to a word.
     private readonly void PackBF16(TensorView x, int row, int unit)
     {
-        int stage = unit / 4, t = unit & 3, k = (32 * stage) + (2 * t);
+        int stage = unit / 4, t = unit & 3, k = (32 * stage) + (4 * t);
         long place = Place(row, stage, t);
         // All are read before any is written: loads of one thread do not pass its stores.
-        uint first = Pair(x, row, k), second = Pair(x, row, k + 8), third = Pair(x, row, k + 16), fourth = Pair(x, row, k + 24);
+        uint first = Pair(x, row, k), second = Pair(x, row, k + 2), third = Pair(x, row, k + 16), fourth = Pair(x, row, k + 18);
         Words[place] = first;
         Words[place + 1] = second;
         Words[place + 2] = third;
@@ -82,7 +82,7 @@ internal struct PackedRows
                 four |= (uint)(q & 255) << (8 * i);
             }
 
-            Words[Place(row, stage, word & 3) + (group * 2) + (word / 4)] = four;
+            Words[Place(row, stage, word / 2) + (group * 2) + (word & 1)] = four;
         }
 
         int tile = row / PackActivationsKernel.TileRows, ofTile = row & (PackActivationsKernel.TileRows - 1);

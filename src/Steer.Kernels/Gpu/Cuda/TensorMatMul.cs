@@ -3,7 +3,7 @@ using ILGPU;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// See <see cref="Device.MatMul"/>, with rounded activations on tensor cores: which kernel a product goes to. The sum over k is made of
+/// See <see cref="Device.MatMul"/>, on tensor cores: which kernel a product goes to. The sum over k is made of
 /// <see cref="Splits"/> parts, a number that the weight alone decides; each part is a chain of tensor core steps in ascending k, and parts are added
 /// in order, whichever kernel makes them. So a row's bits are the same for any number of rows.
 /// </summary>
@@ -27,8 +27,41 @@ internal static class TensorMatMul
     {
         if (y.Rows == 0)
             return;
-        int stages = weight.View.Layout.Steps;
         int tiles = (x.Rows + PackActivationsKernel.TileRows - 1) / PackActivationsKernel.TileRows;
+        var product = new TensorProduct
+        {
+            Weight = weight.View,
+            Tiles = Tiles(weight),
+            Splits = Splits(weight),
+            RowCount = x.Rows,
+            Bias = IlgpuDevice.ViewOrEmpty(bias),
+            HasBias = bias is null ? 0 : 1,
+            Filter = filter,
+            Y = new TensorView(y),
+        };
+        if (weight.RoundsActivations)
+        {
+            PackedRows packed = Pack(device, x, weight, tiles);
+            product.Rows = packed.Words;
+            product.RowScales = packed.Scales.Cast<uint>();
+        }
+        else
+        {
+            if (!MatMulKernel.Reads(x, weight))
+                x = RoundActivationsKernel.Run(device, x, DType.F32);
+            product.Rows = IlgpuDevice.View(x.Buffer).SubView(x.Offset).Cast<uint>();
+            product.RowStride = x.Stride;
+        }
+
+        if (tiles <= MatMulStreamKernel.MaxRowTiles)
+            MatMulStreamKernel.Run(device, product, tiles);
+        else
+            MatMulTileKernel.Run(device, product, multiprocessors);
+    }
+
+    private static PackedRows Pack(IlgpuDevice device, Tensor x, IlgpuWeight weight, int tiles)
+    {
+        int stages = weight.View.Layout.Steps;
         long room = (tiles + MatMulTileKernel.MaxRowTiles - 1) / MatMulTileKernel.MaxRowTiles * MatMulTileKernel.MaxRowTiles;
         var packed = new PackedRows
         {
@@ -40,23 +73,7 @@ internal static class TensorMatMul
         };
         if (!device.LaunchPacked(x, packed))
             PackActivationsKernel.Run(device, x, packed);
-        var product = new TensorProduct
-        {
-            Weight = weight.View,
-            Tiles = Tiles(weight),
-            Splits = Splits(weight),
-            Rows = packed.Words,
-            RowScales = packed.Scales.Cast<uint>(),
-            RowCount = x.Rows,
-            Bias = IlgpuDevice.ViewOrEmpty(bias),
-            HasBias = bias is null ? 0 : 1,
-            Filter = filter,
-            Y = new TensorView(y),
-        };
-        if (tiles <= MatMulStreamKernel.MaxRowTiles)
-            MatMulStreamKernel.Run(device, product, tiles);
-        else
-            MatMulTileKernel.Run(device, product, multiprocessors);
+        return packed;
     }
 
     private static int Tiles(IlgpuWeight weight) => (weight.N + WeightLayout.TileRows - 1) / WeightLayout.TileRows;
@@ -73,11 +90,14 @@ internal struct TensorProduct
     /// <summary>Parts of the sum over k.</summary>
     public int Splits;
 
-    /// <summary>Activations, see <see cref="PackedRows"/>.</summary>
+    /// <summary>Activations: packed, see <see cref="PackedRows"/>, or exact ones as they are, which begin at 16 bytes and end at a stage.</summary>
     public ArrayView<uint> Rows;
 
-    /// <summary>Their scales.</summary>
+    /// <summary>Scales of packed ones.</summary>
     public ArrayView<uint> RowScales;
+
+    /// <summary>Numbers from one exact row to the next; 0 for packed ones.</summary>
+    public int RowStride;
 
     /// <summary>Rows of x.</summary>
     public int RowCount;
@@ -85,6 +105,16 @@ internal struct TensorProduct
     public int HasBias;
     public RowFilter Filter;
     public TensorView Y;
+
+    /// <summary>Numbers along k of a stage of exact activations: two groups.</summary>
+    public const int ExactStage = 32;
+
+    /// <summary>Activations are float32.</summary>
+    public readonly bool IsExact => RowStride != 0;
+
+    /// <summary>Where the four numbers of an exact row lie that a lane multiplies in a group of a stage.</summary>
+    public readonly long ExactRow(int row, int stage, int group, int lane) =>
+        ((long)row * RowStride) + (stage * ExactStage) + (group * (ExactStage / 2)) + (4 * (lane & 3));
 
     /// <summary>The first stage of a part, which is also the end of the part before.</summary>
     public readonly int PartStart(int part) => Weight.Layout.PartStart(part, Splits);

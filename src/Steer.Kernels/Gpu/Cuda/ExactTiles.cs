@@ -1,0 +1,162 @@
+using ILGPU;
+
+namespace Steer.Kernels.Gpu.Cuda;
+
+/// <summary>bfloat16, and activations in float32.</summary>
+internal struct ExactBF16Tile : ITileFormat
+{
+    public readonly int WeightWords => 256;
+
+    public readonly int RowWords => ExactTiles.RowWords;
+
+    public readonly int Parts => 1;
+
+    public readonly int HasScales => 0;
+
+    public readonly GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane) =>
+        new() { Fragment = TileWords.Load(shared, words, group, lane) };
+
+    public readonly GroupRows Rows(RowWords words, Words4 scales, int group) => ExactTiles.Rows(words, group);
+
+    public readonly Sums4 Multiply(GroupWeights weights, GroupRows rows, Sums4 sums, ArrayView<uint> exchange) =>
+        sums + ExactTiles.Multiply(Parts, weights, rows, exchange);
+}
+
+/// <summary>Halves, and activations in float32.</summary>
+internal struct ExactF16Tile : ITileFormat
+{
+    public readonly int WeightWords => 256;
+
+    public readonly int RowWords => ExactTiles.RowWords;
+
+    public readonly int Parts => 2;
+
+    public readonly int HasScales => 0;
+
+    public readonly GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane)
+    {
+        Words4 halves = TileWords.Load(shared, words, group, lane);
+        Floats4 low = FloatParts.Halves(halves.X, halves.Z), high = FloatParts.Halves(halves.Y, halves.W);
+        return new()
+        {
+            Fragment = FloatParts.Leading(low, high),
+            Second = FloatParts.Leading(FloatParts.Rest(low), FloatParts.Rest(high)),
+        };
+    }
+
+    public readonly GroupRows Rows(RowWords words, Words4 scales, int group) => ExactTiles.Rows(words, group);
+
+    public readonly Sums4 Multiply(GroupWeights weights, GroupRows rows, Sums4 sums, ArrayView<uint> exchange) =>
+        sums + ExactTiles.Multiply(Parts, weights, rows, exchange);
+}
+
+/// <summary>float32, and activations in float32.</summary>
+internal struct ExactF32Tile : ITileFormat
+{
+    public readonly int WeightWords => 512;
+
+    public readonly int RowWords => ExactTiles.RowWords;
+
+    public readonly int Parts => 3;
+
+    public readonly int HasScales => 0;
+
+    public readonly GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane)
+    {
+        words += group * 8 * Warps.Size;
+        Floats4 low = Floats4.Of(TileWords.Load(shared, words, 0, lane)), high = Floats4.Of(TileWords.Load(shared, words, 1, lane));
+        Floats4 lowRest = FloatParts.Rest(low), highRest = FloatParts.Rest(high);
+        return new()
+        {
+            Fragment = FloatParts.Leading(low, high),
+            Second = FloatParts.Leading(lowRest, highRest),
+            Third = FloatParts.Leading(FloatParts.Rest(lowRest), FloatParts.Rest(highRest)),
+        };
+    }
+
+    public readonly GroupRows Rows(RowWords words, Words4 scales, int group) => ExactTiles.Rows(words, group);
+
+    public readonly Sums4 Multiply(GroupWeights weights, GroupRows rows, Sums4 sums, ArrayView<uint> exchange) =>
+        sums + ExactTiles.Multiply(Parts, weights, rows, exchange);
+}
+
+/// <summary>
+/// What formats with exact activations share. A group's products are summed from the small parts up to the product of the leading ones, so that a tensor core,
+/// which cuts off where others round, loses as little as one rounding; and groups are added in float32, rounded to nearest.
+/// </summary>
+internal static class ExactTiles
+{
+    /// <summary>Words of a stage of a tile of activations: 32 numbers of 8 rows.</summary>
+    public const int RowWords = 256;
+
+    /// <summary>The parts of a group.</summary>
+    public static GroupRows Rows(RowWords words, int group)
+    {
+        Floats4 numbers = Floats4.Of(group == 0 ? words.First : words.Second), rest = FloatParts.Rest(numbers);
+        return new()
+        {
+            Fragment = FloatParts.Leading(numbers),
+            Second = FloatParts.Leading(rest),
+            Third = FloatParts.Leading(FloatParts.Rest(rest)),
+        };
+    }
+
+    /// <summary>The products of a group.</summary>
+    public static Sums4 Multiply(int parts, GroupWeights weights, GroupRows rows, ArrayView<uint> exchange)
+    {
+        Sums4 sums = default;
+        if (parts > 2)
+        {
+            // That of the third parts is below 2^-30 of the whole: far less than the rounding of a sum.
+            sums = TensorCore.MultiplyBF16(weights.Third, rows.Second, sums, exchange);
+            sums = TensorCore.MultiplyBF16(weights.Third, rows.Fragment, sums, exchange);
+        }
+
+        if (parts > 1)
+            sums = Add(weights.Second, rows, sums, exchange);
+        return Add(weights.Fragment, rows, sums, exchange);
+    }
+
+    /// <summary>
+    /// Adds the products of both groups of a stage, to the same bits as one after the other, but side by side: a tensor core begins a step every few cycles, and
+    /// one that waits for the step before takes several times as long.
+    /// </summary>
+    public static Sums4 MultiplyStage(
+        int parts, GroupWeights weights, GroupRows rows, GroupWeights nextWeights, GroupRows nextRows, Sums4 sums, ArrayView<uint> exchange)
+    {
+        Sums4 first = default, second = default;
+        if (parts > 2)
+        {
+            first = TensorCore.MultiplyBF16(weights.Third, rows.Second, first, exchange);
+            second = TensorCore.MultiplyBF16(nextWeights.Third, nextRows.Second, second, exchange);
+            first = TensorCore.MultiplyBF16(weights.Third, rows.Fragment, first, exchange);
+            second = TensorCore.MultiplyBF16(nextWeights.Third, nextRows.Fragment, second, exchange);
+        }
+
+        if (parts > 1)
+        {
+            first = TensorCore.MultiplyBF16(weights.Second, rows.Third, first, exchange);
+            second = TensorCore.MultiplyBF16(nextWeights.Second, nextRows.Third, second, exchange);
+            first = TensorCore.MultiplyBF16(weights.Second, rows.Second, first, exchange);
+            second = TensorCore.MultiplyBF16(nextWeights.Second, nextRows.Second, second, exchange);
+            first = TensorCore.MultiplyBF16(weights.Second, rows.Fragment, first, exchange);
+            second = TensorCore.MultiplyBF16(nextWeights.Second, nextRows.Fragment, second, exchange);
+        }
+
+        first = TensorCore.MultiplyBF16(weights.Fragment, rows.Third, first, exchange);
+        second = TensorCore.MultiplyBF16(nextWeights.Fragment, nextRows.Third, second, exchange);
+        first = TensorCore.MultiplyBF16(weights.Fragment, rows.Second, first, exchange);
+        second = TensorCore.MultiplyBF16(nextWeights.Fragment, nextRows.Second, second, exchange);
+        first = TensorCore.MultiplyBF16(weights.Fragment, rows.Fragment, first, exchange);
+        second = TensorCore.MultiplyBF16(nextWeights.Fragment, nextRows.Fragment, second, exchange);
+        return sums + first + second;
+    }
+
+    // One part of the weights times all parts of the activations.
+    private static Sums4 Add(Words4 weights, GroupRows rows, Sums4 sums, ArrayView<uint> exchange)
+    {
+        sums = TensorCore.MultiplyBF16(weights, rows.Third, sums, exchange);
+        sums = TensorCore.MultiplyBF16(weights, rows.Second, sums, exchange);
+        return TensorCore.MultiplyBF16(weights, rows.Fragment, sums, exchange);
+    }
+}
