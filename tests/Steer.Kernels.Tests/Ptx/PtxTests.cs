@@ -130,6 +130,25 @@ public sealed class PtxTests
         Assert.Contains("no barrier between", Assert.Throws<PtxFaultException>(() => Run(64, kernel)).Message, StringComparison.Ordinal);
     }
 
+    /// <summary>Counted by hand: the address of the results is two; in the loop there are two counters, a sum and what is added; a predicate is none.</summary>
+    [Theory]
+    [InlineData("mov.b32 %r0, 1; st.global.u32 [%rd0], %r0;", 3)]
+    [InlineData("mov.b32 %r0, 1; mov.b32 %r1, 2; mov.b32 %r2, 3; add.u32 %r3, %r0, %r1; add.u32 %r3, %r3, %r2; st.global.u32 [%rd0], %r3;", 5)]
+    [InlineData("ld.global.v4.u32 {%r0, %r1, %r2, %r3}, [%rd0]; st.global.u32 [%rd0], %r3;", 6)]
+    [InlineData("mov.b32 %r0, 1; setp.lt.u32 %p0, %r0, 16; @%p0 mov.b32 %r0, 2; mov.b32 %r1, 3; st.global.v2.u32 [%rd0], {%r0, %r1};", 4)]
+    [InlineData("""
+        ld.global.v4.u32 {%r0, %r1, %r2, %r4}, [%rd0];
+        LOOP:
+        add.u32 %r2, %r2, %r4;
+        mov.b32 %r3, %r1;
+        add.u32 %r0, %r0, %r3;
+        setp.lt.u32 %p0, %r0, 16;
+        @%p0 bra LOOP;
+        st.global.u32 [%rd0], %r2;
+        """, 7)]
+    public void Registers_that_are_needed_at_once_are_counted(string instructions, int expected) =>
+        Assert.Equal(expected, PtxRegisterEstimate.Of(Kernel(instructions)));
+
     [Fact]
     public void An_instruction_that_is_not_known_is_refused_by_its_text() =>
         Assert.Contains("add.sat.s32", Assert.Throws<FormatException>(() => Run(32, "add.sat.s32 %r0, 1, 2;")).Message, StringComparison.Ordinal);
@@ -137,22 +156,7 @@ public sealed class PtxTests
     // One group runs instructions with the address of its results in %rd0; another run with another order of warps gives the same.
     private static unsafe uint[] Run(int threads, string instructions, int words = 0)
     {
-        var kernel = new PtxKernel($$"""
-            .version 8.0
-            .target sm_90
-            .address_size 64
-            .visible .entry Kernel_Test(.param .b64 results)
-            {
-            .shared .align 16 .b8 buffer[2048];
-            .reg .pred %p<4>;
-            .reg .b32 %r<40>;
-            .reg .f32 %f<20>;
-            .reg .b64 %rd<10>;
-            ld.param.b64 %rd0, [results];
-            {{instructions}}
-            ret;
-            }
-            """);
+        var kernel = new PtxKernel(Kernel(instructions));
         var results = new uint[2][];
         uint* memory = (uint*)NativeMemory.AlignedAlloc((nuint)(Math.Max(threads, words) * sizeof(uint)), 256);
         try
@@ -174,4 +178,21 @@ public sealed class PtxTests
         Assert.Equal(results[0], results[1]);
         return results[0];
     }
+
+    private static string Kernel(string instructions) => $$"""
+        .version 8.0
+        .target sm_90
+        .address_size 64
+        .visible .entry Kernel_Test(.param .b64 results)
+        {
+        .shared .align 16 .b8 buffer[2048];
+        .reg .pred %p<4>;
+        .reg .b32 %r<40>;
+        .reg .f32 %f<20>;
+        .reg .b64 %rd<10>;
+        ld.param.b64 %rd0, [results];
+        {{instructions}}
+        ret;
+        }
+        """;
 }

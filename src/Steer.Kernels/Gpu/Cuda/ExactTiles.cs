@@ -16,7 +16,7 @@ internal struct ExactBF16Tile : ITileFormat
     public readonly GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane) =>
         new() { Fragment = TileWords.Load(shared, words, group, lane) };
 
-    public readonly GroupRows Rows(RowWords words, Words4 scales, int group) => ExactTiles.Rows(words, group);
+    public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => ExactTiles.Rows(words);
 
     public readonly Sums4 Multiply(GroupWeights weights, GroupRows rows, Sums4 sums, ArrayView<uint> exchange) =>
         sums + ExactTiles.Multiply(Parts, weights, rows, exchange);
@@ -44,7 +44,7 @@ internal struct ExactF16Tile : ITileFormat
         };
     }
 
-    public readonly GroupRows Rows(RowWords words, Words4 scales, int group) => ExactTiles.Rows(words, group);
+    public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => ExactTiles.Rows(words);
 
     public readonly Sums4 Multiply(GroupWeights weights, GroupRows rows, Sums4 sums, ArrayView<uint> exchange) =>
         sums + ExactTiles.Multiply(Parts, weights, rows, exchange);
@@ -74,7 +74,7 @@ internal struct ExactF32Tile : ITileFormat
         };
     }
 
-    public readonly GroupRows Rows(RowWords words, Words4 scales, int group) => ExactTiles.Rows(words, group);
+    public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => ExactTiles.Rows(words);
 
     public readonly Sums4 Multiply(GroupWeights weights, GroupRows rows, Sums4 sums, ArrayView<uint> exchange) =>
         sums + ExactTiles.Multiply(Parts, weights, rows, exchange);
@@ -90,9 +90,9 @@ internal static class ExactTiles
     public const int RowWords = 256;
 
     /// <summary>The parts of a group.</summary>
-    public static GroupRows Rows(RowWords words, int group)
+    public static GroupRows Rows(Words4 words)
     {
-        Floats4 numbers = Floats4.Of(group == 0 ? words.First : words.Second), rest = FloatParts.Rest(numbers);
+        Floats4 numbers = Floats4.Of(words), rest = FloatParts.Rest(numbers);
         return new()
         {
             Fragment = FloatParts.Leading(numbers),

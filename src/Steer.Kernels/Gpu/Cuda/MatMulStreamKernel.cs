@@ -244,10 +244,11 @@ internal static class MatMulStreamKernel
     private static StageRows LoadRows<TFormat>(TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int rowTile, int lane)
         where TFormat : struct, ITileFormat
     {
-        int scales = slot + plan.RowScales + (rowTile * PackActivationsKernel.StageScales);
+        int start = slot + plan.Rows + (rowTile * format.RowWords), scales = slot + plan.RowScales + (rowTile * PackActivationsKernel.StageScales);
         return new()
         {
-            Words = TileWords.LoadRows(format, shared, slot + plan.Rows + (rowTile * format.RowWords), lane),
+            WordsA = TileWords.LoadRows(format, shared, start, 0, lane),
+            WordsB = format.Parts == 0 ? default : TileWords.LoadRows(format, shared, start, 1, lane),
             ScalesA = TileWords.RowScales(format, shared, scales, 0, lane),
             ScalesB = TileWords.RowScales(format, shared, scales, 1, lane),
         };
@@ -256,7 +257,8 @@ internal static class MatMulStreamKernel
     private static Sums4 Multiply<TFormat>(TFormat format, StageWords words, StageRows rows, Sums4 sums, ArrayView<uint> exchange)
         where TFormat : struct, ITileFormat
     {
-        GroupRows first = format.Rows(rows.Words, rows.ScalesA, 0), second = format.Rows(rows.Words, rows.ScalesB, 1);
+        GroupRows first = format.Rows(rows.WordsA, rows.ScalesA, 0);
+        GroupRows second = format.Rows(format.Parts == 0 ? rows.WordsA : rows.WordsB, rows.ScalesB, 1);
         return format.Parts > 0
             ? ExactTiles.MultiplyStage(format.Parts, words.A, first, words.B, second, sums, exchange)
             : format.Multiply(words.B, second, format.Multiply(words.A, first, sums, exchange), exchange);
@@ -290,7 +292,10 @@ internal static class MatMulStreamKernel
     /// <summary>A tile of 8 rows of activations, and the scales of both groups.</summary>
     private struct StageRows
     {
-        public RowWords Words;
+        public Words4 WordsA;
+
+        /// <summary>Of exact ones, whose groups are 16 bytes each.</summary>
+        public Words4 WordsB;
         public Words4 ScalesA;
         public Words4 ScalesB;
     }

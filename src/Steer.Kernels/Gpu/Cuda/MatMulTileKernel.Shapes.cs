@@ -24,16 +24,17 @@ internal static partial class MatMulTileKernel
         where TFormat : struct, ITileFormat =>
         format.Load(shared, slot + (tile * format.WeightWords), slot + plan.Scales + (tile * StagePlan.WeightScales), group, lane);
 
-    private static BlockWords LoadRows<TFormat>(TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int rowTile, int lane)
+    // What a group multiplies of four tiles of rows; where activations are packed, both groups.
+    private static BlockWords LoadRows<TFormat>(TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int rowTile, int group, int lane)
         where TFormat : struct, ITileFormat
     {
         int start = slot + plan.Rows + (rowTile * format.RowWords);
         return new()
         {
-            A = TileWords.LoadRows(format, shared, start, lane),
-            B = TileWords.LoadRows(format, shared, start + format.RowWords, lane),
-            C = TileWords.LoadRows(format, shared, start + (2 * format.RowWords), lane),
-            D = TileWords.LoadRows(format, shared, start + (3 * format.RowWords), lane),
+            A = TileWords.LoadRows(format, shared, start, group, lane),
+            B = TileWords.LoadRows(format, shared, start + format.RowWords, group, lane),
+            C = TileWords.LoadRows(format, shared, start + (2 * format.RowWords), group, lane),
+            D = TileWords.LoadRows(format, shared, start + (3 * format.RowWords), group, lane),
         };
     }
 
@@ -81,13 +82,13 @@ internal static partial class MatMulTileKernel
         shared[start + stride + 8] = Interop.FloatAsInt(sums.W);
     }
 
-    /// <summary>What a lane reads of a stage of four tiles of 8 rows.</summary>
+    /// <summary>What a lane reads at a time of four tiles of 8 rows.</summary>
     private struct BlockWords
     {
-        public RowWords A;
-        public RowWords B;
-        public RowWords C;
-        public RowWords D;
+        public Words4 A;
+        public Words4 B;
+        public Words4 C;
+        public Words4 D;
     }
 
     /// <summary>A lane's part of a group of four tiles of 8 rows.</summary>
@@ -155,8 +156,10 @@ internal static partial class MatMulTileKernel
             TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, int lane, Sums8 sums, ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat
         {
-            BlockWords rows = LoadRows(format, plan, shared, slot, rowTile, lane);
+            BlockWords rows = LoadRows(format, plan, shared, slot, rowTile, 0, lane);
             sums = MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 0, lane, sums, exchange);
+            if (format.Parts > 0)
+                rows = LoadRows(format, plan, shared, slot, rowTile, 1, lane);
             return MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 1, lane, sums, exchange);
         }
 
@@ -183,8 +186,10 @@ internal static partial class MatMulTileKernel
             TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, int lane, Sums16 sums, ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat
         {
-            BlockWords rows = LoadRows(format, plan, shared, slot, rowTile, lane);
+            BlockWords rows = LoadRows(format, plan, shared, slot, rowTile, 0, lane);
             sums = MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 0, lane, sums, exchange);
+            if (format.Parts > 0)
+                rows = LoadRows(format, plan, shared, slot, rowTile, 1, lane);
             return MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 1, lane, sums, exchange);
         }
 
@@ -208,7 +213,7 @@ internal static partial class MatMulTileKernel
         }
     }
 
-    /// <summary>64 by 64.</summary>
+    /// <summary>64 by 64, of packed activations.</summary>
     private readonly struct Tile128 : ITileShape<Sums32>
     {
         public int Tiles => 4;
@@ -219,7 +224,7 @@ internal static partial class MatMulTileKernel
             TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, int lane, Sums32 sums, ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat
         {
-            BlockWords first = LoadRows(format, plan, shared, slot, rowTile, lane), second = LoadRows(format, plan, shared, slot, rowTile + 4, lane);
+            BlockWords first = LoadRows(format, plan, shared, slot, rowTile, 0, lane), second = LoadRows(format, plan, shared, slot, rowTile + 4, 0, lane);
             sums.A = Tile128By64.MultiplyGroup(format, plan, shared, slot, tile, rowTile, first, 0, lane, sums.A, exchange);
             sums.B = Tile128By64.MultiplyGroup(format, plan, shared, slot, tile, rowTile + 4, second, 0, lane, sums.B, exchange);
             sums.A = Tile128By64.MultiplyGroup(format, plan, shared, slot, tile, rowTile, first, 1, lane, sums.A, exchange);

@@ -34,7 +34,6 @@ internal static partial class MatMulTileKernel
         KernelSource.OfGroups<Parameters>(MatMulTile128BF16, tensorCores: true),
         KernelSource.OfGroups<Parameters>(MatMulTile128Int8, tensorCores: true),
         KernelSource.OfGroups<Parameters>(MatMulTile128Int4, tensorCores: true),
-        KernelSource.OfGroups<Parameters>(MatMulTile128ExactF32, tensorCores: true),
         KernelSource.OfGroups<Parameters>(MatMulTile128ExactF16, tensorCores: true),
         KernelSource.OfGroups<Parameters>(MatMulTile128ExactBF16, tensorCores: true),
     ];
@@ -45,7 +44,8 @@ internal static partial class MatMulTileKernel
     public static void Run(IlgpuDevice device, TensorProduct product, int multiprocessors)
     {
         int largeRows = product.Weight.Layout.Type == DType.BF16 && !product.IsExact ? 128 : 64;
-        bool large = product.RowCount > 64 && Groups(product, 128, largeRows).Size >= multiprocessors / 2;
+        // A float32 weight's three parts take too many registers for a large tile.
+        bool large = product.Weight.Layout.Type != DType.F32 && product.RowCount > 64 && Groups(product, 128, largeRows).Size >= multiprocessors / 2;
         long numbers = product.Splits > 1 ? (long)product.Splits * product.RowCount * product.Tiles * WeightLayout.TileRows : 0;
         var parameters = new Parameters
         {
@@ -54,7 +54,7 @@ internal static partial class MatMulTileKernel
         };
         Action<Parameters> body = product.Weight.Layout.Type switch
         {
-            DType.F32 => large ? MatMulTile128ExactF32 : MatMulTile64ExactF32,
+            DType.F32 => MatMulTile64ExactF32,
             DType.F16 => large ? MatMulTile128ExactF16 : MatMulTile64ExactF16,
             DType.BF16 when product.IsExact => large ? MatMulTile128ExactBF16 : MatMulTile64ExactBF16,
             DType.BF16 => large ? MatMulTile128BF16 : MatMulTile64BF16,
@@ -85,8 +85,6 @@ internal static partial class MatMulTileKernel
     internal static void MatMulTile128Int8(Parameters p) => Multiply<Int8Tile, Tile128By64, Sums16>(p);
 
     internal static void MatMulTile128Int4(Parameters p) => Multiply<Int4Tile, Tile128By64, Sums16>(p);
-
-    internal static void MatMulTile128ExactF32(Parameters p) => Multiply<ExactF32Tile, Tile128By64, Sums16>(p);
 
     internal static void MatMulTile128ExactF16(Parameters p) => Multiply<ExactF16Tile, Tile128By64, Sums16>(p);
 

@@ -16,7 +16,7 @@ internal struct BF16Tile : ITileFormat
     public readonly GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane) =>
         new() { Fragment = TileWords.Load(shared, words, group, lane) };
 
-    public readonly GroupRows Rows(RowWords words, Words4 scales, int group) => RoundedTiles.Rows(words, scales, group);
+    public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => RoundedTiles.Rows(words, scales, group);
 
     public readonly Sums4 Multiply(GroupWeights weights, GroupRows rows, Sums4 sums, ArrayView<uint> exchange) =>
         TensorCore.MultiplyBF16(weights.Fragment, rows.Fragment, sums, exchange);
@@ -36,7 +36,7 @@ internal struct Int8Tile : ITileFormat
     public readonly GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane) =>
         RoundedTiles.AddScales(TileWords.Load(shared, words, group, lane), shared, scales, group, lane);
 
-    public readonly GroupRows Rows(RowWords words, Words4 scales, int group) => RoundedTiles.Rows(words, scales, group);
+    public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => RoundedTiles.Rows(words, scales, group);
 
     public readonly Sums4 Multiply(GroupWeights weights, GroupRows rows, Sums4 sums, ArrayView<uint> exchange) =>
         RoundedTiles.MultiplyInt8(weights, rows, sums, exchange);
@@ -63,7 +63,7 @@ internal struct Int4Tile : ITileFormat
         return RoundedTiles.AddScales(fragment, shared, scales, group, lane);
     }
 
-    public readonly GroupRows Rows(RowWords words, Words4 scales, int group) => RoundedTiles.Rows(words, scales, group);
+    public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => RoundedTiles.Rows(words, scales, group);
 
     public readonly Sums4 Multiply(GroupWeights weights, GroupRows rows, Sums4 sums, ArrayView<uint> exchange)
     {
@@ -84,9 +84,9 @@ internal struct Int4Tile : ITileFormat
 internal static class RoundedTiles
 {
     /// <summary>The words of a group.</summary>
-    public static GroupRows Rows(RowWords words, Words4 scales, int group) => new()
+    public static GroupRows Rows(Words4 words, Words4 scales, int group) => new()
     {
-        Fragment = group == 0 ? new Words2 { X = words.First.X, Y = words.First.Y } : new Words2 { X = words.First.Z, Y = words.First.W },
+        Fragment = group == 0 ? new Words2 { X = words.X, Y = words.Y } : new Words2 { X = words.Z, Y = words.W },
         Scales = scales,
     };
 

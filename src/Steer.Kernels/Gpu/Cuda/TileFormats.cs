@@ -21,13 +21,6 @@ internal struct GroupWeights
     public uint High;
 }
 
-/// <summary>What a lane reads of a stage of a tile of 8 activation rows: words of both groups, or four float32 of either.</summary>
-internal struct RowWords
-{
-    public Words4 First;
-    public Words4 Second;
-}
-
 /// <summary>One group of a tile of 8 activation rows, in a lane's registers.</summary>
 internal struct GroupRows
 {
@@ -97,10 +90,10 @@ internal interface ITileFormat
     GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane);
 
     /// <summary>A lane's part of a group of a tile of activations.</summary>
-    /// <param name="words">What it read of the stage.</param>
+    /// <param name="words">What it read: words of both groups, or the four float32 of this one.</param>
     /// <param name="scales">Its scales of the group.</param>
     /// <param name="group">The group.</param>
-    GroupRows Rows(RowWords words, Words4 scales, int group);
+    GroupRows Rows(Words4 words, Words4 scales, int group);
 
     /// <summary>Adds the products of one group.</summary>
     /// <param name="weights">The weights.</param>
@@ -117,13 +110,11 @@ internal static class TileWords
     public static Words4 Load(ArrayView<uint> shared, int words, int group, int lane) =>
         WideMemory.LoadShared(shared, words + (group * 4 * Warps.Size) + (4 * lane));
 
-    /// <summary>Reads what a lane needs of a stage of a tile of activations that begins at <paramref name="start"/>.</summary>
-    public static RowWords LoadRows<TFormat>(TFormat format, ArrayView<uint> shared, int start, int lane)
-        where TFormat : struct, ITileFormat => new()
-        {
-            First = Load(shared, start, 0, lane),
-            Second = format.Parts == 0 ? default : Load(shared, start, 1, lane),
-        };
+    /// <summary>
+    /// Reads a lane's part of a group of a tile of activations whose stage begins at <paramref name="start"/>; where activations are packed, of both groups.
+    /// </summary>
+    public static Words4 LoadRows<TFormat>(TFormat format, ArrayView<uint> shared, int start, int group, int lane)
+        where TFormat : struct, ITileFormat => Load(shared, start, format.Parts == 0 ? 0 : group, lane);
 
     /// <summary>Reads a lane's scales of a group of a tile of activations, that begin at <paramref name="scales"/>; nothing where there are none.</summary>
     public static Words4 RowScales<TFormat>(TFormat format, ArrayView<uint> shared, int scales, int group, int lane)
