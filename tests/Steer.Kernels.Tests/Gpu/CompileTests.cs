@@ -12,8 +12,8 @@ namespace Steer.Kernels.Tests.Gpu;
 public sealed partial class CompileTests
 {
     /// <summary>
-    /// What a thread may need at once of the 255 registers that it can have: what does not fit goes to local memory, which the PTX does not show. ptxas 12.4 takes up to 1.2
-    /// times what is estimated for a tile kernel at O1; at O2, where ILGPU reads all operands first, it took 176 of 242, and spilled 48 bytes of 250.
+    /// What a thread of a product may need at once of the 255 registers that it can have: what does not fit goes to local memory, which the PTX does not show. ptxas 12.4
+    /// takes up to 1.2 times what is estimated for such a tile at O1; at O2, where ILGPU reads all operands first, it took 176 of 242, and spilled 48 bytes of 250.
     /// </summary>
     private const int MaxRegisters = 242;
 
@@ -31,8 +31,12 @@ public sealed partial class CompileTests
             Assert.Contains($".visible .entry Kernel_{name}(", code, StringComparison.Ordinal);
             // Local memory is what ILGPU hands operands of inline assembly over in, and where arrays of a thread lie.
             Assert.False(code.Contains(".local", StringComparison.Ordinal), $"{name} uses local memory.");
-            int registers = PtxRegisterEstimate.Of(code);
-            Assert.True(registers <= MaxRegisters, $"{name} needs about {registers} registers.");
+            if (name.StartsWith("MatMul", StringComparison.Ordinal))
+            {
+                int registers = PtxRegisterEstimate.Of(code);
+                Assert.True(registers <= MaxRegisters, $"{name} needs about {registers} registers.");
+            }
+
             // ILGPU finds out at its second level which memory an address is of; what has to be fast says it itself.
             if (level == OptimizationLevel.O2)
                 Assert.False(GenericAccess().IsMatch(code), $"{name}: {GenericAccess().Match(code).Value.Trim()}");
