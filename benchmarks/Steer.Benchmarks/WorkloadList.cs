@@ -48,7 +48,7 @@ internal static class WorkloadList
         yield return new EmbedWorkload(128, 32000, 2048);
         yield return new RopeWorkload(1, 128, 32, 4, 64);
         foreach (int contexts in new[] { 8, 32 })
-            yield return new RopeWorkload(contexts, 1, 9, 3, 64, DType.BF16, layers: 400);
+            yield return new RopeWorkload(contexts, 1, 9, 3, 64, DType.BF16, layers: 16000 / contexts);
         yield return new GuideWorkload(sequences: 8, branches: 3, vocabSize: 32000);
         yield return new GuideWorkload(sequences: 32, branches: 1, vocabSize: 128_000);
         yield return new GuideWorkload(sequences: 32, branches: 3, vocabSize: 128_000);

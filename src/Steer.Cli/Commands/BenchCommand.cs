@@ -51,7 +51,8 @@ internal sealed class BenchCommand : SteerCommand
             guidance = guidance with { Gamma = DefaultGamma };
         int[] batches = _flags.Batches(parsed);
         var options = _engine.Apply(parsed, models.ToOptions());
-        options = options with { MaxBatch = Math.Max(options.MaxBatch, batches.Max()), Profile = _flags.Profile(parsed) };
+        // Nothing is shared between random prompts; blocks kept for others like them would have each run meet memory that the warm-up has not touched.
+        options = options with { MaxBatch = Math.Max(options.MaxBatch, batches.Max()), SharePrefixes = false, Profile = _flags.Profile(parsed) };
         using var engine = SteerEngine.Load(options, (_, _) => stop.ThrowIfCancellationRequested());
         foreach (string warning in engine.Warnings)
             Terminal.Error.WriteLine("steer: " + warning);
