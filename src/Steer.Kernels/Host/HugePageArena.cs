@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Steer.Kernels.Host;
 
 /// <summary>
@@ -8,7 +6,7 @@ namespace Steer.Kernels.Host;
 /// </summary>
 internal static unsafe class HugePageArena
 {
-    // Above what malloc ever takes from its heap instead of asking the system for pages.
+    // A buffer that has huge pages of its own, and above what malloc ever takes from its heap instead of asking the system for pages.
     private const long ChunkBytes = 64L << 20;
     private const int CacheLine = 64;
 
@@ -32,7 +30,7 @@ internal static unsafe class HugePageArena
         {
             if (_open is null || bytes > ChunkBytes - _open.Used)
                 _open = new Chunk();
-            data = _open.Data + _open.Used;
+            data = _open.Memory.Data + _open.Used;
             _open.Used += (bytes + CacheLine - 1) / CacheLine * CacheLine;
             _open.Buffers++;
             return _open;
@@ -48,27 +46,17 @@ internal static unsafe class HugePageArena
                 return;
             if (chunk == _open)
                 _open = null;
-            chunk.Free();
+            chunk.Memory.Dispose();
         }
     }
 
     /// <summary>Huge pages, and how much of them is taken.</summary>
     internal sealed class Chunk
     {
-        private readonly void* _block = NativeMemory.AllocZeroed((nuint)(ChunkBytes + HugePages.Size));
-
-        public Chunk()
-        {
-            Data = (byte*)(((nint)_block + HugePages.Size - 1) & -HugePages.Size);
-            HugePages.Ask(Data, ChunkBytes);
-        }
-
-        public byte* Data { get; }
+        public HostBuffer<byte> Memory { get; } = new(ChunkBytes);
 
         public long Used { get; set; }
 
         public int Buffers { get; set; }
-
-        public void Free() => NativeMemory.Free(_block);
     }
 }

@@ -265,14 +265,8 @@ internal static class MatMulStreamKernel
     }
 
     // Lays a lane's sums out as [8 rows][16 columns].
-    private static void Put(ArrayView<uint> shared, int start, int lane, Sums4 sums)
-    {
-        start += ((lane & 3) * 2 * WeightLayout.TileRows) + (lane >> 2);
-        shared[start] = Interop.FloatAsInt(sums.X);
-        shared[start + WeightLayout.TileRows] = Interop.FloatAsInt(sums.Y);
-        shared[start + 8] = Interop.FloatAsInt(sums.Z);
-        shared[start + WeightLayout.TileRows + 8] = Interop.FloatAsInt(sums.W);
-    }
+    private static void Put(ArrayView<uint> shared, int start, int lane, Sums4 sums) =>
+        TileWords.Put(shared, start + ((lane & 3) * 2 * WeightLayout.TileRows) + (lane >> 2), WeightLayout.TileRows, sums);
 
     internal struct Parameters
     {

@@ -60,26 +60,18 @@ internal static partial class MatMulTileKernel
         const int Stride = 36;
         int lane = Warps.Lane, start = Warps.Index * 32 * Stride, g = lane >> 2, t = (lane & 3) * 2;
         Group.Barrier();
-        Put(shared, start + (t * Stride) + g, Stride, sums.A);
-        Put(shared, start + (t * Stride) + g + 16, Stride, sums.B);
-        Put(shared, start + ((t + 8) * Stride) + g, Stride, sums.C);
-        Put(shared, start + ((t + 8) * Stride) + g + 16, Stride, sums.D);
-        Put(shared, start + ((t + 16) * Stride) + g, Stride, sums.E);
-        Put(shared, start + ((t + 16) * Stride) + g + 16, Stride, sums.F);
-        Put(shared, start + ((t + 24) * Stride) + g, Stride, sums.G);
-        Put(shared, start + ((t + 24) * Stride) + g + 16, Stride, sums.H);
+        TileWords.Put(shared, start + (t * Stride) + g, Stride, sums.A);
+        TileWords.Put(shared, start + (t * Stride) + g + 16, Stride, sums.B);
+        TileWords.Put(shared, start + ((t + 8) * Stride) + g, Stride, sums.C);
+        TileWords.Put(shared, start + ((t + 8) * Stride) + g + 16, Stride, sums.D);
+        TileWords.Put(shared, start + ((t + 16) * Stride) + g, Stride, sums.E);
+        TileWords.Put(shared, start + ((t + 16) * Stride) + g + 16, Stride, sums.F);
+        TileWords.Put(shared, start + ((t + 24) * Stride) + g, Stride, sums.G);
+        TileWords.Put(shared, start + ((t + 24) * Stride) + g + 16, Stride, sums.H);
         Group.Barrier();
         int end = Math.Min(row + 32, p.Product.RowCount);
         for (int place = start + lane; row < end; row++, place += Stride)
             p.Store(row, column + lane, Interop.IntAsFloat(shared[place]));
-    }
-
-    private static void Put(ArrayView<uint> shared, int start, int stride, Sums4 sums)
-    {
-        shared[start] = Interop.FloatAsInt(sums.X);
-        shared[start + stride] = Interop.FloatAsInt(sums.Y);
-        shared[start + 8] = Interop.FloatAsInt(sums.Z);
-        shared[start + stride + 8] = Interop.FloatAsInt(sums.W);
     }
 
     /// <summary>What a lane reads at a time of four tiles of 8 rows.</summary>

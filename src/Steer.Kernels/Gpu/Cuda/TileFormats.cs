@@ -121,4 +121,13 @@ internal static class TileWords
         where TFormat : struct, ITileFormat => format.HasScales == 0
             ? default
             : WideMemory.LoadShared(shared, scales + (group * 2 * PackActivationsKernel.TileRows) + (4 * (lane & 3)));
+
+    /// <summary>Lays a lane's sums out as [rows][columns], each row <paramref name="stride"/> words after the one before; its first is at <paramref name="start"/>.</summary>
+    public static void Put(ArrayView<uint> shared, int start, int stride, Sums4 sums)
+    {
+        shared[start] = Interop.FloatAsInt(sums.X);
+        shared[start + stride] = Interop.FloatAsInt(sums.Y);
+        shared[start + 8] = Interop.FloatAsInt(sums.Z);
+        shared[start + stride + 8] = Interop.FloatAsInt(sums.W);
+    }
 }
