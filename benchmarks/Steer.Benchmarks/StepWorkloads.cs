@@ -85,7 +85,7 @@ public sealed class RopeWorkload : Workload
     /// <inheritdoc/>
     public override void Run()
     {
-        _layer = (_layer + 173) % _shape.NumLayers;
+        _layer = (_layer + 1) % _shape.NumLayers;
         _device!.RopeAndCache(_q, _k, _k, _angles, RopeLayout.Half, _batch!, _cache!, _layer);
     }
 }

@@ -46,7 +46,7 @@ internal static class Llama2cFile
 
     private static Header ReadHeader(MappedFile file)
     {
-        GitLfs.Refuse(file.Path, file.Bytes(0, (int)Math.Min(file.Length, GitLfs.MaxPointerBytes)));
+        GitLfs.Refuse(file);
         if (file.Length < HeaderBytes)
             throw NotLlama2c(file, $"has {file.Length} bytes");
         var numbers = new int[7];
