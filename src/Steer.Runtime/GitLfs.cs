@@ -11,7 +11,7 @@ internal static class GitLfs
 
     /// <summary>Throws where a file is such a pointer.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="bytes">All of its bytes.</param>
+    /// <param name="bytes">Its bytes, or more than a pointer has of them.</param>
     /// <exception cref="SteerException">One line that says how to get the file itself.</exception>
     public static void Refuse(string path, ReadOnlySpan<byte> bytes)
     {
