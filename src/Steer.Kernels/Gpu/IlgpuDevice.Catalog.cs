@@ -53,7 +53,8 @@ public sealed partial class IlgpuDevice
     }
 
     /// <summary>What every context needs before it can compile these kernels.</summary>
-    internal static Context.Builder Prepare(Context.Builder builder) => builder.EnableAlgorithms().EnableKernelMath().EnableWideMemory().EnableTensorCores();
+    internal static Context.Builder Prepare(Context.Builder builder) =>
+        builder.EnableAlgorithms().EnableKernelMath().EnableWideMemory().EnableTensorCores().EnableLaunchOrder();
 
     /// <summary>Opens the emulator with the warps of a GPU, each thread one of the machine's: slow, for tests of what lanes do together.</summary>
     /// <param name="warps">Warps of a group that shares work, up to the 16 that a GPU has.</param>

@@ -5,6 +5,7 @@ using ILGPU.Backends.OpenCL;
 using ILGPU.Backends.PTX;
 using ILGPU.Runtime.Cuda;
 using ILGPU.Runtime.OpenCL;
+using Steer.Kernels.Gpu.Cuda;
 
 namespace Steer.Kernels.Gpu;
 
@@ -38,7 +39,13 @@ public static class KernelCompiler
 
     private static Context CreateContext(OptimizationLevel level) => Context.Create(b => IlgpuDevice.Prepare(b).Optimize(level));
 
-    internal static CompiledKernel Compile(Backend backend, KernelSource kernel) => backend.Compile(EntryPoint(kernel), default);
+    internal static CompiledKernel Compile(Backend backend, KernelSource kernel)
+    {
+        CompiledKernel compiled = backend.Compile(EntryPoint(kernel), default);
+        return backend is PTXBackend cuda && compiled is PTXCompiledKernel { PTXAssembly: var ptx }
+            ? PtxKernels.Create(backend.Context, PtxKernels.EntryPointOf(compiled), compiled.Info, LaunchOrder.Complete(cuda, ptx))
+            : compiled;
+    }
 
     internal static EntryPointDescription EntryPoint(KernelSource kernel) => kernel.Grouped
         ? EntryPointDescription.FromExplicitlyGroupedKernel(kernel.Method)

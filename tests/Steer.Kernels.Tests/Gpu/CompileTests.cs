@@ -37,6 +37,8 @@ public sealed partial class CompileTests
                 Assert.True(registers <= MaxRegisters, $"{name} needs about {registers} registers.");
             }
 
+            // A kernel begins before the one ahead has ended, and has to wait for it.
+            Assert.Equal(major >= 9, code.Contains("griddepcontrol.wait;", StringComparison.Ordinal));
             // ILGPU finds out at its second level which memory an address is of; what has to be fast says it itself.
             if (level == OptimizationLevel.O2)
                 Assert.False(GenericAccess().IsMatch(code), $"{name}: {GenericAccess().Match(code).Value.Trim()}");

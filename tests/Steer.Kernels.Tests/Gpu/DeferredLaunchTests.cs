@@ -69,6 +69,7 @@ public sealed class DeferredLaunchTests(DeviceSet devices)
             return [.. x.Read().Data, .. h.Read().Data, .. y.Read().Data];
         }
 
+        int steps = 0; // a recorded step names its memory: each has a key of its own
         void Product(Tensor x, Tensor y) => device.MatMul(x, [new MatMulGroup(0, x.Rows, weight, null)], y);
         Action<Tensor, Tensor, Tensor>[] cases =
         [
@@ -79,7 +80,7 @@ public sealed class DeferredLaunchTests(DeviceSet devices)
             (x, h, y) => device.MatMul(h, [new MatMulGroup(0, 2, weight, null), new MatMulGroup(2, 4, weight, null)], y),
             (x, h, y) => { device.Norm(x, norm, x); Product(h, y); },
             (x, h, y) => { using DeviceBuffer<float> taken = device.Allocate<float>(7); Product(h, y); },
-            (x, h, y) => device.Repeat(new StepKey(1, 2, 3), 3, () => { device.Norm(x, norm, h); Product(h, y); device.Norm(x, norm, x); }),
+            (x, h, y) => device.Repeat(new StepKey(1, 2, ++steps), 3, () => { device.Norm(x, norm, h); Product(h, y); device.Norm(x, norm, x); }),
         ];
         foreach (Action<Tensor, Tensor, Tensor> calls in cases)
             Assert.Equal(Run(calls, device.Synchronize), Run(calls, () => { }));

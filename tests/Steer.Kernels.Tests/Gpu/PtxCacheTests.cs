@@ -38,7 +38,7 @@ public sealed class PtxCacheTests : IDisposable
         Assert.NotNull(read);
         Assert.Equal(compiled.PTXAssembly, read.PTXAssembly);
         Assert.Equal((compiled.Name, compiled.SourceMethod, compiled.IndexType), (read.Name, read.SourceMethod, read.IndexType));
-        Assert.Equal(PtxCache.EntryPointOf(compiled).SharedMemory, PtxCache.EntryPointOf(read).SharedMemory);
+        Assert.Equal(PtxKernels.EntryPointOf(compiled).SharedMemory, PtxKernels.EntryPointOf(read).SharedMemory);
         // One file, and none that is unfinished.
         Assert.Equal([cache.FileOf(_backend, kernel)], Directory.GetFiles(_root, "*", SearchOption.AllDirectories));
     }

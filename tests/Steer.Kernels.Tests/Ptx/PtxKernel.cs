@@ -53,6 +53,7 @@ internal sealed class PtxKernel
         }
 
         Entry = places[layout.Resolve(0)];
+        WaitsForPrevious = Operations.Any(o => o is LaunchOrderOperation { Waits: true });
         PtxContraction.Apply(Operations, Entry, decoder);
     }
 
@@ -66,6 +67,9 @@ internal sealed class PtxKernel
 
     /// <summary>The first operation.</summary>
     public int Entry { get; }
+
+    /// <summary>It may begin before the launch before has ended, and waits for that.</summary>
+    public bool WaitsForPrevious { get; }
 
     /// <summary>A launch says how much more shared memory it takes.</summary>
     public bool HasDynamicShared { get; }

@@ -12,6 +12,18 @@ internal sealed class FlowOperation(PtxStatement statement, PtxFrame frame, PtxF
     }
 }
 
+/// <summary>griddepcontrol: the launch before has ended, or the next one may begin, which is of no matter to this one.</summary>
+internal sealed class LaunchOrderOperation(PtxStatement statement, PtxFrame frame) : PtxOperation(statement, frame)
+{
+    public bool Waits { get; } = statement.Mnemonic == "griddepcontrol.wait";
+
+    public override void Execute(PtxWarp warp)
+    {
+        if (Waits)
+            warp.WaitForPrevious();
+    }
+}
+
 /// <summary>testp: what kind of number it is.</summary>
 internal sealed unsafe class TestOperation : PtxOperation
 {

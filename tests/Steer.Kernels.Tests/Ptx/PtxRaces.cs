@@ -8,6 +8,9 @@ internal enum PtxAccessKind
 
     /// <summary>A read and a write with no other between: of no harm to others of its kind.</summary>
     Atomic,
+
+    /// <summary>The read that an asynchronous copy begins with.</summary>
+    Prefetch,
 }
 
 /// <summary>

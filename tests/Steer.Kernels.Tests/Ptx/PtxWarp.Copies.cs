@@ -16,7 +16,7 @@ internal sealed unsafe partial class PtxWarp
     {
         byte* place = Locate(lane, PtxSpace.Shared, target, bytes, PtxAccessKind.Write);
         if (sourceBytes > 0)
-            Locate(lane, PtxSpace.Global, source, bytes, PtxAccessKind.Read);
+            Locate(lane, PtxSpace.Global, source, bytes, PtxAccessKind.Prefetch);
         new Span<byte>(place, bytes).Fill(PtxGroup.Garbage);
         _copies.Add(new Copy(lane, _stages[lane], target, source, bytes, sourceBytes));
     }

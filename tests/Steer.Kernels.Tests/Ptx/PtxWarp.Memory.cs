@@ -8,6 +8,17 @@ internal sealed unsafe partial class PtxWarp
     // The range of the last access: the next one is most often there too.
     private ulong _rangeStart;
     private ulong _rangeEnd;
+    private uint _waited;
+
+    /// <summary>The active lanes know that the launch before has ended.</summary>
+    public void WaitForPrevious() => _waited |= Active;
+
+    // Nobody has waited; a kernel that never does follows the end of the launch before.
+    private void ResetOrder()
+    {
+        _waited = _kernel.WaitsForPrevious ? 0 : uint.MaxValue;
+        _rangeStart = _rangeEnd = 0;
+    }
 
     /// <summary>Where so many bytes at an address are.</summary>
     /// <param name="lane">Who asks.</param>
@@ -45,13 +56,13 @@ internal sealed unsafe partial class PtxWarp
                     throw Fault(lane, $"{bytes} bytes at {(long)place} of local memory, where a thread has {_kernel.Frame.LocalBytes}");
                 return Group.Local + ((long)thread * _kernel.Frame.LocalBytes) + place;
             default:
-                if (address < _rangeStart || address + (ulong)bytes > _rangeEnd)
-                {
-                    (_rangeStart, _rangeEnd) = Group.Launch.Memory.Find(address);
-                    if (address < _rangeStart || address + (ulong)bytes > _rangeEnd)
-                        throw Fault(lane, $"{bytes} bytes at 0x{address:x}, where nothing is allocated");
-                }
-
+                (ulong start, ulong end) = Group.Launch.Memory.Find(address);
+                if (address < start || address + (ulong)bytes > end)
+                    throw Fault(lane, $"{bytes} bytes at 0x{address:x}, where nothing is allocated");
+                if ((_waited >> lane & 1) == 0 && kind != PtxAccessKind.Prefetch)
+                    throw Fault(lane, "the launch before may not have ended: memory is touched before the wait for it");
+                if ((Live & ~_waited) == 0)
+                    (_rangeStart, _rangeEnd) = (start, end);
                 return (byte*)address;
         }
     }

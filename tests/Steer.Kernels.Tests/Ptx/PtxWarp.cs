@@ -91,6 +91,7 @@ internal sealed unsafe partial class PtxWarp : IDisposable
     private void ResetRegisters(uint lanes)
     {
         _writtenAtStart.CopyTo(_written.AsSpan());
+        ResetOrder();
         foreach ((string name, int unit) in _kernel.Frame.Specials)
         {
             uint* values = Unit<uint>(unit);

@@ -71,9 +71,21 @@ internal static class MatMulStreamKernel
         int start = warp * RingWords, slot = start;
         CopySources sources = Find(format, p, tile, lane);
         int slotWords = Plan(format, p.RowTiles).Words, past = start + (slotWords * (p.RowTiles == 1 ? Stages(format, 1) : Stages(format, 2)));
+
+        // Weights are nobody's to write: they are fetched while the kernel that makes the activations runs.
+        LaunchOrder.LetNextBegin();
+        int ahead = next;
         do
         {
-            Copy(format, p.RowTiles, sources, shared, slot, next++, end, lane);
+            CopyWeights(format, p.RowTiles, sources, shared, slot, ahead++, end, lane);
+            slot += slotWords;
+        }
+        while (slot < past);
+        LaunchOrder.WaitForPrevious();
+        slot = start;
+        do
+        {
+            CopyActivations(format, p.RowTiles, sources, shared, slot, next++, end, lane);
             slot += slotWords;
         }
         while (slot < past);
@@ -91,7 +103,8 @@ internal static class MatMulStreamKernel
             low = Multiply(format, words, words.Low, low, exchange);
             if (p.RowTiles > 1)
                 high = Multiply(format, words, words.High, high, exchange);
-            Copy(format, p.RowTiles, sources, shared, slot, next++, end, lane);
+            CopyWeights(format, p.RowTiles, sources, shared, slot, next, end, lane);
+            CopyActivations(format, p.RowTiles, sources, shared, slot, next++, end, lane);
             words = nextWords;
             slot = following;
         }
@@ -188,8 +201,21 @@ internal static class MatMulStreamKernel
             : product.ExactRow(first + (source >> 2), 0, 0, source));
     }
 
-    // Begins to copy a stage; nothing from the end on.
-    private static void Copy<TFormat>(TFormat format, int rowTiles, CopySources sources, ArrayView<uint> shared, int slot, int stage, int end, int lane)
+    // Begins to copy a stage of the weight; nothing from the end on.
+    private static void CopyWeights<TFormat>(TFormat format, int rowTiles, CopySources sources, ArrayView<uint> shared, int slot, int stage, int end, int lane)
+        where TFormat : struct, ITileFormat
+    {
+        if (stage >= end)
+            return;
+        int own = slot + (4 * lane);
+        for (int word = 0; word < format.WeightWords; word += 4 * Warps.Size)
+            WideMemory.Copy(shared, own + word, sources.Weights, (stage * format.WeightWords) + word);
+        if (format.HasScales != 0 && lane < 8)
+            WideMemory.Copy(shared, own + Plan(format, rowTiles).Scales, sources.Scales, stage * StagePlan.WeightScales);
+    }
+
+    // Begins to copy a stage of activations, and ends what is to be waited for at once.
+    private static void CopyActivations<TFormat>(TFormat format, int rowTiles, CopySources sources, ArrayView<uint> shared, int slot, int stage, int end, int lane)
         where TFormat : struct, ITileFormat
     {
         const int RowScales = PackActivationsKernel.StageScales;
@@ -197,14 +223,11 @@ internal static class MatMulStreamKernel
         {
             StagePlan plan = Plan(format, rowTiles);
             int own = slot + (4 * lane);
-            for (int word = 0; word < format.WeightWords; word += 4 * Warps.Size)
-                WideMemory.Copy(shared, own + word, sources.Weights, (stage * format.WeightWords) + word);
             CopyRows(format, shared, own + plan.Rows, sources.Rows, stage);
             if (rowTiles > 1)
                 CopyRows(format, shared, own + plan.Rows + format.RowWords, sources.HighRows, stage);
             if (format.HasScales != 0 && lane < 8)
             {
-                WideMemory.Copy(shared, own + plan.Scales, sources.Scales, stage * StagePlan.WeightScales);
                 WideMemory.Copy(shared, own + plan.RowScales, sources.RowScales, stage * RowScales);
                 if (rowTiles > 1)
                     WideMemory.Copy(shared, own + plan.RowScales + RowScales, sources.HighRowScales, stage * RowScales);

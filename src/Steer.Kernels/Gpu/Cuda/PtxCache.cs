@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
 using ILGPU;
@@ -50,7 +49,7 @@ internal sealed class PtxCache(string root, string build)
             }
 
             var shared = new SharedMemorySpecification(staticBytes, header[4] == "dynamic");
-            return NewKernel(backend.Context, new EntryPoint(KernelCompiler.EntryPoint(kernel), shared, default), null, parts[1]);
+            return PtxKernels.Create(backend.Context, new EntryPoint(KernelCompiler.EntryPoint(kernel), shared, default), null, parts[1]);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -62,7 +61,7 @@ internal sealed class PtxCache(string root, string build)
     public void Write(PTXBackend backend, KernelSource kernel, PTXCompiledKernel compiled)
     {
         string file = FileOf(backend, kernel), unfinished = $"{file}.{Guid.NewGuid():N}";
-        SharedMemorySpecification shared = EntryPointOf(compiled).SharedMemory;
+        SharedMemorySpecification shared = PtxKernels.EntryPointOf(compiled).SharedMemory;
         try
         {
             if (!Directory.Exists(Path.GetDirectoryName(file)))
@@ -93,10 +92,4 @@ internal sealed class PtxCache(string root, string build)
     }
 
     private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 16));
-
-    [UnsafeAccessor(UnsafeAccessorKind.Constructor)]
-    private static extern PTXCompiledKernel NewKernel(Context context, EntryPoint entryPoint, CompiledKernel.KernelInfo? info, string ptx);
-
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_EntryPoint")]
-    internal static extern EntryPoint EntryPointOf(CompiledKernel kernel);
 }

@@ -1,0 +1,66 @@
+using System.Text.RegularExpressions;
+using ILGPU;
+using ILGPU.Backends.PTX;
+using ILGPU.IR;
+using ILGPU.IR.Intrinsics;
+using ILGPU.Runtime.Cuda;
+
+namespace Steer.Kernels.Gpu.Cuda;
+
+/// <summary>
+/// How a kernel follows the one before it in a recorded step (programmatic dependent launch; sm_90 and later, elsewhere nothing). Its groups take their places as soon as
+/// all groups before have begun, and wait there until what those wrote can be read: launching and what a kernel does before it waits cost no time of their own.
+/// A kernel that says nothing of it waits before its first instruction; one that says it itself may read before only what no kernel of a step writes: weights.
+/// </summary>
+internal static partial class LaunchOrder
+{
+    private const string LetNextBeginPtx = "griddepcontrol.launch_dependents", WaitPtx = "griddepcontrol.wait";
+
+    /// <summary>The groups of the next kernel may take their places once all of this one's have called, or ended.</summary>
+    [IntrinsicImplementation]
+    public static void LetNextBegin()
+    {
+    }
+
+    /// <summary>Waits until the kernel before has ended and what it wrote is there. Every thread calls, before it writes anything or reads what a kernel writes.</summary>
+    [IntrinsicImplementation]
+    public static void WaitForPrevious()
+    {
+    }
+
+    /// <summary>Tells a context's backends how to write the instructions of this class.</summary>
+    public static Context.Builder EnableLaunchOrder(this Context.Builder builder)
+    {
+        CudaInstructions.Register(builder, LetNextBegin, WriteLetNextBegin);
+        CudaInstructions.Register(builder, WaitForPrevious, WriteWait);
+        return builder;
+    }
+
+    /// <summary>The PTX of a kernel for a backend with what it does not say itself: that it waits first, and that it needs sm_90, where ILGPU names the least that it knows of.</summary>
+    public static string Complete(PTXBackend backend, string ptx)
+    {
+        if (!IsKnownTo(backend))
+            return ptx;
+        ptx = Target().Replace(ptx, ".target sm_90", 1);
+        if (ptx.Contains(WaitPtx, StringComparison.Ordinal))
+            return ptx;
+        int body = ptx.IndexOf('{', ptx.IndexOf(".entry", StringComparison.Ordinal)) + 1;
+        return ptx.Insert(body, $"\n\t{LetNextBeginPtx};\n\t{WaitPtx};");
+    }
+
+    private static bool IsKnownTo(PTXBackend backend) =>
+        backend.Architecture >= CudaArchitecture.SM_90 && backend.InstructionSet >= CudaInstructionSet.ISA_78;
+
+    private static void WriteLetNextBegin(PTXBackend backend, PTXCodeGenerator generator, Value value) => Write(backend, generator, LetNextBeginPtx);
+
+    private static void WriteWait(PTXBackend backend, PTXCodeGenerator generator, Value value) => Write(backend, generator, WaitPtx);
+
+    [GeneratedRegex(@"\.target \w+")]
+    private static partial Regex Target();
+
+    private static void Write(PTXBackend backend, PTXCodeGenerator generator, string instruction)
+    {
+        if (IsKnownTo(backend))
+            generator.Command(instruction);
+    }
+}
