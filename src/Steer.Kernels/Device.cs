@@ -191,6 +191,9 @@ public abstract class Device : IDisposable
     /// <summary>Decode steps worth queueing before the host looks at the results: 1 where asking costs nothing.</summary>
     public abstract int QueueDepth { get; }
 
+    /// <summary>Rows of a forward pass that fill the device: more in one gain little.</summary>
+    public abstract int FillingRows { get; }
+
     /// <summary>Guided sequences that a step of this device should have room for, to hold <paramref name="sequences"/>.</summary>
     public virtual int BatchBucket(int sequences) => sequences;
 

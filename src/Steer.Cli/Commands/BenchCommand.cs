@@ -44,8 +44,9 @@ internal sealed class BenchCommand : SteerCommand
 
     protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
     {
-        using var random = _flags.Shape(parsed) is { } shape ? new SyntheticPair(shape) : null;
-        var models = random is null ? _models.Resolve(parsed) : new ModelChoice { Base = random.Base, Expert = random.Expert };
+        int rank = _flags.Rank(parsed);
+        using var random = _flags.Shape(parsed) is { } shape ? new SyntheticPair(shape, rank) : null;
+        var models = random is null ? _models.Resolve(parsed) : new ModelChoice { Base = random.Base, Expert = rank > 0 ? random.Expert : null };
         var guidance = _guidance.Apply(parsed, models, hasContext: false);
         if (guidance is { Preset: GuidancePreset.Steer, Gamma: null or 0, Eta: 0 } && models.Expert is not null)
             guidance = guidance with { Gamma = DefaultGamma };

@@ -8,6 +8,7 @@ namespace Steer.Cli.Flags;
 internal sealed class BenchFlags : FlagGroup
 {
     private readonly Option<string?> _shape;
+    private readonly Option<int?> _rank;
     private readonly Option<int[]?> _batch;
     private readonly Option<int?> _promptTokens;
     private readonly Option<int?> _negativeTokens;
@@ -18,7 +19,8 @@ internal sealed class BenchFlags : FlagGroup
         : base("Measurement")
     {
         string shapes = string.Join(", ", SyntheticShape.Known.Select(s => s.Name));
-        _shape = Add(Flag.Text("--shape", "NAME", $"Instead of trained models: a random Llama-shaped base and a random adapter of rank 16. One of {shapes}."));
+        _shape = Add(Flag.Text("--shape", "NAME", $"Instead of trained models: a random Llama-shaped base and a random adapter. One of {shapes}."));
+        _rank = Add(Flag.Integer("--rank", "N", "Rank of the random adapter, or 0 for the base alone. Default: 16."));
         _batch = Add(Flag.Parsed("--batch", "1,4,8", "Numbers of sequences at once. Default: 1,4,8.", "numbers such as 1,4,8", TokenIds.Parse));
         _promptTokens = Add(Flag.Integer("--prompt-tokens", "N", "Tokens of each prompt. Default: 128."));
         _negativeTokens = Add(Flag.Integer("--negative-tokens", "N", "Tokens of each negative context, where --eta is above 0. Default: 128."));
@@ -29,6 +31,14 @@ internal sealed class BenchFlags : FlagGroup
 
     /// <summary>Sizes of a random model; null for models from files.</summary>
     public SyntheticShape? Shape(ParseResult parsed) => parsed.GetValue(_shape) is { } name ? SyntheticShape.Find(name) : null;
+
+    /// <summary>Rank of the random adapter; 0 for none.</summary>
+    public int Rank(ParseResult parsed) => parsed.GetValue(_rank) switch
+    {
+        null => 16,
+        { } given when parsed.GetValue(_shape) is null => throw new SteerException($"--rank {given} is that of a random adapter: give --shape too."),
+        { } given => given is >= 0 and <= 1024 ? given : throw new SteerException($"--rank is {given}: give a number from 0 to 1024."),
+    };
 
     public int[] Batches(ParseResult parsed) => parsed.Given(_batch) is not { } batches
         ? [1, 4, 8]

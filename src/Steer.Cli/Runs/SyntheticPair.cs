@@ -3,19 +3,18 @@ using Steer.Runtime.Checkpoints;
 
 namespace Steer.Cli.Runs;
 
-/// <summary>A random base and a random adapter in a temporary folder, for measurements; gone when disposed.</summary>
+/// <summary>A random base and, where it has a rank, a random adapter in a temporary folder, for measurements; gone when disposed.</summary>
 internal sealed class SyntheticPair : IDisposable
 {
-    private const int Rank = 16;
-
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("steer-bench-");
 
-    public SyntheticPair(SyntheticShape shape)
+    public SyntheticPair(SyntheticShape shape, int rank)
     {
         try
         {
             SyntheticModel.Write(Base, shape, DType.BF16);
-            SyntheticModel.WriteAdapter(Expert, shape, Rank);
+            if (rank > 0)
+                SyntheticModel.WriteAdapter(Expert, shape, rank);
         }
         catch
         {

@@ -18,6 +18,9 @@ public sealed partial class IlgpuDevice
     public override int QueueDepth => StepsPerRound;
 
     /// <inheritdoc/>
+    public override int FillingRows => Accelerator.AcceleratorType == AcceleratorType.CPU ? 512 : 2048;
+
+    /// <inheritdoc/>
     public override DeviceCounters Counters => new(_synchronisations, _uploads, _allocations);
 
     /// <summary>1, 2, 4, then multiples of 8: a recorded step serves every batch of its bucket.</summary>

@@ -307,6 +307,9 @@ public sealed unsafe class HostDevice : Device
     public override int QueueDepth => 1;
 
     /// <inheritdoc/>
+    public override int FillingRows => 512;
+
+    /// <inheritdoc/>
     public override Readback<T> AllocateReadback<T>(int length) => new HostReadback<T>(length);
 
     /// <inheritdoc/>

@@ -29,6 +29,9 @@ public sealed class ProfiledDevice(Device inner) : Device
     public override int QueueDepth => inner.QueueDepth;
 
     /// <inheritdoc/>
+    public override int FillingRows => inner.FillingRows;
+
+    /// <inheritdoc/>
     public override DeviceCounters Counters => inner.Counters;
 
     /// <inheritdoc/>

@@ -42,8 +42,8 @@ public sealed record EngineOptions
     /// <summary>Sequences that run at once; more wait.</summary>
     public int MaxBatch { get; init; } = 32;
 
-    /// <summary>Most rows (tokens of branches) of one forward pass; longer prompts are computed in chunks.</summary>
-    public int MaxBatchedTokens { get; init; } = 512;
+    /// <summary>Most rows (tokens of branches) of one forward pass; longer prompts are computed in chunks. Null for what fills the device: 512, on a GPU 2048.</summary>
+    public int? MaxBatchedTokens { get; init; }
 
     /// <summary>Bytes for keys and values; null for what <see cref="MaxBatch"/> guided sequences need, at most a quarter of the device's memory. A device with less room gives what it has.</summary>
     public long? Memory { get; init; }

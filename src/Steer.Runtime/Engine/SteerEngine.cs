@@ -99,7 +99,7 @@ public sealed class SteerEngine : IDisposable
             models = ModelSet.Load(options, device, progress);
             var budget = new CacheBudget(options, models, device.MemoryBytes);
             var limits = new StepLimits(
-                options.MaxBatch, options.MaxBatchedTokens, Math.Max(64, 4 * options.MaxBatch), options.QueueDepth ?? device.QueueDepth);
+                options.MaxBatch, options.MaxBatchedTokens ?? device.FillingRows, Math.Max(64, 4 * options.MaxBatch), options.QueueDepth ?? device.QueueDepth);
             runner = new ModelRunner(device, models, budget.Blocks, limits);
             return new SteerEngine(options, device, models, budget, limits, runner);
         }

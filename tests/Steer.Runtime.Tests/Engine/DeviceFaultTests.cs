@@ -45,7 +45,7 @@ public class DeviceFaultTests
         using var device = IlgpuDevice.Create("ilgpu-cpu", room);
         using (var models = ModelSet.Load(Options, device, progress: null))
         {
-            var limits = new StepLimits(Options.MaxBatch, Options.MaxBatchedTokens, MaxContexts: 64, MaxSteps: 2);
+            var limits = new StepLimits(Options.MaxBatch, device.FillingRows, MaxContexts: 64, MaxSteps: 2);
             for (int taken = 0; taken < room - 12_000_000; taken += 1_000_000)
             {
                 using var others = device.Allocate<byte>(taken + 1);
