@@ -135,7 +135,8 @@ public sealed class BadInputTests : IDisposable
     [Theory]
     [InlineData("--prompt-tokens 600 and --max-tokens 128 do not fit the model's window of 512 tokens", "--prompt-tokens", "600")]
     [InlineData("--negative-tokens 400 and --max-tokens 128", "--negative-tokens", "400", "--eta", "0.2")]
-    public async Task Measurements_beyond_the_window(string says, params string[] flags) =>
+    [InlineData("--rank 0 is that of a random adapter: give --shape too", "--rank", "0")]
+    public async Task Measurements_that_cannot_be(string says, params string[] flags) =>
         Assert.Contains(says, await Cli.RefuseAsync(["bench", "--task", "astronomy", "--batch", "1", .. flags]), StringComparison.Ordinal);
 
     [Theory]
