@@ -65,13 +65,7 @@ public sealed partial class IlgpuDevice
         Tensor q, Tensor k, Tensor v, Tensor? angles, RopeLayout layout, ForwardBatch batch, KvCache cache, int layer)
     {
         Shapes.RopeAndCache(q, k, v, angles, batch, cache, layer);
-        if (angles is { } a)
-        {
-            RopeKernel.Run(this, q, a, layout, cache.Shape.HeadDim);
-            RopeKernel.Run(this, k, a, layout, cache.Shape.HeadDim);
-        }
-
-        CacheKernel.Run(this, k, v, batch, (IlgpuKvCache)cache, layer);
+        RopeAndCacheKernel.Run(this, q, k, v, angles, layout, batch, (IlgpuKvCache)cache, layer);
     }
 
     /// <inheritdoc/>
@@ -79,7 +73,10 @@ public sealed partial class IlgpuDevice
         Tensor q, KvCache cache, int layer, ForwardBatch batch, in AttentionParams parameters, Tensor y)
     {
         Shapes.Attention(q, cache, layer, batch, parameters, y);
-        AttentionKernel.Run(this, q, (IlgpuKvCache)cache, layer, batch, parameters, y);
+        if (TensorAttention.Supports(this, cache.Shape))
+            TensorAttention.Run(this, q, (IlgpuKvCache)cache, layer, batch, parameters, y);
+        else
+            AttentionKernel.Run(this, q, (IlgpuKvCache)cache, layer, batch, parameters, y);
     }
 
     /// <inheritdoc/>

@@ -19,6 +19,9 @@ internal enum ScratchUse
 
     /// <summary>Parts of attention over a context.</summary>
     Attention,
+
+    /// <summary>Counts of those parts that are done: zeros between launches.</summary>
+    AttentionArrivals,
 }
 
 /// <content>Memory that kernels keep for themselves.</content>

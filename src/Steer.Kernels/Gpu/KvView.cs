@@ -38,6 +38,19 @@ internal readonly struct KvView(KvCacheShape shape, ArrayView<uint> words, Array
     public long Head(int slot, int head) =>
         ((((long)(slot / KvCacheShape.BlockSize) * NumKvHeads) + head) * KvCacheShape.BlockSize) + (slot % KvCacheShape.BlockSize);
 
+    /// <summary>Word where the heads of a block's 16 positions begin, one after the other.</summary>
+    public long BlockStart(int block, int head) => (((long)block * NumKvHeads) + head) * (KvCacheShape.BlockSize * 4 * Pieces);
+
+    /// <summary>Reads 16 bytes from a word on; a launch that reads does not write.</summary>
+    public Words4 LoadWords(long word) => WideMemory.LoadGlobal(_words, word);
+
+    /// <summary>Begins to copy 16 bytes to shared memory.</summary>
+    public void CopyWords(ArrayView<uint> shared, int index, long word) => WideMemory.Copy(shared, index, _words, word);
+
+    /// <summary>Begins to copy the scales of four positions of a block, from <paramref name="place"/> on, to shared memory.</summary>
+    public void CopyScales(ArrayView<uint> shared, int index, int block, int head, int place) =>
+        WideMemory.Copy(shared, index, _scales.Cast<uint>(), ((((long)block * NumKvHeads) + head) * KvCacheShape.BlockSize) + place);
+
     /// <summary>Reads 16 bytes of a head; a launch that reads does not write.</summary>
     public Words4 Load(long head, int piece) => WideMemory.LoadGlobal(_words, ((head * Pieces) + piece) * 4);
 
@@ -53,18 +66,28 @@ internal readonly struct KvView(KvCacheShape shape, ArrayView<uint> words, Array
         return Type == DType.F32 ? Interop.IntAsFloat(number) : Type == DType.BF16 ? Numbers.BF16(number) : (sbyte)number * scale;
     }
 
-    /// <summary>Writes x[row, column .. column + HeadDim) as a head.</summary>
-    public void Write(long head, TensorView x, int row, int column)
+    /// <summary>Writes x[row, column .. column + HeadDim) as a head; the threads of a group together.</summary>
+    public void Write(GroupReduce reduce, long head, TensorView x, int row, int column)
     {
         float scale = 0;
         if (Type == DType.Int8)
         {
-            scale = ActivationBlock.Scale(x, row, column, column + HeadDim);
-            _scales[head] = scale;
+            float max = 0, check = 0;
+            for (int d = Group.IdxX; d < HeadDim; d += Group.DimX)
+            {
+                float value = x[row, column + d];
+                max = MathF.Max(max, MathF.Abs(value));
+                check += value * 0;
+            }
+
+            // As ActivationBlock.Scale: NaN where a number is not finite.
+            scale = (reduce.Max(max) / BlockQuantizer.MaxInt8) + (float)reduce.Sum(check);
+            if (Group.IdxX == 0)
+                _scales[head] = scale;
         }
 
         int bits = 128 / NumbersPerPiece, perWord = 32 / bits;
-        for (int i = 0; i < Pieces * 4; i++)
+        for (int i = Group.IdxX; i < Pieces * 4; i += Group.DimX)
         {
             uint word = 0;
             for (int j = 0; j < perWord; j++)

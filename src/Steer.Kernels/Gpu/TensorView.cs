@@ -21,6 +21,9 @@ internal readonly struct TensorView(Tensor tensor)
     /// <summary>Whether rows begin at a multiple of 16 bytes.</summary>
     public bool IsAligned => _wide != 0;
 
+    /// <summary>A row from a column on.</summary>
+    public ArrayView<float> From(int row, int column) => _data.SubView(((long)row * _stride) + column);
+
     /// <summary>Four numbers from a column on that is a multiple of four, zeros past the last; of a tensor that no thread of this launch writes.</summary>
     public Floats4 Load4(int row, int column)
     {

@@ -45,7 +45,7 @@ public sealed class KvTypeTests(DeviceSet devices)
     }
 
     // int8: a scale for each position and head.
-    private static Matrix Rounded(Matrix numbers, int headDim, DType type)
+    internal static Matrix Rounded(Matrix numbers, int headDim, DType type)
     {
         if (type != DType.Int8)
             return numbers.RoundedTo(type);

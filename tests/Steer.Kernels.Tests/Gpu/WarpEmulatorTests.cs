@@ -27,6 +27,15 @@ public sealed class WarpEmulatorTests(DeviceSet devices)
         tests.Rows_of_a_wide_projection_are_those_of_float64_and_the_same_bits_however_many(DeviceSet.WarpEmulator);
     }
 
+    [Theory]
+    [InlineData(RopeLayout.Half)]
+    [InlineData(RopeLayout.Interleaved)]
+    public void Threads_share_the_columns_of_a_head_that_rotates_and_goes_to_the_cache(RopeLayout layout)
+    {
+        new RopeTests(devices).Queries_and_keys_rotate_in_place(DeviceSet.WarpEmulator, layout);
+        new RopeTests(devices).Values_are_found_at_their_slots_in_every_layer(DeviceSet.WarpEmulator);
+    }
+
     [Fact]
     public void Threads_share_the_positions_and_columns_of_attention()
     {

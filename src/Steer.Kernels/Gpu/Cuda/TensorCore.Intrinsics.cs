@@ -14,12 +14,16 @@ internal static partial class TensorCore
     public static Context.Builder EnableTensorCores(this Context.Builder builder)
     {
         CudaInstructions.Register(builder, (Multiplier<Sums4>)MultiplyBF16, WriteBF16);
+        CudaInstructions.Register(builder, (Multiplier<Sums4>)MultiplyTF32, WriteTF32);
         CudaInstructions.Register(builder, (Multiplier<Counts4>)MultiplyInt8, WriteInt8);
         return builder;
     }
 
     private static void WriteBF16(PTXBackend backend, PTXCodeGenerator generator, Value value) =>
         Write("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", generator, value);
+
+    private static void WriteTF32(PTXBackend backend, PTXCodeGenerator generator, Value value) =>
+        Write("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32", generator, value);
 
     private static void WriteInt8(PTXBackend backend, PTXCodeGenerator generator, Value value) =>
         Write("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32", generator, value);

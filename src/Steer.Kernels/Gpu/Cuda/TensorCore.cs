@@ -5,8 +5,8 @@ using ILGPU.IR.Intrinsics;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// One step of a tensor core: D = A B + C for a tile A of 16 rows x 8 words, B of 8 words x 8 columns and C of 16 x 8, where a word holds two bf16
-/// (m16n8k16) or four int8 (m16n8k32) along k. On CUDA that is one mma instruction (PTX ISA, "Warp-level matrix instructions") whose operands
+/// One step of a tensor core: D = A B + C for a tile A of 16 rows x 8 words, B of 8 words x 8 columns and C of 16 x 8, where a word holds one
+/// number in TF32 (m16n8k8), two bf16 (m16n8k16) or four int8 (m16n8k32) along k. On CUDA that is one mma instruction (PTX ISA, "Warp-level matrix instructions") whose operands
 /// stay in registers. Its twin for ILGPU's CPU accelerator follows the same layout: lanes put their fragments where the others of the warp can read
 /// them, so that a kernel's index arithmetic is tested without a GPU.
 /// </summary>
@@ -21,6 +21,9 @@ internal static partial class TensorCore
 
     /// <summary>A B + C of bf16, summed in float32.</summary>
     public static Sums4 MultiplyBF16(Words4 a, Words2 b, Sums4 c, ArrayView<uint> exchange) => MultiplyBF16(a, b, c, ref exchange[0]);
+
+    /// <summary>A B + C of numbers of which the upper 19 bits count (sign, 8 of exponent, 10 of fraction), summed in float32.</summary>
+    public static Sums4 MultiplyTF32(Words4 a, Words2 b, Sums4 c, ArrayView<uint> exchange) => MultiplyTF32(a, b, c, ref exchange[0]);
 
     /// <summary>A B of int8, summed exactly.</summary>
     public static Sums4 MultiplyInt8(Words4 a, Words2 b, ArrayView<uint> exchange)
@@ -50,6 +53,25 @@ internal static partial class TensorCore
             c.Y += (Low(a0) * Low(b1)) + (High(a0) * High(b1));
             c.Z += (Low(a1) * Low(b0)) + (High(a1) * High(b0));
             c.W += (Low(a1) * Low(b1)) + (High(a1) * High(b1));
+        }
+
+        Warp.Barrier();
+        return c;
+    }
+
+    [IntrinsicImplementation]
+    private static Sums4 MultiplyTF32(Words4 a, Words2 b, Sums4 c, ref uint exchange)
+    {
+        ref uint warp = ref Exchange(a, b, ref exchange);
+        int row = Warps.Lane / 4, column = 2 * (Warps.Lane % 4);
+        for (int word = 0; word < 8; word++)
+        {
+            float a0 = TF32(A(ref warp, row, word)), a1 = TF32(A(ref warp, row + 8, word));
+            float b0 = TF32(B(ref warp, word, column)), b1 = TF32(B(ref warp, word, column + 1));
+            c.X += a0 * b0;
+            c.Y += a0 * b1;
+            c.Z += a1 * b0;
+            c.W += a1 * b1;
         }
 
         Warp.Barrier();
@@ -93,6 +115,8 @@ internal static partial class TensorCore
 
     private static uint B(ref uint warp, int word, int column) =>
         Unsafe.Add(ref warp, (((column * 4) + (word % 4)) * 6) + 4 + (word / 4));
+
+    private static float TF32(uint word) => Interop.IntAsFloat(word & 0xFFFFE000u);
 
     private static float Low(uint pair) => Interop.IntAsFloat(pair << 16);
 

@@ -1,0 +1,159 @@
+using ILGPU;
+
+namespace Steer.Kernels.Gpu.Cuda;
+
+/// <summary>The numbers of one row of values that a lane multiplies: its 8 of a block of 64 columns, in 16-byte pieces.</summary>
+internal struct ValuePieces
+{
+    public Words4 First;
+    public Words4 Second;
+}
+
+/// <summary>
+/// How a cache's numbers come out of 16-byte pieces. A head is read in spans of 4 pieces, one for each lane of four: which of them form a step of the
+/// tensor core is free, as queries are read in the same order. Values are read in blocks of 64 columns, 8 neighbours (or two runs of 4) to a lane.
+/// </summary>
+internal interface IKvFormat
+{
+    /// <summary>1 where a number has more bits than an operand of a tensor core, and so enters as two.</summary>
+    int TwoParts { get; }
+
+    /// <summary>1 where each position of a head has a scale.</summary>
+    int HasScales { get; }
+
+    /// <summary>Fours of numbers in a piece.</summary>
+    int Fours { get; }
+
+    /// <summary>Words of a block of 64 columns.</summary>
+    int BlockWords { get; }
+
+    /// <summary>1 where a lane's values of a row are two pieces, half a block apart.</summary>
+    int TwoPieces { get; }
+
+    /// <summary>Four numbers of a piece of keys.</summary>
+    Floats4 Four(Words4 piece, int four);
+
+    /// <summary>Word of a block's row where the (first) piece of column <paramref name="g"/> of each tile lies.</summary>
+    int ValueWord(int g);
+
+    /// <summary>A piece of a row of values with what is of column <paramref name="g"/> of each tile at its beginning.</summary>
+    Words4 Own(Words4 piece, int g);
+
+    /// <summary>The number that a lane's column of tile <paramref name="tile"/> has in its pieces of a row.</summary>
+    float Value(ValuePieces pieces, int tile);
+
+    /// <summary>Which of 64 columns is column 2t of tile <paramref name="tile"/>, less t times <see cref="ColumnsPerLane"/>.</summary>
+    int Column(int tile);
+
+    /// <summary>Neighbouring columns that a lane's sums are of, those of columns 2t of tiles and then those of columns 2t + 1.</summary>
+    int ColumnsPerLane { get; }
+}
+
+internal struct F32Kv : IKvFormat
+{
+    public readonly int TwoParts => 1;
+
+    public readonly int HasScales => 0;
+
+    public readonly int Fours => 1;
+
+    public readonly int BlockWords => 64;
+
+    public readonly int TwoPieces => 1;
+
+    public readonly Floats4 Four(Words4 piece, int four) => new()
+    {
+        X = Interop.IntAsFloat(piece.X),
+        Y = Interop.IntAsFloat(piece.Y),
+        Z = Interop.IntAsFloat(piece.Z),
+        W = Interop.IntAsFloat(piece.W),
+    };
+
+    public readonly int ValueWord(int g) => 4 * g;
+
+    public readonly Words4 Own(Words4 piece, int g) => piece;
+
+    public readonly float Value(ValuePieces pieces, int tile) => Interop.IntAsFloat(KvWords.Word(tile < 4 ? pieces.First : pieces.Second, tile % 4));
+
+    public readonly int Column(int tile) => (tile / 4 * 32) + (tile % 4);
+
+    public readonly int ColumnsPerLane => 8;
+}
+
+internal struct BF16Kv : IKvFormat
+{
+    public readonly int TwoParts => 0;
+
+    public readonly int HasScales => 0;
+
+    public readonly int Fours => 2;
+
+    public readonly int BlockWords => 32;
+
+    public readonly int TwoPieces => 0;
+
+    public readonly Floats4 Four(Words4 piece, int four)
+    {
+        uint first = four == 0 ? piece.X : piece.Z, second = four == 0 ? piece.Y : piece.W;
+        return new()
+        {
+            X = Interop.IntAsFloat(first << 16),
+            Y = Interop.IntAsFloat(first & 0xFFFF0000u),
+            Z = Interop.IntAsFloat(second << 16),
+            W = Interop.IntAsFloat(second & 0xFFFF0000u),
+        };
+    }
+
+    public readonly int ValueWord(int g) => 4 * g;
+
+    public readonly Words4 Own(Words4 piece, int g) => piece;
+
+    public readonly float Value(ValuePieces pieces, int tile)
+    {
+        uint word = KvWords.Word(pieces.First, tile / 2);
+        return Interop.IntAsFloat(tile % 2 == 0 ? word << 16 : word & 0xFFFF0000u);
+    }
+
+    public readonly int Column(int tile) => tile;
+
+    public readonly int ColumnsPerLane => 16;
+}
+
+internal struct Int8Kv : IKvFormat
+{
+    public readonly int TwoParts => 0;
+
+    public readonly int HasScales => 1;
+
+    public readonly int Fours => 4;
+
+    public readonly int BlockWords => 16;
+
+    public readonly int TwoPieces => 0;
+
+    public readonly Floats4 Four(Words4 piece, int four)
+    {
+        uint word = KvWords.Word(piece, four) ^ 0x80808080u;
+        return new() { X = KvWords.Byte(word), Y = KvWords.Byte(word >> 8), Z = KvWords.Byte(word >> 16), W = KvWords.Byte(word >> 24) };
+    }
+
+    public readonly int ValueWord(int g) => (g >> 1) * 4;
+
+    public readonly Words4 Own(Words4 piece, int g) => (g & 1) == 0 ? piece : new Words4 { X = piece.Z, Y = piece.W };
+
+    public readonly float Value(ValuePieces pieces, int tile) =>
+        KvWords.Byte(((tile < 4 ? pieces.First.X : pieces.First.Y) ^ 0x80808080u) >> (tile % 4 * 8));
+
+    public readonly int Column(int tile) => tile;
+
+    public readonly int ColumnsPerLane => 16;
+}
+
+/// <summary>Parts of words.</summary>
+internal static class KvWords
+{
+    public static uint Word(Words4 words, int i) => i == 0 ? words.X : i == 1 ? words.Y : i == 2 ? words.Z : words.W;
+
+    /// <summary>The lowest byte less 128: as the last bits of 2^23, which costs less than a conversion.</summary>
+    public static float Byte(uint word) => Interop.IntAsFloat(0x4B000000u | (word & 255)) - 8388736f;
+}

@@ -1,0 +1,101 @@
+using Steer.Kernels.Gpu;
+using Steer.Kernels.Gpu.Cuda;
+using Steer.Kernels.Tests.Reference;
+
+namespace Steer.Kernels.Tests.Gpu;
+
+/// <summary>
+/// Attention on tensor cores where there are any, and on ILGPU's CPU accelerator with warps of 32: against float64 on the numbers that the cache holds, and
+/// equal to the bit between its two kernels and whatever rows are beside a row.
+/// </summary>
+[Collection(DeviceCollection.Name)]
+public sealed class TensorAttentionTests(DeviceSet devices)
+{
+    [Theory]
+    [OnEveryIlgpuDevice(DType.F32, 16, 2, 1)]
+    [OnEveryIlgpuDevice(DType.F32, 64, 8, 1)]
+    [OnEveryIlgpuDevice(DType.F32, 80, 2, 2)]
+    [OnEveryIlgpuDevice(DType.BF16, 48, 18, 1)]
+    [OnEveryIlgpuDevice(DType.BF16, 144, 1, 1)]
+    [OnEveryIlgpuDevice(DType.Int8, 32, 7, 1)]
+    [OnEveryIlgpuDevice(DType.Int8, 112, 1, 1)]
+    public void Every_type_head_dim_and_number_of_heads_is_that_of_float64(string device, DType type, int headDim, int heads, int kvHeads)
+    {
+        // Single rows in the first block and past a unit, then rows of one context over the end of a unit.
+        Run(device, type, headDim, heads, kvHeads, [5, 70], [(0, 4), (1, 66)], new AttentionCase(1 / MathF.Sqrt(headDim)));
+        Run(device, type, headDim, heads, kvHeads, [5, 70], [(0, 2), .. Positions(1, 61, 5)], new AttentionCase(1 / MathF.Sqrt(headDim)));
+    }
+
+    [Theory]
+    [OnEveryIlgpuDevice]
+    public void Chunks_of_a_long_context_are_folded_in_order(string device)
+    {
+        (int, int)[] rows = [(0, 3), .. Positions(1, 254, 4), (2, 599)];
+        Run(device, DType.F32, 16, 2, 1, [4, 258, 600], rows, new AttentionCase(0.25f));
+        Run(device, DType.F32, 16, 2, 1, [4, 258, 600], rows, new AttentionCase(0.25f, Window: 100));
+        Run(device, DType.BF16, 16, 2, 1, [4, 258, 600], rows, new AttentionCase(0.25f, SoftCap: 2, Alibi: [0.5f, 0.01f]));
+    }
+
+    [Theory]
+    [OnEveryIlgpuDevice(DType.F32, 0)]
+    [OnEveryIlgpuDevice(DType.BF16, 90)]
+    [OnEveryIlgpuDevice(DType.Int8, 90)]
+    public void A_row_has_the_same_bits_in_a_prompt_and_alone(string name, DType type, int window)
+    {
+        const int HeadDim = 16, Heads = 3, Length = 270;
+        using var work = new Workspace(devices[name]);
+        (Matrix Keys, Matrix Values)[] contexts = [(Matrix.Random(1, Length, HeadDim), Matrix.Random(2, Length, HeadDim))];
+        var paging = new Paging(work, [Length], 1, 1, HeadDim, type);
+        paging.Fill(contexts, 0);
+        Matrix q = Matrix.Random(3, Length, Heads * HeadDim);
+        float[] Attend(int start, int count)
+        {
+            GuardedTensor y = work.Tensor(count, Heads * HeadDim);
+            work.Device.Attention(
+                work.Tensor(q.Slice(start, count)), paging.Cache, 0, paging.Batch([.. Positions(0, start, count)]),
+                new AttentionParams(0.2f, window, 0, null), y);
+            return y.Read().Data;
+        }
+
+        // 64 queries of a group are 21 rows of 3 heads: a group over a chunk's end and one behind it.
+        const int Start = 245;
+        float[] prompt = Attend(Start, 24);
+        foreach (int row in new[] { 245, 256, 267 })
+            Assert.Equal(prompt[((row - Start) * Heads * HeadDim)..((row - Start + 1) * Heads * HeadDim)], Attend(row, 1));
+        Assert.Equal(prompt[(5 * Heads * HeadDim)..], Attend(Start + 5, 19));
+    }
+
+    [Fact]
+    public void Heads_of_multiples_of_16_are_multiplied_on_tensor_cores()
+    {
+        var device = (IlgpuDevice)devices[DeviceSet.WarpEmulator];
+        foreach (DType type in new[] { DType.F32, DType.BF16, DType.Int8 })
+        {
+            foreach (int headDim in new[] { 16, 32, 64, 80, 96, 128 })
+                Assert.True(TensorAttention.Supports(device, new KvCacheShape(1, 1, 1, headDim, type)), $"{type} {headDim}");
+            Assert.False(TensorAttention.Supports(device, new KvCacheShape(1, 1, 1, 40, type)));
+        }
+    }
+
+    private static IEnumerable<(int Context, int Position)> Positions(int context, int start, int count) =>
+        Enumerable.Range(start, count).Select(p => (context, p));
+
+    private void Run(
+        string device, DType type, int headDim, int heads, int kvHeads, int[] lengths, (int Context, int Position)[] rows, AttentionCase options)
+    {
+        using var work = new Workspace(devices[device]);
+        (Matrix Keys, Matrix Values)[] contexts =
+            [.. lengths.Select((n, c) => (Matrix.Random(10 + c, n, kvHeads * headDim), Matrix.Random(20 + c, n, kvHeads * headDim)))];
+        var paging = new Paging(work, lengths, 2, kvHeads, headDim, type);
+        paging.Fill(contexts, layer: 1);
+        Matrix q = Matrix.Random(1, rows.Length, heads * headDim);
+        GuardedTensor y = work.Tensor(rows.Length, heads * headDim);
+        DeviceBuffer<float>? slopes = options.Alibi is null ? null : work.Buffer(options.Alibi);
+
+        work.Device.Attention(
+            work.Tensor(q), paging.Cache, 1, paging.Batch(rows), new AttentionParams(options.Scale, options.Window, options.SoftCap, slopes), y);
+
+        (Matrix, Matrix)[] held = [.. contexts.Select(c => (KvTypeTests.Rounded(c.Keys, headDim, type), KvTypeTests.Rounded(c.Values, headDim, type)))];
+        AttentionReference.Run(q, rows, held, headDim, options).AssertClose(y.Read(), $"{type}, head dim {headDim}");
+    }
+}
