@@ -66,6 +66,26 @@ internal static class ActivationBlock
         return (max / BlockQuantizer.MaxInt8) + check;
     }
 
+    /// <summary>The largest magnitude of some numbers of a block: NaN where one of them is not finite.</summary>
+    public static float Largest(Floats4 x)
+    {
+        float max = MathF.Max(MathF.Max(MathF.Abs(x.X), MathF.Abs(x.Y)), MathF.Max(MathF.Abs(x.Z), MathF.Abs(x.W)));
+        return max + (x * 0f).Sum;
+    }
+
+    /// <summary>The scale of a block, of whose numbers the largest magnitudes are given some at a time.</summary>
+    public static float Scale(ArrayView<float> largest, int start, int count)
+    {
+        float max = 0, check = 0;
+        for (int i = start; i < start + count; i++)
+        {
+            max = MathF.Max(max, largest[i]);
+            check += largest[i] * 0;
+        }
+
+        return (max / BlockQuantizer.MaxInt8) + check;
+    }
+
     /// <summary>A number of a block.</summary>
     public static int Quantise(float value, float scale) =>
         scale > 0

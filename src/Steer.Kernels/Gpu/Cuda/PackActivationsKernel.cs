@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace Steer.Kernels.Gpu.Cuda;
 
-/// <summary>Packs activations for tensor cores, see <see cref="PackedRows"/>, where what made them did not: one thread for each unit of a row.</summary>
+/// <summary>Packs activations for tensor cores, see <see cref="PackedRows"/>, where what made them did not: a thread for each unit of a row.</summary>
 internal static class PackActivationsKernel
 {
     /// <summary>Rows of a tile.</summary>
@@ -14,12 +14,16 @@ internal static class PackActivationsKernel
     /// <summary>Scales and scaled sums of one stage of a tile.</summary>
     public const int StageScales = WeightLayout.GroupsPerStage * TileRows * 2;
 
-    internal static IEnumerable<KernelSource> Sources => [KernelSource.Of<Parameters>(PackActivations)];
+    /// <summary>Threads of a group: few, so that one row's keep many multiprocessors busy.</summary>
+    private const int Threads = 64;
 
-    public static void Run(IlgpuDevice device, Tensor x, PackedRows packed) =>
-        device.Launch(PackActivations, (long)packed.Rows * packed.Units, new Parameters { X = new TensorView(x), Packed = packed });
+    internal static IEnumerable<KernelSource> Sources => [KernelSource.OfGroups<Parameters>(PackActivations)];
 
-    internal static void PackActivations(Index1D index, Parameters p) => p.Packed.PackUnit(p.X, index / p.Packed.Units, index % p.Packed.Units);
+    public static void Run(IlgpuDevice device, Tensor x, PackedRows packed) => device.LaunchGroups(
+        PackActivations, new Index3D(packed.Rows, (packed.Units + Threads - 1) / Threads, 1), device.GroupSize(Threads),
+        new Parameters { X = new TensorView(x), Packed = packed });
+
+    internal static void PackActivations(Parameters p) => p.Packed.Pack(p.X, Grid.IdxX, Grid.IdxY * Threads, (Grid.IdxY + 1) * Threads);
 
     internal struct Parameters
     {

@@ -9,6 +9,12 @@ namespace Steer.Kernels.Gpu.Cuda;
 /// </summary>
 internal struct PackedRows
 {
+    /// <summary>Most threads of a group that packs.</summary>
+    public const int MaxThreads = 256;
+
+    /// <summary>Words of a block of 8 bits.</summary>
+    private const int BlockUnits = 8;
+
     /// <summary>The weight's.</summary>
     public DType Type;
 
@@ -24,11 +30,11 @@ internal struct PackedRows
     /// <summary>[tiles, stages, StageScales]; not written for bfloat16.</summary>
     public ArrayView<float> Scales;
 
-    /// <summary>What one thread packs of a row: 16 bytes of bfloat16, or a block of 8 bits.</summary>
-    public readonly int UnitLength => Type == DType.BF16 ? 8 : BlockQuantizer.BlockSize;
+    /// <summary>What one thread packs of a row: 16 bytes of bfloat16, or one word of 8 bits.</summary>
+    public readonly int UnitLength => Type == DType.BF16 ? 8 : BlockQuantizer.BlockSize / BlockUnits;
 
     /// <summary>Units of a row.</summary>
-    public readonly int Units => Stages * (Type == DType.BF16 ? 4 : WeightLayout.GroupsPerStage);
+    public readonly int Units => Stages * (Type == DType.BF16 ? 4 : WeightLayout.GroupsPerStage * BlockUnits);
 
     /// <summary>
     /// Has a group pack columns [start, start + count) of a row that its threads wrote, each some; both are multiples of a block. All threads call.
@@ -38,18 +44,26 @@ internal struct PackedRows
         if (Rows == 0)
             return;
         Group.Barrier();
-        int end = Math.Min((start + count) / UnitLength, Units);
-        for (int unit = (start / UnitLength) + Group.IdxX; unit < end; unit += Group.DimX)
-            PackUnit(x, row, unit);
+        Pack(x, row, start / UnitLength, (start + count) / UnitLength);
     }
 
-    /// <summary>Packs a unit of a row.</summary>
-    public readonly void PackUnit(TensorView x, int row, int unit)
+    /// <summary>
+    /// Has a group pack units [first, end) of a row, whole blocks. All threads call; there are whole blocks of them, and at most <see cref="MaxThreads"/>.
+    /// </summary>
+    public readonly void Pack(TensorView x, int row, int first, int end)
     {
+        ArrayView<float> largest = SharedMemory.Allocate<float>(MaxThreads), sums = SharedMemory.Allocate<float>(MaxThreads);
+        end = Math.Min(end, Units);
         if (Type == DType.BF16)
-            PackBF16(x, row, unit);
+        {
+            for (int unit = first + Group.IdxX; unit < end; unit += Group.DimX)
+                PackBF16(x, row, unit);
+        }
         else
-            PackInt8(x, row, unit);
+        {
+            for (int unit = first; unit < end; unit += Group.DimX)
+                PackInt8(x, row, unit + Group.IdxX, end, largest, sums);
+        }
     }
 
     // A lane's words of a stage, which is a pair of groups: words 2t and 2t + 1 of each, two numbers along k to a word.
@@ -65,30 +79,46 @@ internal struct PackedRows
         Words[place + 3] = fourth;
     }
 
-    private readonly void PackInt8(TensorView x, int row, int unit)
+    // Eight neighbouring threads make a block: each reads four numbers, and they tell each other the largest and the sums.
+    private readonly void PackInt8(TensorView x, int row, int unit, int end, ArrayView<float> largest, ArrayView<float> sums)
     {
-        int start = unit * BlockQuantizer.BlockSize, stage = unit / WeightLayout.GroupsPerStage, group = unit & (WeightLayout.GroupsPerStage - 1);
-        int end = row < x.Rows ? Math.Min(start + BlockQuantizer.BlockSize, x.Columns) : start;
-        float scale = ActivationBlock.Scale(x, row, start, end);
-        int sum = 0;
-        for (int word = 0; word < 8; word++)
+        int k = unit * (BlockQuantizer.BlockSize / BlockUnits), columns = row < x.Rows && unit < end ? x.Columns : 0;
+        var own = new Floats4
         {
-            uint four = 0;
-            for (int i = 0; i < 4; i++)
-            {
-                int k = start + (4 * word) + i;
-                int q = k < end ? ActivationBlock.Quantise(x[row, k], scale) : 0;
-                sum += q;
-                four |= (uint)(q & 255) << (8 * i);
-            }
-
-            Words[Place(row, stage, word / 2) + (group * 2) + (word & 1)] = four;
-        }
-
+            X = k < columns ? x[row, k] : 0,
+            Y = k + 1 < columns ? x[row, k + 1] : 0,
+            Z = k + 2 < columns ? x[row, k + 2] : 0,
+            W = k + 3 < columns ? x[row, k + 3] : 0,
+        };
+        largest[Group.IdxX] = ActivationBlock.Largest(own);
+        Group.Barrier();
+        int first = Group.IdxX & ~(BlockUnits - 1), sum = 0;
+        float scale = ActivationBlock.Scale(largest, first, BlockUnits);
+        uint word = Quantise(own.X, scale, 0, ref sum) | Quantise(own.Y, scale, 8, ref sum)
+            | Quantise(own.Z, scale, 16, ref sum) | Quantise(own.W, scale, 24, ref sum);
+        sums[Group.IdxX] = sum;
+        Group.Barrier();
+        if (unit >= end)
+            return;
+        int block = unit / BlockUnits, ofBlock = unit & (BlockUnits - 1);
+        int stage = block / WeightLayout.GroupsPerStage, group = block & (WeightLayout.GroupsPerStage - 1);
+        Words[Place(row, stage, ofBlock / 2) + (group * 2) + (ofBlock & 1)] = word;
+        if (ofBlock != 0)
+            return;
+        float all = 0;
+        for (int i = 0; i < BlockUnits; i++)
+            all += sums[first + i];
         int tile = row / PackActivationsKernel.TileRows, ofTile = row & (PackActivationsKernel.TileRows - 1);
-        long place = ((((long)tile * Units) + unit) * PackActivationsKernel.TileRows * 2) + (ofTile * 2);
+        long place = ((((long)tile * Stages * WeightLayout.GroupsPerStage) + block) * PackActivationsKernel.TileRows * 2) + (ofTile * 2);
         Scales[place] = scale;
-        Scales[place + 1] = scale * sum;
+        Scales[place + 1] = scale * all;
+    }
+
+    private static uint Quantise(float value, float scale, int shift, ref int sum)
+    {
+        int q = ActivationBlock.Quantise(value, scale);
+        sum += q;
+        return (uint)(q & 255) << shift;
     }
 
     private static uint Pair(TensorView x, int row, int k)
