@@ -31,6 +31,8 @@ internal static class ActivateKernel
 
     internal static void Activate(Parameters p)
     {
+        LaunchOrder.LetNextBegin(p.Y.Rows);
+        LaunchOrder.WaitForPrevious();
         int row = Grid.IdxX, start = Grid.IdxY * GroupColumns, end = Math.Min(start + GroupColumns, p.Y.Columns);
         if (row < p.Y.Rows)
         {

@@ -53,6 +53,8 @@ internal static class NormKernel
 
     internal static void Norm(Parameters p)
     {
+        LaunchOrder.LetNextBegin(p.X.Rows);
+        LaunchOrder.WaitForPrevious();
         var reduce = GroupReduce.Create();
         int row = Grid.IdxX, start = Grid.IdxY * p.GroupSize;
         if (row < p.X.Rows)

@@ -1,4 +1,5 @@
 using ILGPU;
+using Steer.Kernels.Gpu.Cuda;
 
 namespace Steer.Kernels.Gpu;
 
@@ -34,6 +35,8 @@ internal static class RopeAndCacheKernel
 
     internal static void RopeAndCache(Parameters p)
     {
+        LaunchOrder.LetNextBegin(p.Q.Rows);
+        LaunchOrder.WaitForPrevious();
         var reduce = GroupReduce.Create();
         int row = Grid.IdxX, head = Grid.IdxY, headDim = p.Keys.HeadDim;
         if (head < p.QueryHeads)

@@ -74,6 +74,8 @@ internal static class AttentionStreamKernel
     private static void Stream<TFormat>(Parameters p)
         where TFormat : struct, IKvFormat
     {
+        LaunchOrder.LetNextBegin(p.Attention.Q.Rows);
+        LaunchOrder.WaitForPrevious();
         TFormat format = default;
         ArrayView<uint> shared = SharedMemory.GetDynamic<uint>();
         ArrayView<uint> work = shared.SubView(StatisticWords), exchange = shared.SubView(p.ExchangeStart);

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using ILGPU;
+using ILGPU.Backends.OpenCL;
 using ILGPU.Backends.PTX;
 using ILGPU.IR;
 using ILGPU.IR.Intrinsics;
@@ -8,17 +9,27 @@ using ILGPU.Runtime.Cuda;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// How a kernel follows the one before it in a recorded step (programmatic dependent launch; sm_90 and later, elsewhere nothing). Its groups take their places as soon as
-/// all groups before have begun, and wait there until what those wrote can be read: launching and what a kernel does before it waits cost no time of their own.
-/// A kernel that says nothing of it waits before its first instruction; one that says it itself may read before only what no kernel of a step writes: weights.
+/// How a kernel follows the one before it in a recorded step (programmatic dependent launch; sm_90 and later, elsewhere nothing). Where the one before lets it, its groups take
+/// their places as soon as all groups of that have begun, and wait there until what those wrote can be read: launching it, and what it does before it waits, cost no time
+/// of their own. A kernel that says nothing of it waits before its first instruction; one that says it itself may read before only what no kernel of a step writes: weights.
 /// </summary>
 internal static partial class LaunchOrder
 {
-    private const string LetNextBeginPtx = "griddepcontrol.launch_dependents", WaitPtx = "griddepcontrol.wait";
+    private const string BeginNextPtx = "griddepcontrol.launch_dependents", WaitPtx = "griddepcontrol.wait";
 
-    /// <summary>The groups of the next kernel may take their places once all of this one's have called, or ended.</summary>
+    /// <summary>
+    /// In a pass of few rows, the groups of the next kernel may take their places once all of this one's have called, or ended. With many, groups that come early would
+    /// crowd where there happens to be room.
+    /// </summary>
+    /// <param name="rows">Rows of the pass.</param>
+    public static void LetNextBegin(int rows)
+    {
+        if (rows <= MatMulStreamKernel.MaxRows)
+            BeginNext();
+    }
+
     [IntrinsicImplementation]
-    public static void LetNextBegin()
+    private static void BeginNext()
     {
     }
 
@@ -31,8 +42,8 @@ internal static partial class LaunchOrder
     /// <summary>Tells a context's backends how to write the instructions of this class.</summary>
     public static Context.Builder EnableLaunchOrder(this Context.Builder builder)
     {
-        CudaInstructions.Register(builder, LetNextBegin, WriteLetNextBegin);
-        CudaInstructions.Register(builder, WaitForPrevious, WriteWait);
+        CudaInstructions.Register(builder, BeginNext, WriteBeginNext, WriteNothing);
+        CudaInstructions.Register(builder, WaitForPrevious, WriteWait, WriteNothing);
         return builder;
     }
 
@@ -45,18 +56,23 @@ internal static partial class LaunchOrder
         if (ptx.Contains(WaitPtx, StringComparison.Ordinal))
             return ptx;
         int body = ptx.IndexOf('{', ptx.IndexOf(".entry", StringComparison.Ordinal)) + 1;
-        return ptx.Insert(body, $"\n\t{LetNextBeginPtx};\n\t{WaitPtx};");
+        return ptx.Insert(body, $"\n\t{WaitPtx};");
     }
 
     private static bool IsKnownTo(PTXBackend backend) =>
         backend.Architecture >= CudaArchitecture.SM_90 && backend.InstructionSet >= CudaInstructionSet.ISA_78;
 
-    private static void WriteLetNextBegin(PTXBackend backend, PTXCodeGenerator generator, Value value) => Write(backend, generator, LetNextBeginPtx);
+    private static void WriteBeginNext(PTXBackend backend, PTXCodeGenerator generator, Value value) => Write(backend, generator, BeginNextPtx);
 
     private static void WriteWait(PTXBackend backend, PTXCodeGenerator generator, Value value) => Write(backend, generator, WaitPtx);
 
     [GeneratedRegex(@"\.target \w+")]
     private static partial Regex Target();
+
+    // Elsewhere a kernel begins when the one before has ended.
+    private static void WriteNothing(CLBackend backend, CLCodeGenerator generator, Value value)
+    {
+    }
 
     private static void Write(PTXBackend backend, PTXCodeGenerator generator, string instruction)
     {

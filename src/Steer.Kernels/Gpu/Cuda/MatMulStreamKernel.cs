@@ -12,6 +12,9 @@ internal static class MatMulStreamKernel
     /// <summary>Most tiles of 8 rows.</summary>
     public const int MaxRowTiles = 2;
 
+    /// <summary>Most rows.</summary>
+    public const int MaxRows = MaxRowTiles * PackActivationsKernel.TileRows;
+
     private const int WarpsPerGroup = 2;
 
     /// <summary>Words of a warp's ring: half of what a group has for the asking.</summary>
@@ -73,7 +76,6 @@ internal static class MatMulStreamKernel
         int slotWords = Plan(format, p.RowTiles).Words, past = start + (slotWords * (p.RowTiles == 1 ? Stages(format, 1) : Stages(format, 2)));
 
         // Weights are nobody's to write: they are fetched while the kernel that makes the activations runs.
-        LaunchOrder.LetNextBegin();
         int ahead = next;
         do
         {

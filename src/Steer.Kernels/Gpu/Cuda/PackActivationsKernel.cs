@@ -23,7 +23,12 @@ internal static class PackActivationsKernel
         PackActivations, new Index3D(packed.Rows, (packed.Units + Threads - 1) / Threads, 1), device.GroupSize(Threads),
         new Parameters { X = new TensorView(x), Packed = packed });
 
-    internal static void PackActivations(Parameters p) => p.Packed.Pack(p.X, Grid.IdxX, Grid.IdxY * Threads, (Grid.IdxY + 1) * Threads);
+    internal static void PackActivations(Parameters p)
+    {
+        LaunchOrder.LetNextBegin(p.X.Rows);
+        LaunchOrder.WaitForPrevious();
+        p.Packed.Pack(p.X, Grid.IdxX, Grid.IdxY * Threads, (Grid.IdxY + 1) * Threads);
+    }
 
     internal struct Parameters
     {
