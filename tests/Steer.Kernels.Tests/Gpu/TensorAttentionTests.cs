@@ -65,6 +65,30 @@ public sealed class TensorAttentionTests(DeviceSet devices)
         Assert.Equal(prompt[(5 * Heads * HeadDim)..], Attend(Start + 5, 19));
     }
 
+    [Theory]
+    [OnEveryIlgpuDevice]
+    public void A_row_has_the_same_bits_alone_and_among_so_many_that_a_group_takes_a_whole_chunk(string name)
+    {
+        if (name == DeviceSet.WarpEmulator)
+            return; // too many groups for it, and with a single processor it takes whole chunks anyway
+        const int Rows = 140, HeadDim = 16;
+        int[] lengths = [300, .. Enumerable.Repeat(1, Rows - 1)];
+        using var work = new Workspace(devices[name]);
+        var paging = new Paging(work, lengths, 1, 1, HeadDim);
+        paging.Fill([.. lengths.Select((n, c) => (Matrix.Random(c, n, HeadDim), Matrix.Random(1000 + c, n, HeadDim)))], 0);
+        Matrix q = Matrix.Random(3, Rows, HeadDim);
+        float[] Attend(int count)
+        {
+            GuardedTensor y = work.Tensor(count, HeadDim);
+            work.Device.Attention(
+                work.Tensor(q.Slice(0, count)), paging.Cache, 0, paging.Batch([.. lengths.Take(count).Select((n, c) => (c, n - 1))]),
+                new AttentionParams(0.2f, 0, 0, null), y);
+            return y.Read().Data;
+        }
+
+        Assert.Equal(Attend(1), Attend(Rows)[..HeadDim]);
+    }
+
     [Fact]
     public void Heads_of_multiples_of_16_are_multiplied_on_tensor_cores()
     {

@@ -13,18 +13,10 @@ internal struct Sums16x32
     /// <summary>These sums and those of a part that follows, each with its factor.</summary>
     public readonly Sums16x32 Fold(FoldFactors factors, Sums16x32 part) => new()
     {
-        A = Fold(A, factors, part.A),
-        B = Fold(B, factors, part.B),
-        C = Fold(C, factors, part.C),
-        D = Fold(D, factors, part.D),
-    };
-
-    private static Sums4 Fold(Sums4 sums, FoldFactors factors, Sums4 part) => new()
-    {
-        X = KernelMath.FusedMultiplyAdd(sums.X, factors.LowKeep, part.X * factors.LowAdd),
-        Y = KernelMath.FusedMultiplyAdd(sums.Y, factors.LowKeep, part.Y * factors.LowAdd),
-        Z = KernelMath.FusedMultiplyAdd(sums.Z, factors.HighKeep, part.Z * factors.HighAdd),
-        W = KernelMath.FusedMultiplyAdd(sums.W, factors.HighKeep, part.W * factors.HighAdd),
+        A = A.Fold(factors, part.A),
+        B = B.Fold(factors, part.B),
+        C = C.Fold(factors, part.C),
+        D = D.Fold(factors, part.D),
     };
 }
 
@@ -91,6 +83,23 @@ internal struct SoftmaxState
             HighSum = KernelMath.FusedMultiplyAdd(HighSum, factors.HighKeep, part.HighSum * factors.HighAdd),
         };
         return (state, factors);
+    }
+}
+
+/// <summary>The same for one query.</summary>
+internal struct QuerySoftmax
+{
+    public float Maximum;
+    public float Sum;
+
+    /// <summary>That of no position.</summary>
+    public static QuerySoftmax Empty => new() { Maximum = float.NegativeInfinity };
+
+    /// <summary>This with a part that follows, and the factors of what there is and of what is added: see <see cref="SoftmaxState.Fold"/>.</summary>
+    public readonly (QuerySoftmax State, float Keep, float Add) Fold(float maximum, float sum)
+    {
+        float next = MathF.Max(Maximum, maximum), keep = SoftmaxState.Weight(Maximum, next), add = SoftmaxState.Weight(maximum, next);
+        return (new QuerySoftmax { Maximum = next, Sum = KernelMath.FusedMultiplyAdd(Sum, keep, sum * add) }, keep, add);
     }
 }
 

@@ -1,4 +1,3 @@
-using System.Numerics;
 using ILGPU;
 
 namespace Steer.Kernels.Gpu.Cuda;
@@ -55,8 +54,8 @@ internal static class AttentionTileKernel
             KeyStride = KeyStride(shape),
             ValueStride = ValueStride(shape),
             ValuePieces = valuePieces,
-            KeyShift = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)attention.Keys.Pieces)),
-            ValueShift = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)Math.Min(attention.Values.Pieces, valuePieces))),
+            KeyShift = TensorAttention.Parameters.CopyShift(attention.Keys.Pieces),
+            ValueShift = TensorAttention.Parameters.CopyShift(Math.Min(attention.Values.Pieces, valuePieces)),
             ValueStart = overlaps ? keys : 0,
             ScaleStart = scaleStart,
             ExchangeStart = scaleStart + scales,
@@ -219,7 +218,8 @@ internal static class AttentionTileKernel
         where TFormat : struct, IKvFormat
     {
         int column = 4 * ((piece * format.Fours) + four);
-        QueryParts query = p.Attention.LoadQueries(format, low, high, column);
+        (Floats4 lowFour, Floats4 highFour) = p.Attention.LoadQueries(format, low, high, column);
+        QueryParts query = TwoPartProduct.Split(lowFour, highFour);
         Floats4 ka = format.Four(a, four), kb = format.Four(b, four), kc = format.Four(c, four), kd = format.Four(d, four);
         var first = new Pairs4
         {
@@ -446,29 +446,12 @@ internal static class AttentionTileKernel
                 view.CopyScales(shared, ScaleStart + (what * TensorAttention.UnitSize) + position, block, kvHead, position % KvCacheShape.BlockSize);
             }
 
-            // As many threads to a row as it has pieces, or more.
-            int shift = what == 0 ? KeyShift : ValueShift, piece = Group.IdxX & ((1 << shift) - 1);
-            if (piece >= pieces)
-                return;
             for (int first = 0; first < TensorAttention.UnitSize; first += KvCacheShape.BlockSize)
             {
                 int position = (unit * TensorAttention.UnitSize) + first;
-                long source = view.BlockStart(BlockOf(table, position, last), kvHead) + (4 * (firstPiece + piece));
-                for (int i = Group.IdxX >> shift; i < KvCacheShape.BlockSize; i += Group.DimX >> shift)
-                {
-                    int place = target + ((first + i) * stride) + (4 * piece);
-                    if (position + i <= last)
-                    {
-                        view.CopyWords(shared, place, source + (4 * i * view.Pieces));
-                    }
-                    else
-                    {
-                        shared[place] = 0;
-                        shared[place + 1] = 0;
-                        shared[place + 2] = 0;
-                        shared[place + 3] = 0;
-                    }
-                }
+                TensorAttention.Parameters.CopyBlock(
+                    view, shared.SubView(target + (first * stride)), stride, BlockOf(table, position, last), kvHead, firstPiece, pieces,
+                    what == 0 ? KeyShift : ValueShift, last - position);
             }
         }
 

@@ -24,6 +24,15 @@ internal struct Sums4
     public float Z;
     public float W;
 
+    /// <summary>These sums and those of a part that follows, each with its factor.</summary>
+    public readonly Sums4 Fold(FoldFactors factors, Sums4 part) => new()
+    {
+        X = KernelMath.FusedMultiplyAdd(X, factors.LowKeep, part.X * factors.LowAdd),
+        Y = KernelMath.FusedMultiplyAdd(Y, factors.LowKeep, part.Y * factors.LowAdd),
+        Z = KernelMath.FusedMultiplyAdd(Z, factors.HighKeep, part.Z * factors.HighAdd),
+        W = KernelMath.FusedMultiplyAdd(W, factors.HighKeep, part.W * factors.HighAdd),
+    };
+
     public static Sums4 operator +(Sums4 a, Sums4 b) => new() { X = a.X + b.X, Y = a.Y + b.Y, Z = a.Z + b.Z, W = a.W + b.W };
 }
 

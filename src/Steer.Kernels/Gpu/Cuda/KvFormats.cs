@@ -45,6 +45,15 @@ internal interface IKvFormat
     /// <summary>Which of 64 columns is column 2t of tile <paramref name="tile"/>, less t times <see cref="ColumnsPerLane"/>.</summary>
     int Column(int tile);
 
+    /// <summary>Word of a block's row where column <paramref name="g"/> of the first of a warp's two tiles lies, which share 16 of the 64 columns.</summary>
+    int WarpWord(int warp, int g);
+
+    /// <summary>The numbers that column <paramref name="g"/> of a warp's two tiles has in a row that <see cref="WarpWord"/> lies in.</summary>
+    Pair TwoColumns(ArrayView<uint> values, int word, int g);
+
+    /// <summary>Which of a warp's 16 columns is a column of one of its tiles.</summary>
+    int WarpColumn(int tile, int column);
+
     /// <summary>Neighbouring columns that a lane's sums are of, those of columns 2t of tiles and then those of columns 2t + 1.</summary>
     int ColumnsPerLane { get; }
 }
@@ -76,6 +85,13 @@ internal struct F32Kv : IKvFormat
     public readonly float Value(ValuePieces pieces, int tile) => Interop.IntAsFloat(KvWords.Word(tile < 4 ? pieces.First : pieces.Second, tile % 4));
 
     public readonly int Column(int tile) => (tile / 4 * 32) + (tile % 4);
+
+    public readonly int WarpWord(int warp, int g) => (16 * warp) + g;
+
+    public readonly Pair TwoColumns(ArrayView<uint> values, int word, int g) =>
+        new() { X = Interop.IntAsFloat(values[word]), Y = Interop.IntAsFloat(values[word + 8]) };
+
+    public readonly int WarpColumn(int tile, int column) => (8 * tile) + column;
 
     public readonly int ColumnsPerLane => 8;
 }
@@ -116,6 +132,16 @@ internal struct BF16Kv : IKvFormat
 
     public readonly int Column(int tile) => tile;
 
+    public readonly int WarpWord(int warp, int g) => (8 * warp) + g;
+
+    public readonly Pair TwoColumns(ArrayView<uint> values, int word, int g)
+    {
+        uint both = values[word];
+        return new() { X = Interop.IntAsFloat(both << 16), Y = Interop.IntAsFloat(both & 0xFFFF0000u) };
+    }
+
+    public readonly int WarpColumn(int tile, int column) => (2 * column) + tile;
+
     public readonly int ColumnsPerLane => 16;
 }
 
@@ -145,6 +171,16 @@ internal struct Int8Kv : IKvFormat
         KvWords.Byte(((tile < 4 ? pieces.First.X : pieces.First.Y) ^ 0x80808080u) >> (tile % 4 * 8));
 
     public readonly int Column(int tile) => tile;
+
+    public readonly int WarpWord(int warp, int g) => (4 * warp) + (g >> 1);
+
+    public readonly Pair TwoColumns(ArrayView<uint> values, int word, int g)
+    {
+        uint both = (values[word] ^ 0x80808080u) >> (16 * (g & 1));
+        return new() { X = KvWords.Byte(both), Y = KvWords.Byte(both >> 8) };
+    }
+
+    public readonly int WarpColumn(int tile, int column) => (2 * column) + tile;
 
     public readonly int ColumnsPerLane => 16;
 }

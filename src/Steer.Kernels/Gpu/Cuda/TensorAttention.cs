@@ -1,3 +1,4 @@
+using System.Numerics;
 using ILGPU;
 
 namespace Steer.Kernels.Gpu.Cuda;
@@ -62,7 +63,7 @@ internal static class TensorAttention
         if (tiles)
             AttentionTileKernel.Run(device, cache.Shape.Type, parameters);
         if (streams)
-            AttentionStreamKernel.Run(device, cache.Shape.Type, chunks, parameters);
+            AttentionStreamKernel.Run(device, cache.Shape, chunks, parameters);
     }
 
     /// <summary>A row and head, as a lane of a warp has them for its rows of tiles.</summary>
@@ -146,14 +147,14 @@ internal static class TensorAttention
             };
         }
 
-        /// <summary>An operand of queries g and g + 8: four numbers of each, zeros past the head.</summary>
-        public readonly QueryParts LoadQueries<TFormat>(TFormat format, Query low, Query high, int d)
+        /// <summary>Four numbers of queries g and g + 8, zeros past the head.</summary>
+        public readonly (Floats4 Low, Floats4 High) LoadQueries<TFormat>(TFormat format, Query low, Query high, int d)
             where TFormat : struct, IKvFormat
         {
             // Spans of float32 end where heads do.
             if (format.Fours > 1 && d >= HeadDim)
                 return default;
-            return TwoPartProduct.Split(Floats4.Load(low.Numbers, d), Floats4.Load(high.Numbers, d));
+            return (Floats4.Load(low.Numbers, d), Floats4.Load(high.Numbers, d));
         }
 
         /// <summary>Blocks of a unit; those past <paramref name="last"/> are its block.</summary>
@@ -183,8 +184,8 @@ internal static class TensorAttention
 
             s.First = Mask(s.First, low, high, start + t);
             s.Second = Mask(s.Second, low, high, start + 32 + t);
-            float lowMaximum = MaximumOfFour(MathF.Max(Low(s.First), Low(s.Second)));
-            float highMaximum = MaximumOfFour(MathF.Max(High(s.First), High(s.Second)));
+            float lowMaximum = MaximumOfFour(MathF.Max(Low(s.First), Low(s.Second)), 1);
+            float highMaximum = MaximumOfFour(MathF.Max(High(s.First), High(s.Second)), 1);
             s.First = Weights(s.First, lowMaximum, highMaximum);
             s.Second = Weights(s.Second, lowMaximum, highMaximum);
             // One after the other: a tree of sums would keep weights in registers until late.
@@ -195,9 +196,9 @@ internal static class TensorAttention
                 State = new SoftmaxState
                 {
                     LowMaximum = lowMaximum,
-                    LowSum = SumOfFour(sum.X + sum.Y),
+                    LowSum = SumOfFour(sum.X + sum.Y, 1),
                     HighMaximum = highMaximum,
-                    HighSum = SumOfFour(sum.Z + sum.W),
+                    HighSum = SumOfFour(sum.Z + sum.W, 1),
                 },
             };
         }
@@ -218,12 +219,14 @@ internal static class TensorAttention
         /// <summary>Weights of a tile times the scales of its values.</summary>
         public static Sums4 ScaleValues(Sums4 weights, float first, float second) => new()
         {
-            // What is hidden counts nothing, whatever number was left there.
-            X = weights.X == 0 ? 0 : weights.X * first,
-            Y = weights.Y == 0 ? 0 : weights.Y * second,
-            Z = weights.Z == 0 ? 0 : weights.Z * first,
-            W = weights.W == 0 ? 0 : weights.W * second,
+            X = ScaleValue(weights.X, first),
+            Y = ScaleValue(weights.Y, second),
+            Z = ScaleValue(weights.Z, first),
+            W = ScaleValue(weights.W, second),
         };
+
+        /// <summary>A weight times the scale of its values: what is hidden counts nothing, whatever number was left there.</summary>
+        public static float ScaleValue(float weight, float scale) => weight == 0 ? 0 : weight * scale;
 
         private readonly Sums4 Adjust(Sums4 s, float lowSlope, float highSlope, int position) => new()
         {
@@ -233,7 +236,8 @@ internal static class TensorAttention
             W = Adjust(s.W, highSlope, position + 4),
         };
 
-        private readonly float Adjust(float score, float slope, int position)
+        /// <summary>A score with ALiBi and the soft cap, whichever there are.</summary>
+        public readonly float Adjust(float score, float slope, int position)
         {
             if (HasAlibi != 0)
                 score = KernelMath.FusedMultiplyAdd(slope, position, score);
@@ -256,8 +260,8 @@ internal static class TensorAttention
             W = Mask(s.W, high.Last - position - 4),
         };
 
-        // A position after the query's is a large distance too.
-        private readonly float Mask(float score, int distance) => (uint)distance < Window ? score : float.NegativeInfinity;
+        /// <summary>A score that many positions before the query's; one after it is a large distance too.</summary>
+        public readonly float Mask(float score, int distance) => (uint)distance < Window ? score : float.NegativeInfinity;
 
         private static float Low(Sums16x32 s) =>
             MathF.Max(MathF.Max(MathF.Max(s.A.X, s.A.Y), MathF.Max(s.B.X, s.B.Y)), MathF.Max(MathF.Max(s.C.X, s.C.Y), MathF.Max(s.D.X, s.D.Y)));
@@ -281,16 +285,49 @@ internal static class TensorAttention
             W = SoftmaxState.Weight(s.W, high),
         };
 
-        private static float MaximumOfFour(float value)
+        /// <summary>The largest of the lanes whose numbers differ in two bits, the first of them <paramref name="bit"/>.</summary>
+        public static float MaximumOfFour(float value, int bit)
         {
-            value = MathF.Max(value, Warp.ShuffleXor(value, 1));
-            return MathF.Max(value, Warp.ShuffleXor(value, 2));
+            value = MathF.Max(value, Warp.ShuffleXor(value, bit));
+            return MathF.Max(value, Warp.ShuffleXor(value, 2 * bit));
         }
 
-        private static float SumOfFour(float value)
+        /// <summary>The sum over the same lanes.</summary>
+        public static float SumOfFour(float value, int bit)
         {
-            value += Warp.ShuffleXor(value, 1);
-            return value + Warp.ShuffleXor(value, 2);
+            value += Warp.ShuffleXor(value, bit);
+            return value + Warp.ShuffleXor(value, 2 * bit);
+        }
+
+        /// <summary>Logarithm of the threads that copy a position of so many pieces.</summary>
+        public static int CopyShift(int pieces) => BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)pieces));
+
+        /// <summary>
+        /// Begins to copy pieces of a block's positions to shared memory, all threads of a group together, 1 &lt;&lt; <paramref name="shift"/> to a position;
+        /// those behind <paramref name="last"/> become zeros.
+        /// </summary>
+        public static void CopyBlock(
+            KvView view, ArrayView<uint> shared, int stride, int block, int kvHead, int firstPiece, int pieces, int shift, int last)
+        {
+            int piece = Group.IdxX & ((1 << shift) - 1);
+            if (piece >= pieces)
+                return;
+            long source = view.BlockStart(block, kvHead) + (4 * (firstPiece + piece));
+            for (int i = Group.IdxX >> shift; i < KvCacheShape.BlockSize; i += Group.DimX >> shift)
+            {
+                int place = (i * stride) + (4 * piece);
+                if (i <= last)
+                {
+                    view.CopyWords(shared, place, source + (4 * i * view.Pieces));
+                }
+                else
+                {
+                    shared[place] = 0;
+                    shared[place + 1] = 0;
+                    shared[place + 2] = 0;
+                    shared[place + 3] = 0;
+                }
+            }
         }
     }
 }
