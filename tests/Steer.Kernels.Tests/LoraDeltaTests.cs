@@ -1,3 +1,4 @@
+using Steer.Kernels.Gpu;
 using Steer.Kernels.Tests.Reference;
 
 namespace Steer.Kernels.Tests;
@@ -90,6 +91,33 @@ public sealed class LoraDeltaTests(DeviceSet devices)
             Assert.Equal(all.Slice(start, count).Data, Delta(start, count, aligned: true).Data);
             Assert.Equal(all.Slice(start, count).Data, Delta(start, count, aligned: false).Data);
         }
+    }
+
+    /// <summary>On a GPU of one multiprocessor a group of threads takes many rows, one block after the other.</summary>
+    [Theory]
+    [OnEveryIlgpuDevice]
+    public void Rows_are_the_same_bits_however_many_a_group_takes(string device)
+    {
+        const int Rows = 203, K = 260, N = 300;
+        using var work = new Workspace(devices[device]);
+        Matrix x = Matrix.Random(700, Rows, K), before = Matrix.Random(701, Rows, N);
+        LoraData[] segments = [LoraData.Random(710, 0, 40, K, 16, shifted: true), LoraData.Random(720, 40, 260, K, 19, scaled: true)];
+        LoraWeight weight = work.Own(work.Device.PackLora(N, K, [.. segments.Select(s => s.Segment)]));
+        Matrix Delta(int multiprocessors)
+        {
+            GuardedTensor y = work.Tensor(before);
+            LoraProduct.Run((IlgpuDevice)work.Device, work.Tensor(x), [new LoraGroup(2, Rows - 2, weight)], y, multiprocessors);
+            return y.Read();
+        }
+
+        var expected = new Expected(Rows, N);
+        for (int i = 0; i < before.Data.Length; i++)
+            expected.Value[i] = before.Data[i];
+        foreach (LoraData segment in segments)
+            LoraReference.Apply(expected, x, 2, Rows - 2, segment);
+        Matrix few = Delta(1);
+        expected.AssertClose(few);
+        Assert.Equal(few.Data, Delta(1000).Data);
     }
 
     [Theory]

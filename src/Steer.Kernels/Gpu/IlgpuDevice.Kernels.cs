@@ -50,7 +50,7 @@ public sealed partial class IlgpuDevice
     public override void LoraDelta(Tensor x, ReadOnlySpan<LoraGroup> groups, Tensor y)
     {
         Shapes.LoraDelta(x, groups, y);
-        LoraProduct.Run(this, x, groups, y);
+        LoraProduct.Run(this, x, groups, y, NumMultiprocessors);
     }
 
     /// <inheritdoc/>

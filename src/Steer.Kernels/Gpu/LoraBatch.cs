@@ -1,4 +1,5 @@
 using ILGPU;
+using Steer.Kernels.Gpu.Cuda;
 
 namespace Steer.Kernels.Gpu;
 
@@ -8,11 +9,14 @@ internal struct LoraBatch
     /// <summary>Segments in a launch.</summary>
     public const int MaxSegments = 8;
 
-    /// <summary>Rows that a group of threads takes, so that it reads A or B once for all of them.</summary>
+    /// <summary>Rows that a group of threads takes at once.</summary>
     public const int RowBlock = 8;
 
     /// <summary>Ranks that a group of threads takes at once; a power of two.</summary>
     public const int RankBlock = 16;
+
+    /// <summary>Numbers of 32 bytes, the least that comes closer at once.</summary>
+    public const int PrefetchRun = 32 / sizeof(float);
 
     private const int MaxParts = 16;
     private const int MinPartLength = 256;
@@ -28,6 +32,9 @@ internal struct LoraBatch
 
     /// <summary>Parts in which sums over k are made.</summary>
     public int Parts;
+
+    /// <summary>Rows that a group of threads takes, one block after the other.</summary>
+    public int RowsPerGroup;
 
     /// <summary>Segments here.</summary>
     public int Count;
@@ -111,19 +118,28 @@ internal struct LoraBatch
         public int HasBias;
 
         /// <summary>A[rank, i .. i + 3], i a multiple of four; past the last rank, the last one's.</summary>
-        public readonly Floats4 Down(int rank, int i, int k) =>
-            Floats4.Load(A, ((long)Math.Min(rank, Rank - 1) * ((k + 3) / 4 * 4)) + i);
+        public readonly Floats4 Down(int rank, int i, int k) => Floats4.Load(A, DownPlace(rank, i, k));
+
+        /// <summary>Has the run of A[rank] with i come closer.</summary>
+        public readonly void PrefetchDown(int rank, int i, int k) => WideMemory.Prefetch(A, DownPlace(rank, i, k));
+
+        /// <summary>Has the run of B[rank] with a column come closer.</summary>
+        public readonly void PrefetchUp(int rank, int column) => WideMemory.Prefetch(B, UpPlace(rank, column));
 
         /// <summary>B[rank .. rank + 3, column]; past the last rank, the last one's.</summary>
         public readonly Floats4 Up(int rank, int column) => new()
         {
-            X = B[((long)Math.Min(rank, Rank - 1) * Columns) + column],
-            Y = B[((long)Math.Min(rank + 1, Rank - 1) * Columns) + column],
-            Z = B[((long)Math.Min(rank + 2, Rank - 1) * Columns) + column],
-            W = B[((long)Math.Min(rank + 3, Rank - 1) * Columns) + column],
+            X = B[UpPlace(rank, column)],
+            Y = B[UpPlace(rank + 1, column)],
+            Z = B[UpPlace(rank + 2, column)],
+            W = B[UpPlace(rank + 3, column)],
         };
 
         /// <summary>Where the parts of x A^T of a row and a rank begin in <see cref="Low"/>.</summary>
         public readonly long LowPlace(int row, int rank, int partStride) => LowStart + ((((long)row * Rank) + rank) * partStride);
+
+        private readonly long DownPlace(int rank, int i, int k) => ((long)Math.Min(rank, Rank - 1) * ((k + 3) / 4 * 4)) + i;
+
+        private readonly long UpPlace(int rank, int column) => ((long)Math.Min(rank, Rank - 1) * Columns) + column;
     }
 }

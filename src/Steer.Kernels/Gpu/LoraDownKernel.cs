@@ -1,11 +1,13 @@
 using ILGPU;
+using Steer.Kernels.Gpu.Cuda;
 
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
 /// Parts of x A^T of every adapter of a batch, see <see cref="LoraProduct"/>: a group of threads takes a part of k for up to eight rows and sixteen ranks. A
 /// thread makes four ranks, and of the part every 32nd run of four numbers, all rows at once; the 32 sums of a row and rank are added in order at the end.
-/// So one sequence keeps many multiprocessors busy, and many rows read A once for eight of them.
+/// So one sequence keeps many multiprocessors busy, and of many rows a group takes several blocks, one after the other. A comes closer while the kernel before
+/// still runs.
 /// </summary>
 internal static class LoraDownKernel
 {
@@ -26,10 +28,12 @@ internal static class LoraDownKernel
     /// <param name="batch">The segments.</param>
     /// <param name="rows">Most rows of one.</param>
     /// <param name="rank">Highest rank of one.</param>
-    public static void Run(IlgpuDevice device, LoraBatch batch, int rows, int rank)
+    /// <param name="enough">Groups that are enough.</param>
+    public static void Run(IlgpuDevice device, LoraBatch batch, int rows, int rank, int enough)
     {
-        int rowBlocks = (rows + LoraBatch.RowBlock - 1) / LoraBatch.RowBlock, rankBlocks = (rank + LoraBatch.RankBlock - 1) / LoraBatch.RankBlock;
-        var groups = new Index3D(rowBlocks, rankBlocks * batch.Parts, batch.Count);
+        int rankBlocks = (rank + LoraBatch.RankBlock - 1) / LoraBatch.RankBlock;
+        batch.RowsPerGroup = LoraProduct.RowsPerGroup(rows, rankBlocks * batch.Parts * batch.Count, enough);
+        var groups = new Index3D((rows + batch.RowsPerGroup - 1) / batch.RowsPerGroup, rankBlocks * batch.Parts, batch.Count);
         bool aligned = batch.X.IsAligned && batch.X.Columns % 4 == 0;
         device.LaunchGroups(aligned ? LoraDown : LoraDownRagged, groups, device.GroupSize(Threads), batch);
     }
@@ -42,37 +46,66 @@ internal static class LoraDownKernel
         where TRow : struct, IRow
     {
         ArrayView<float> sums = SharedMemory.Allocate<float>(Sums * SumStride);
+        LaunchOrder.BeginNext();
         LoraBatch.Segment segment = p[Grid.IdxZ];
-        int row = Grid.IdxX * LoraBatch.RowBlock, rank = Grid.IdxY / p.Parts * LoraBatch.RankBlock, part = Grid.IdxY % p.Parts;
-        if (row >= segment.RowCount || rank >= segment.Rank)
+        int first = Grid.IdxX * p.RowsPerGroup, rank = Grid.IdxY / p.Parts * LoraBatch.RankBlock, part = Grid.IdxY % p.Parts;
+        if (first >= segment.RowCount || rank >= segment.Rank)
             return; // the whole group
-        int rows = Math.Min(LoraBatch.RowBlock, segment.RowCount - row);
+        var range = new Range
+        {
+            Segment = segment, Rank = rank, Start = part * p.PartLength, End = Math.Min((part + 1) * p.PartLength, p.X.Columns),
+        };
+        Prefetch(p, range);
+        LaunchOrder.WaitForPrevious();
+        int end = Math.Min(first + p.RowsPerGroup, segment.RowCount);
+        for (int row = first; row < end; row += LoraBatch.RowBlock)
+        {
+            int rows = Math.Min(LoraBatch.RowBlock, end - row);
+            range.Row = row;
+            range.LastRow = row + rows - 1;
+            SumLanes<TRow>(p, range, sums);
+            Group.Barrier();
+            for (int i = Group.IdxX; i < rows * LoraBatch.RankBlock; i += Group.DimX)
+            {
+                int ofRow = i / LoraBatch.RankBlock, ofRank = i & (LoraBatch.RankBlock - 1);
+                if (rank + ofRank >= segment.Rank)
+                    continue;
+                float sum = 0;
+                for (int lane = 0; lane < Lanes; lane++)
+                    sum += sums[(i * SumStride) + lane];
+                p.Low[segment.LowPlace(row + ofRow, rank + ofRank, p.PartStride) + part] = sum;
+            }
+
+            // All have read the sums.
+            Group.Barrier();
+        }
+    }
+
+    // Eight lanes for each of the four ranks of a warp.
+    private static void Prefetch(LoraBatch p, Range range)
+    {
+        const int Run = LoraBatch.PrefetchRun, LanesPerRank = Lanes / RanksPerThread;
+        int lane = Group.IdxX & (Lanes - 1), rank = range.Rank + (Group.IdxX / Lanes * RanksPerThread) + (lane / LanesPerRank);
+        for (int k = range.Start + (Run * (lane & (LanesPerRank - 1))); k < range.End; k += Run * LanesPerRank)
+            range.Segment.PrefetchDown(rank, k, p.X.Columns);
+    }
+
+    // The sums of every lane, of some rows and sixteen ranks.
+    private static void SumLanes<TRow>(LoraBatch p, Range range, ArrayView<float> sums)
+        where TRow : struct, IRow
+    {
+        int rank = range.Rank, start = range.Start;
         for (int thread = Group.IdxX; thread < Threads; thread += Group.DimX)
         {
             int lane = thread & (Lanes - 1), own = thread / Lanes * RanksPerThread;
-            if (rank + own >= segment.Rank)
+            if (rank + own >= range.Segment.Rank)
                 continue;
-            var range = new Range
-            {
-                Segment = segment, Row = row, LastRow = row + rows - 1, Rank = rank + own,
-                Start = (part * p.PartLength) + (4 * lane), End = Math.Min((part + 1) * p.PartLength, p.X.Columns),
-            };
-            if (rows == 1)
+            range.Rank = rank + own;
+            range.Start = start + (4 * lane);
+            if (range.Row == range.LastRow)
                 SumRow<TRow>(p, range, sums.SubView((own * SumStride) + lane));
             else
                 SumRows<TRow>(p, range, sums.SubView((own * SumStride) + lane));
-        }
-
-        Group.Barrier();
-        for (int i = Group.IdxX; i < rows * LoraBatch.RankBlock; i += Group.DimX)
-        {
-            int ofRow = i / LoraBatch.RankBlock, ofRank = i & (LoraBatch.RankBlock - 1);
-            if (rank + ofRank >= segment.Rank)
-                continue;
-            float sum = 0;
-            for (int lane = 0; lane < Lanes; lane++)
-                sum += sums[(i * SumStride) + lane];
-            p.Low[segment.LowPlace(row + ofRow, rank + ofRank, p.PartStride) + part] = sum;
         }
     }
 

@@ -9,7 +9,15 @@ namespace Steer.Kernels.Gpu;
 /// </summary>
 internal static class LoraProduct
 {
-    public static void Run(IlgpuDevice device, Tensor x, ReadOnlySpan<LoraGroup> groups, Tensor y)
+    /// <summary>Groups of threads that keep a multiprocessor busy: where there are more blocks of rows, a group takes several and has its matrix at hand.</summary>
+    private const int EnoughGroups = 8;
+
+    /// <param name="device">Where to run.</param>
+    /// <param name="x">[rows, k].</param>
+    /// <param name="groups">Rows and their adapters.</param>
+    /// <param name="y">[rows, n].</param>
+    /// <param name="multiprocessors">How many groups of threads work at once at least.</param>
+    public static void Run(IlgpuDevice device, Tensor x, ReadOnlySpan<LoraGroup> groups, Tensor y, int multiprocessors)
     {
         var batch = new LoraBatch(x, y);
         foreach (LoraGroup group in groups)
@@ -20,7 +28,7 @@ internal static class LoraProduct
                     continue;
                 if (batch.Count == LoraBatch.MaxSegments)
                 {
-                    Launch(device, batch);
+                    Launch(device, batch, multiprocessors);
                     batch.Count = 0;
                 }
 
@@ -28,10 +36,10 @@ internal static class LoraProduct
             }
         }
 
-        Launch(device, batch);
+        Launch(device, batch, multiprocessors);
     }
 
-    private static void Launch(IlgpuDevice device, LoraBatch batch)
+    private static void Launch(IlgpuDevice device, LoraBatch batch, int multiprocessors)
     {
         int rows = 0, rank = 0, columns = 0;
         long low = 0;
@@ -44,7 +52,17 @@ internal static class LoraProduct
         }
 
         batch.Low = device.Scratch(ScratchUse.Lora, low).View;
-        LoraDownKernel.Run(device, batch, rows, rank);
-        LoraUpKernel.Run(device, batch, rows, columns);
+        LoraDownKernel.Run(device, batch, rows, rank, EnoughGroups * multiprocessors);
+        LoraUpKernel.Run(device, batch, rows, columns, EnoughGroups * multiprocessors);
+    }
+
+    /// <summary>Rows that a group of threads takes, whole blocks, so that there are enough groups.</summary>
+    /// <param name="rows">Rows of a segment.</param>
+    /// <param name="groups">Groups that share a block of rows.</param>
+    /// <param name="enough">Groups that are enough.</param>
+    public static int RowsPerGroup(int rows, int groups, int enough)
+    {
+        int blocks = (rows + LoraBatch.RowBlock - 1) / LoraBatch.RowBlock;
+        return Math.Max(1, (int)Math.Min(blocks, (long)blocks * groups / enough)) * LoraBatch.RowBlock;
     }
 }

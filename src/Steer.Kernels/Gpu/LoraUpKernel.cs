@@ -4,13 +4,13 @@ using Steer.Kernels.Gpu.Cuda;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// y = y * scale + (x A^T) B^T + bias of every adapter of a batch, see <see cref="LoraProduct"/>: a thread makes one column for up to eight rows and
-/// reads B once for them, neighbours from one run of memory. B is on its way while the group adds up the parts of x A^T, sixteen ranks at a time; a sum over
-/// ranks is one chain in ascending order.
+/// y = y * scale + (x A^T) B^T + bias of every adapter of a batch, see <see cref="LoraProduct"/>: a thread makes one column, eight rows at a time, and
+/// keeps the sixteen ranks of it; of many rows a group takes several blocks, one after the other. B comes closer while the kernel before still runs, and is on
+/// its way while the group adds up the parts of x A^T, sixteen ranks at a time; a sum over ranks is one chain in ascending order.
 /// </summary>
 internal static class LoraUpKernel
 {
-    private const int Threads = 128;
+    private const int Threads = 256;
 
     internal static IEnumerable<KernelSource> Sources => [KernelSource.OfGroups<LoraBatch>(LoraUp)];
 
@@ -18,51 +18,74 @@ internal static class LoraUpKernel
     /// <param name="batch">The segments, <see cref="LoraBatch.Low"/> from <see cref="LoraDownKernel"/>.</param>
     /// <param name="rows">Most rows of one.</param>
     /// <param name="columns">Most columns of one.</param>
-    public static void Run(IlgpuDevice device, LoraBatch batch, int rows, int columns)
+    /// <param name="enough">Groups that are enough.</param>
+    public static void Run(IlgpuDevice device, LoraBatch batch, int rows, int columns, int enough)
     {
-        int threads = device.GroupSize(Threads);
-        int rowBlocks = (rows + LoraBatch.RowBlock - 1) / LoraBatch.RowBlock;
-        device.LaunchGroups(LoraUp, new Index3D((columns + threads - 1) / threads, rowBlocks, batch.Count), threads, batch);
+        int threads = device.GroupSize(Threads), columnBlocks = (columns + threads - 1) / threads;
+        batch.RowsPerGroup = LoraProduct.RowsPerGroup(rows, columnBlocks * batch.Count, enough);
+        device.LaunchGroups(
+            LoraUp, new Index3D(columnBlocks, (rows + batch.RowsPerGroup - 1) / batch.RowsPerGroup, batch.Count), threads, batch);
     }
 
     internal static void LoraUp(LoraBatch p)
     {
         // At the start of the group's shared memory, where 16 bytes are aligned.
         ArrayView<float> low = SharedMemory.Allocate<float>(LoraBatch.RowBlock * LoraBatch.RankBlock);
+        LaunchOrder.LetNextBegin(p.Y.Rows);
         LoraBatch.Segment segment = p[Grid.IdxZ];
-        int row = Grid.IdxY * LoraBatch.RowBlock, first = Grid.IdxX * Group.DimX;
-        if (row >= segment.RowCount || first >= segment.Columns)
+        int start = Grid.IdxY * p.RowsPerGroup, first = Grid.IdxX * Group.DimX;
+        if (start >= segment.RowCount || first >= segment.Columns)
             return; // the whole group
-        int rows = Math.Min(LoraBatch.RowBlock, segment.RowCount - row);
         // Threads past the last column make that one's sums, and store nothing.
-        int column = Math.Min(first + Group.IdxX, segment.Columns - 1);
-        var block = new Block { Segment = segment, Row = row, Rows = rows, Column = column };
-
-        Floats8 y = block.Load(p.Y), sums = default;
-        for (int rank = 0; rank < segment.Rank; rank += LoraBatch.RankBlock)
+        int column = Math.Min(first + Group.IdxX, segment.Columns - 1), end = Math.Min(start + p.RowsPerGroup, segment.RowCount);
+        Prefetch(segment, column);
+        LaunchOrder.WaitForPrevious();
+        var block = new Block { Segment = segment, Column = column };
+        block.LoadColumn();
+        Ranks16 ranks = default;
+        if (segment.Rank > 0)
+            ranks = Ranks16.Load(segment, 0, column);
+        for (int row = start; row < end; row += LoraBatch.RowBlock)
         {
-            Floats4 b0 = segment.Up(rank, column), b1 = segment.Up(rank + 4, column);
-            Floats4 b2 = segment.Up(rank + 8, column), b3 = segment.Up(rank + 12, column);
-            // All have read the ranks before.
-            Group.Barrier();
-            for (int i = Group.IdxX; i < rows * LoraBatch.RankBlock; i += Group.DimX)
-                low[i] = SumParts(p, segment, row + (i / LoraBatch.RankBlock), rank + (i & (LoraBatch.RankBlock - 1)));
-            Group.Barrier();
-            sums.A = Add(sums.A, low, 0, b0, b1, b2, b3);
-            if (rows > 1)
+            block.Row = row;
+            block.Rows = Math.Min(LoraBatch.RowBlock, end - row);
+            Floats8 y = block.Load(p.Y), sums = default;
+            for (int rank = 0; rank < segment.Rank; rank += LoraBatch.RankBlock)
             {
-                sums.B = Add(sums.B, low, 1, b0, b1, b2, b3);
-                sums.C = Add(sums.C, low, 2, b0, b1, b2, b3);
-                sums.D = Add(sums.D, low, 3, b0, b1, b2, b3);
-                sums.E = Add(sums.E, low, 4, b0, b1, b2, b3);
-                sums.F = Add(sums.F, low, 5, b0, b1, b2, b3);
-                sums.G = Add(sums.G, low, 6, b0, b1, b2, b3);
-                sums.H = Add(sums.H, low, 7, b0, b1, b2, b3);
+                if (segment.Rank > LoraBatch.RankBlock)
+                    ranks = Ranks16.Load(segment, rank, column);
+                // All have read the ranks before.
+                Group.Barrier();
+                for (int i = Group.IdxX; i < block.Rows * LoraBatch.RankBlock; i += Group.DimX)
+                    low[i] = SumParts(p, segment, row + (i / LoraBatch.RankBlock), rank + (i & (LoraBatch.RankBlock - 1)));
+                Group.Barrier();
+                sums.A = ranks.Add(sums.A, low, 0);
+                if (block.Rows > 1)
+                {
+                    sums.B = ranks.Add(sums.B, low, 1);
+                    sums.C = ranks.Add(sums.C, low, 2);
+                    sums.D = ranks.Add(sums.D, low, 3);
+                    sums.E = ranks.Add(sums.E, low, 4);
+                    sums.F = ranks.Add(sums.F, low, 5);
+                    sums.G = ranks.Add(sums.G, low, 6);
+                    sums.H = ranks.Add(sums.H, low, 7);
+                }
             }
-        }
 
-        if (first + Group.IdxX < segment.Columns)
-            block.Store(p.Y, y, sums);
+            if (first + Group.IdxX < segment.Columns)
+                block.Store(p.Y, y, sums);
+        }
+    }
+
+    // Of a warp's 32 columns, four lanes for each of the first ranks.
+    private static void Prefetch(LoraBatch.Segment segment, int column)
+    {
+        const int LanesPerRank = Warps.Size / LoraBatch.PrefetchRun;
+        int lane = Group.IdxX & (Warps.Size - 1), start = Math.Max(0, column - lane) + (LoraBatch.PrefetchRun * (lane & (LanesPerRank - 1)));
+        if (start >= segment.Columns)
+            return;
+        for (int rank = lane / LanesPerRank; rank < Math.Min(segment.Rank, LoraBatch.RankBlock); rank += Warps.Size / LanesPerRank)
+            segment.PrefetchUp(rank, start);
     }
 
     // A number of x A^T; zero past the last rank.
@@ -84,15 +107,32 @@ internal static class LoraUpKernel
         return sum;
     }
 
-    // Rows that are not there have what was left in shared memory, and are not stored.
-    private static float Add(float sum, ArrayView<float> low, int row, Floats4 b0, Floats4 b1, Floats4 b2, Floats4 b3)
+    /// <summary>Sixteen ranks of a column of B.</summary>
+    private struct Ranks16
     {
-        ArrayView<uint> words = low.Cast<uint>();
-        int start = row * LoraBatch.RankBlock;
-        sum = Floats4.Dot(Floats4.Of(WideMemory.LoadShared(words, start)), b0, sum);
-        sum = Floats4.Dot(Floats4.Of(WideMemory.LoadShared(words, start + 4)), b1, sum);
-        sum = Floats4.Dot(Floats4.Of(WideMemory.LoadShared(words, start + 8)), b2, sum);
-        return Floats4.Dot(Floats4.Of(WideMemory.LoadShared(words, start + 12)), b3, sum);
+        public Floats4 A;
+        public Floats4 B;
+        public Floats4 C;
+        public Floats4 D;
+
+        public static Ranks16 Load(LoraBatch.Segment segment, int rank, int column) => new()
+        {
+            A = segment.Up(rank, column),
+            B = segment.Up(rank + 4, column),
+            C = segment.Up(rank + 8, column),
+            D = segment.Up(rank + 12, column),
+        };
+
+        /// <summary>Adds these ranks of a row. Rows that are not there have what was left in shared memory, and are not stored.</summary>
+        public readonly float Add(float sum, ArrayView<float> low, int row)
+        {
+            ArrayView<uint> words = low.Cast<uint>();
+            int start = row * LoraBatch.RankBlock;
+            sum = Floats4.Dot(Floats4.Of(WideMemory.LoadShared(words, start)), A, sum);
+            sum = Floats4.Dot(Floats4.Of(WideMemory.LoadShared(words, start + 4)), B, sum);
+            sum = Floats4.Dot(Floats4.Of(WideMemory.LoadShared(words, start + 8)), C, sum);
+            return Floats4.Dot(Floats4.Of(WideMemory.LoadShared(words, start + 12)), D, sum);
+        }
     }
 
     /// <summary>One number for each of eight rows.</summary>
@@ -115,6 +155,15 @@ internal static class LoraUpKernel
         public int Row;
         public int Rows;
         public int Column;
+        private float _scale;
+        private float _bias;
+
+        /// <summary>Reads what is of the column alone.</summary>
+        public void LoadColumn()
+        {
+            _scale = Segment.HasScale != 0 ? Segment.Scale[Column] : 1f;
+            _bias = Segment.HasBias != 0 ? Segment.Bias[Column] : 0f;
+        }
 
         public readonly Floats8 Load(TensorView y)
         {
@@ -136,15 +185,14 @@ internal static class LoraUpKernel
 
         public readonly void Store(TensorView y, Floats8 before, Floats8 sums)
         {
-            float scale = Segment.HasScale != 0 ? Segment.Scale[Column] : 1, bias = Segment.HasBias != 0 ? Segment.Bias[Column] : 0;
-            Store(y, 0, KernelMath.FusedMultiplyAdd(before.A, scale, sums.A) + bias);
-            Store(y, 1, KernelMath.FusedMultiplyAdd(before.B, scale, sums.B) + bias);
-            Store(y, 2, KernelMath.FusedMultiplyAdd(before.C, scale, sums.C) + bias);
-            Store(y, 3, KernelMath.FusedMultiplyAdd(before.D, scale, sums.D) + bias);
-            Store(y, 4, KernelMath.FusedMultiplyAdd(before.E, scale, sums.E) + bias);
-            Store(y, 5, KernelMath.FusedMultiplyAdd(before.F, scale, sums.F) + bias);
-            Store(y, 6, KernelMath.FusedMultiplyAdd(before.G, scale, sums.G) + bias);
-            Store(y, 7, KernelMath.FusedMultiplyAdd(before.H, scale, sums.H) + bias);
+            Store(y, 0, KernelMath.FusedMultiplyAdd(before.A, _scale, sums.A) + _bias);
+            Store(y, 1, KernelMath.FusedMultiplyAdd(before.B, _scale, sums.B) + _bias);
+            Store(y, 2, KernelMath.FusedMultiplyAdd(before.C, _scale, sums.C) + _bias);
+            Store(y, 3, KernelMath.FusedMultiplyAdd(before.D, _scale, sums.D) + _bias);
+            Store(y, 4, KernelMath.FusedMultiplyAdd(before.E, _scale, sums.E) + _bias);
+            Store(y, 5, KernelMath.FusedMultiplyAdd(before.F, _scale, sums.F) + _bias);
+            Store(y, 6, KernelMath.FusedMultiplyAdd(before.G, _scale, sums.G) + _bias);
+            Store(y, 7, KernelMath.FusedMultiplyAdd(before.H, _scale, sums.H) + _bias);
         }
 
         private readonly float Load(TensorView y, int row) => y[Segment.RowStart + Math.Min(Row + row, Segment.RowCount - 1), Segment.ColumnStart + Column];

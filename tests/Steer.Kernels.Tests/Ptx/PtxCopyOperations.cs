@@ -34,6 +34,29 @@ internal sealed unsafe class CopyOperation : PtxOperation
     }
 }
 
+/// <summary>prefetch.global.L2: what is there is of no matter, but something must be.</summary>
+internal sealed class PrefetchOperation : PtxOperation
+{
+    private readonly PtxAddress _source;
+
+    public PrefetchOperation(PtxStatement statement, PtxFrame frame)
+        : base(statement, frame)
+    {
+        if (statement.Mnemonic != "prefetch.global.L2")
+            throw new FormatException($"line {statement.Line}: {statement}: no such prefetch is known here");
+        _source = new PtxAddress(statement.Operands[0], Read);
+    }
+
+    public override void Execute(PtxWarp warp)
+    {
+        for (uint lanes = warp.Active; lanes != 0; lanes &= lanes - 1)
+        {
+            int lane = BitOperations.TrailingZeroCount(lanes);
+            warp.Prefetch(lane, _source[warp, lane]);
+        }
+    }
+}
+
 /// <summary>cp.async.commit_group, cp.async.wait_group and cp.async.wait_all.</summary>
 internal sealed class CopyStageOperation(PtxStatement statement, PtxFrame frame) : PtxOperation(statement, frame)
 {

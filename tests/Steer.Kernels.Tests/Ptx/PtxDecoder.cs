@@ -36,6 +36,7 @@ internal sealed class PtxDecoder(PtxFrame frame, PtxParameterLayout parameters)
             "mma" => new MatrixOperation(statement, frame),
             "ldmatrix" => new LoadMatrixOperation(statement, frame),
             "cp" => Copy(statement, parts),
+            "prefetch" => new PrefetchOperation(statement, frame),
             "griddepcontrol" => new LaunchOrderOperation(statement, frame),
             "membar" or "fence" => new FlowOperation(statement, frame, PtxFlow.Straight),
             _ => throw new FormatException($"line {statement.Line}: {statement}: no such instruction is known here"),

@@ -11,6 +11,9 @@ internal sealed unsafe partial class PtxWarp
     private readonly List<Copy> _copies = [];
     private readonly int[] _stages = new int[Lanes];
 
+    /// <summary>A lane has memory come closer.</summary>
+    public void Prefetch(int lane, ulong source) => Locate(lane, PtxSpace.Global, source, 1, PtxAccessKind.Prefetch);
+
     /// <summary>Begins a copy of a lane.</summary>
     public void BeginCopy(int lane, ulong target, ulong source, int bytes, int sourceBytes)
     {

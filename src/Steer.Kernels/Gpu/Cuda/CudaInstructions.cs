@@ -22,6 +22,11 @@ internal static class CudaInstructions
             manager.RegisterMethod(method.Method, new CLIntrinsic(openCl.Method, IntrinsicImplementationMode.GenerateCode));
     }
 
+    /// <summary>A method that OpenCL has nothing like and can do without.</summary>
+    public static void WriteNothing(CLBackend backend, CLCodeGenerator generator, Value value)
+    {
+    }
+
     /// <summary>The registers of a value, one for each field.</summary>
     public static PTXRegisterAllocator.HardwareRegister[] Registers(PTXCodeGenerator generator, Value value) =>
         [.. Flatten(generator.Load(value)).Select(generator.EnsureHardwareRegister)];

@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using ILGPU;
-using ILGPU.Backends.OpenCL;
 using ILGPU.Backends.PTX;
 using ILGPU.IR;
 using ILGPU.IR.Intrinsics;
@@ -28,8 +27,9 @@ internal static partial class LaunchOrder
             BeginNext();
     }
 
+    /// <summary>As <see cref="LetNextBegin"/>, whatever the rows: where the next kernel's groups are small and soon done.</summary>
     [IntrinsicImplementation]
-    private static void BeginNext()
+    public static void BeginNext()
     {
     }
 
@@ -42,8 +42,8 @@ internal static partial class LaunchOrder
     /// <summary>Tells a context's backends how to write the instructions of this class.</summary>
     public static Context.Builder EnableLaunchOrder(this Context.Builder builder)
     {
-        CudaInstructions.Register(builder, BeginNext, WriteBeginNext, WriteNothing);
-        CudaInstructions.Register(builder, WaitForPrevious, WriteWait, WriteNothing);
+        CudaInstructions.Register(builder, BeginNext, WriteBeginNext, CudaInstructions.WriteNothing);
+        CudaInstructions.Register(builder, WaitForPrevious, WriteWait, CudaInstructions.WriteNothing);
         return builder;
     }
 
@@ -68,11 +68,6 @@ internal static partial class LaunchOrder
 
     [GeneratedRegex(@"\.target \w+")]
     private static partial Regex Target();
-
-    // Elsewhere a kernel begins when the one before has ended.
-    private static void WriteNothing(CLBackend backend, CLCodeGenerator generator, Value value)
-    {
-    }
 
     private static void Write(PTXBackend backend, PTXCodeGenerator generator, string instruction)
     {

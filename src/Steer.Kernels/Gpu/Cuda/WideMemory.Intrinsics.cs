@@ -13,6 +13,8 @@ internal static partial class WideMemory
 {
     private delegate Words4 Reader(ref uint source);
 
+    private delegate void Prefetcher(ref float source);
+
     private delegate void Copier(ref uint shared, ref uint source);
 
     /// <summary>Tells a context's backends how to write the instructions of this class.</summary>
@@ -20,6 +22,7 @@ internal static partial class WideMemory
     {
         CudaInstructions.Register(builder, (Reader)LoadGlobal, WriteLoadGlobal, WriteFourLoads);
         CudaInstructions.Register(builder, (Reader)LoadShared, WriteLoadShared, WriteFourLoads);
+        CudaInstructions.Register(builder, (Prefetcher)Prefetch, WritePrefetch, CudaInstructions.WriteNothing);
         CudaInstructions.Register(builder, (Copier)Copy, WriteCopy);
         CudaInstructions.Register(builder, EndStage, WriteCommit);
         CudaInstructions.Register(builder, WaitForAllBut, WriteWait);
@@ -42,6 +45,14 @@ internal static partial class WideMemory
             command.AppendArgumentValue(address);
         }
 
+        generator.FreeRegister(address);
+    }
+
+    private static void WritePrefetch(PTXBackend backend, PTXCodeGenerator generator, Value value)
+    {
+        PTXRegisterAllocator.HardwareRegister address = AddressIn(MemoryAddressSpace.Global, generator, ((MethodCall)value)[0]);
+        using (var command = generator.BeginCommand("prefetch.global.L2"))
+            command.AppendArgumentValue(address);
         generator.FreeRegister(address);
     }
 

@@ -16,6 +16,9 @@ internal static partial class WideMemory
     /// <summary>Reads 16 bytes of shared memory.</summary>
     public static Words4 LoadShared(ArrayView<uint> source, long index) => LoadShared(ref source[index]);
 
+    /// <summary>Has the memory around a number come as close as the cache that all multiprocessors share.</summary>
+    public static void Prefetch(ArrayView<float> source, long index) => Prefetch(ref source[index]);
+
     /// <summary>Begins to copy 16 bytes from global to shared memory.</summary>
     public static void Copy(ArrayView<uint> shared, long index, ArrayView<uint> source, long sourceIndex) =>
         Copy(ref shared[index], ref source[sourceIndex]);
@@ -30,6 +33,11 @@ internal static partial class WideMemory
     /// <param name="stages">How many of the newest may be missing: a constant where this is called.</param>
     [IntrinsicImplementation]
     public static void WaitForAllBut(int stages)
+    {
+    }
+
+    [IntrinsicImplementation]
+    private static void Prefetch(ref float source)
     {
     }
 
