@@ -10,8 +10,8 @@ public class GpuKernelBenchmarks
 {
     private IlgpuDevice? _device;
 
-    /// <summary>GPUs of this machine; none where there is no driver.</summary>
-    public static IEnumerable<string> Devices { get; } = [.. IlgpuDevice.List().Select(d => d.Name).Where(n => n != "ilgpu-cpu")];
+    /// <summary>GPUs of this machine; none where there is no driver. Processors that OpenCL drives are none.</summary>
+    public static IEnumerable<string> Devices { get; } = [.. IlgpuDevice.List().Where(d => d.IsGpu).Select(d => d.Name)];
 
     /// <summary>What is measured.</summary>
     public static IEnumerable<Workload> Workloads => WorkloadList.ForGpus();

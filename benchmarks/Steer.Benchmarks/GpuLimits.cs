@@ -1,3 +1,4 @@
+using System.Globalization;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
 using Steer.Kernels;
@@ -5,8 +6,8 @@ using Steer.Kernels;
 namespace Steer.Benchmarks;
 
 /// <summary>
-/// What a GPU can do at most, from its clocks and units as its driver tells them: for CUDA cards, dense, without sparsity. Other GPUs do not tell; their shares
-/// are left at 0.
+/// What a GPU can do at most, from its clocks and units as its driver tells them: for CUDA cards, dense, without sparsity. Other GPUs do not tell: their limits
+/// are infinite, and no share of them is shown.
 /// </summary>
 /// <param name="Gflops">Float32 outside tensor cores, in 10^9 operations per second.</param>
 /// <param name="BF16Gflops">bfloat16 on tensor cores.</param>
@@ -24,7 +25,13 @@ internal sealed record GpuLimits(double Gflops, double BF16Gflops, double Gigaby
         return new GpuLimits(2 * lanes * clock, 2 * tensor * clock, 2 * 1e-3 * cuda.MemoryClockRate * cuda.MemoryBusWidth / 8);
     }
 
-    /// <summary>The shortest time, in seconds, in which a workload could be done.</summary>
+    /// <summary>As a table begins with them.</summary>
+    public override string ToString() => double.IsInfinity(Gflops)
+        ? "limits: unknown"
+        : string.Create(
+            CultureInfo.InvariantCulture, $"limits: {Gflops:F0} GFLOP/s ({BF16Gflops:F0} in bf16), {GigabytesPerSecond:F0} GB/s from memory");
+
+    /// <summary>The shortest time, in seconds, in which a workload could be done; 0 where that is not known.</summary>
     public double Seconds(Workload work)
     {
         double gflops = work.Format switch

@@ -13,6 +13,8 @@ if (args is ["quick", ..])
 }
 else if (args is ["gpu", ..])
 {
+    if (!GpuKernelBenchmarks.Devices.Any())
+        Console.WriteLine("There is no GPU here.");
     foreach (string gpu in GpuKernelBenchmarks.Devices)
         QuickTable.Print(Named(WorkloadList.ForGpus()), gpu);
 }

@@ -35,8 +35,7 @@ internal static class QuickTable
         using var device = IlgpuDevice.Create(gpu);
         var limits = GpuLimits.Of(device.Accelerator);
         Console.WriteLine(device.Description);
-        Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"limits: {limits.Gflops:F0} GFLOP/s ({limits.BF16Gflops:F0} in bf16), {limits.GigabytesPerSecond:F0} GB/s from memory"));
+        Console.WriteLine(limits);
         int keys = 0;
         Print(device, workloads, limits.Seconds, w => Replayed(w, new StepKey(keys++)), RunsPerReplay);
 
@@ -62,8 +61,9 @@ internal static class QuickTable
             var (median, best) = Measure(runner(workload));
             (median, best) = (median / runs, best / runs);
             string bandwidth = workload.Bytes > 0 ? Invariant($"{1e-9 * workload.Bytes / best:F1}") : "";
+            string share = limit(workload) is > 0 and var least ? Invariant($"{least / best:P0}") : "";
             Console.WriteLine(Invariant($"{workload.Name,-58} {1e6 * median,8:F1} us {1e6 * best,8:F1} us")
-                + Invariant($" {1e-9 * workload.Flops / best,8:F1} {bandwidth,6} {limit(workload) / best,9:P0}"));
+                + Invariant($" {1e-9 * workload.Flops / best,8:F1} {bandwidth,6} {share,9}").TrimEnd());
             workload.Dispose();
         }
     }

@@ -34,7 +34,7 @@ internal sealed class RateColumn(string name, string format, Func<BenchmarkCase,
         .AddColumn(
             new RateColumn("GFLOP/s", "F1", (_, work, time) => 1e-9 * work.Flops / time),
             new RateColumn("GB/s", "F1", (_, work, time) => work.Bytes > 0 ? 1e-9 * work.Bytes / time : null),
-            new RateColumn("Of limit", "P0", (run, work, time) => seconds(run, work) / time))
+            new RateColumn("Of limit", "P0", (run, work, time) => seconds(run, work) is > 0 and var least ? least / time : null))
         .WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(60));
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase)

@@ -28,10 +28,14 @@ public sealed partial class IlgpuDevice
         using Context openCl = Context.Create(builder => builder.OpenCL());
         return
         [
-            new IlgpuDeviceInfo(EmulatorName, DescribeEmulator()),
-            .. Gpus(cuda).Select((d, i) => new IlgpuDeviceInfo(string.Create(CultureInfo.InvariantCulture, $"cuda:{i}"), Describe(d))),
-            .. Gpus(openCl).Select((d, i) => new IlgpuDeviceInfo(string.Create(CultureInfo.InvariantCulture, $"opencl:{i}"), Describe(d))),
+            new IlgpuDeviceInfo(EmulatorName, DescribeEmulator(), IsGpu: false),
+            .. Gpus(cuda).Select((d, i) => Info("cuda", i, d)),
+            .. Gpus(openCl).Select((d, i) => Info("opencl", i, d)),
         ];
+
+        static IlgpuDeviceInfo Info(string kind, int index, ILGPU.Runtime.Device device) => new(
+            string.Create(CultureInfo.InvariantCulture, $"{kind}:{index}"), Describe(device),
+            device is not CLDevice openCl || (openCl.DeviceType & CLDeviceType.CL_DEVICE_TYPE_CPU) == 0);
     }
 
     /// <summary>Opens a device.</summary>

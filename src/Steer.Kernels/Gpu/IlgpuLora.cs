@@ -73,7 +73,7 @@ internal sealed class IlgpuLora : LoraWeight
             if (segment is { A: { } a, B: { } b })
             {
                 _a = Vector(device, Rows(a));
-                _b = Vector(device, Transposed(b));
+                _b = Vector(device, RankBlocks(b));
             }
 
             _scale = Vector(device, segment.ColumnScale);
@@ -98,18 +98,20 @@ internal sealed class IlgpuLora : LoraWeight
             return rows;
         }
 
-        private static float[] Transposed(WeightMatrix matrix)
+        // [blocks of ranks][columns][ranks of a block], filled up with zeros.
+        private static float[] RankBlocks(WeightMatrix matrix)
         {
-            var columns = new float[checked(matrix.Rows * matrix.Columns)];
+            const int Block = LoraBatch.RankBlock;
+            var blocks = new float[checked((matrix.Columns + Block - 1) / Block * Block * matrix.Rows)];
             var row = new float[matrix.Columns];
             for (int r = 0; r < matrix.Rows; r++)
             {
                 Read(matrix, r, row);
                 for (int c = 0; c < row.Length; c++)
-                    columns[(c * matrix.Rows) + r] = row[c];
+                    blocks[(((c / Block * matrix.Rows) + r) * Block) + (c % Block)] = row[c];
             }
 
-            return columns;
+            return blocks;
         }
 
         private static void Read(WeightMatrix matrix, int row, Span<float> destination)

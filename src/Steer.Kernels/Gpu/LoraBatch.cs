@@ -110,7 +110,7 @@ internal struct LoraBatch
         /// <summary>[rank, k up to a multiple of 4], zeros at the end of a row.</summary>
         public ArrayView<float> A;
 
-        /// <summary>[rank, columns].</summary>
+        /// <summary>[blocks of ranks, columns, <see cref="RankBlock"/>], zeros past the last rank.</summary>
         public ArrayView<float> B;
         public ArrayView<float> Scale;
         public ArrayView<float> Bias;
@@ -123,23 +123,12 @@ internal struct LoraBatch
         /// <summary>Has the run of A[rank] with i come closer.</summary>
         public readonly void PrefetchDown(int rank, int i, int k) => WideMemory.Prefetch(A, DownPlace(rank, i, k));
 
-        /// <summary>Has the run of B[rank] with a column come closer.</summary>
-        public readonly void PrefetchUp(int rank, int column) => WideMemory.Prefetch(B, UpPlace(rank, column));
-
-        /// <summary>B[rank .. rank + 3, column]; past the last rank, the last one's.</summary>
-        public readonly Floats4 Up(int rank, int column) => new()
-        {
-            X = B[UpPlace(rank, column)],
-            Y = B[UpPlace(rank + 1, column)],
-            Z = B[UpPlace(rank + 2, column)],
-            W = B[UpPlace(rank + 3, column)],
-        };
+        /// <summary>Where a block of ranks of a column of B begins.</summary>
+        public readonly long UpPlace(int rank, int column) => (((long)(rank / RankBlock) * Columns) + column) * RankBlock;
 
         /// <summary>Where the parts of x A^T of a row and a rank begin in <see cref="Low"/>.</summary>
         public readonly long LowPlace(int row, int rank, int partStride) => LowStart + ((((long)row * Rank) + rank) * partStride);
 
         private readonly long DownPlace(int rank, int i, int k) => ((long)Math.Min(rank, Rank - 1) * ((k + 3) / 4 * 4)) + i;
-
-        private readonly long UpPlace(int rank, int column) => ((long)Math.Min(rank, Rank - 1) * Columns) + column;
     }
 }

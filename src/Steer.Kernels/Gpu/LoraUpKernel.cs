@@ -77,15 +77,13 @@ internal static class LoraUpKernel
         }
     }
 
-    // Of a warp's 32 columns, four lanes for each of the first ranks.
+    // The first block of ranks of this thread's column.
     private static void Prefetch(LoraBatch.Segment segment, int column)
     {
-        const int LanesPerRank = Warps.Size / LoraBatch.PrefetchRun;
-        int lane = Group.IdxX & (Warps.Size - 1), start = Math.Max(0, column - lane) + (LoraBatch.PrefetchRun * (lane & (LanesPerRank - 1)));
-        if (start >= segment.Columns)
+        if (segment.Rank == 0)
             return;
-        for (int rank = lane / LanesPerRank; rank < Math.Min(segment.Rank, LoraBatch.RankBlock); rank += Warps.Size / LanesPerRank)
-            segment.PrefetchUp(rank, start);
+        for (int i = 0; i < LoraBatch.RankBlock; i += LoraBatch.PrefetchRun)
+            WideMemory.Prefetch(segment.B, segment.UpPlace(0, column) + i);
     }
 
     // A number of x A^T; zero past the last rank.
@@ -115,13 +113,17 @@ internal static class LoraUpKernel
         public Floats4 C;
         public Floats4 D;
 
-        public static Ranks16 Load(LoraBatch.Segment segment, int rank, int column) => new()
+        public static Ranks16 Load(LoraBatch.Segment segment, int rank, int column)
         {
-            A = segment.Up(rank, column),
-            B = segment.Up(rank + 4, column),
-            C = segment.Up(rank + 8, column),
-            D = segment.Up(rank + 12, column),
-        };
+            long place = segment.UpPlace(rank, column);
+            return new()
+            {
+                A = Floats4.Load(segment.B, place),
+                B = Floats4.Load(segment.B, place + 4),
+                C = Floats4.Load(segment.B, place + 8),
+                D = Floats4.Load(segment.B, place + 12),
+            };
+        }
 
         /// <summary>Adds these ranks of a row. Rows that are not there have what was left in shared memory, and are not stored.</summary>
         public readonly float Add(float sum, ArrayView<float> low, int row)

@@ -14,6 +14,7 @@ public sealed class IlgpuDeviceTests
     {
         IReadOnlyList<IlgpuDeviceInfo> devices = IlgpuDevice.List();
         Assert.Equal("ilgpu-cpu", devices[0].Name);
+        Assert.False(devices[0].IsGpu);
         Assert.Equal(devices.Count, devices.Select(d => d.Name).Distinct().Count());
         Assert.All(devices, d => Assert.Matches("^(ilgpu-cpu|cuda:[0-9]+|opencl:[0-9]+)$", d.Name));
         Assert.All(devices, d => Assert.NotEmpty(d.Description));
