@@ -22,7 +22,7 @@ internal static class ActivateKernel
         };
         device.Defer(y, packed =>
         {
-            int columns = Math.Max(y.Columns, packed.Units * packed.UnitLength);
+            int columns = Math.Max(y.Columns, packed.Columns);
             device.LaunchGroups(
                 Activate, new Index3D(Math.Max(y.Rows, packed.Rows), (columns + GroupColumns - 1) / GroupColumns, 1), device.GroupSize(GroupColumns),
                 parameters with { Packed = packed });

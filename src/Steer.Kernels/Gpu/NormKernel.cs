@@ -59,7 +59,7 @@ internal static class NormKernel
         int row = Grid.IdxX, start = Grid.IdxY * p.GroupSize;
         if (row < p.X.Rows)
             Normalise(p, reduce, row, start, start + p.GroupSize);
-        p.Packed.PackOwn(p.Y, row, 0, p.Packed.Units * p.Packed.UnitLength);
+        p.Packed.PackOwn(p.Y, row, 0, p.Packed.Columns);
     }
 
     private static void Normalise(Parameters p, GroupReduce reduce, int row, int start, int end)

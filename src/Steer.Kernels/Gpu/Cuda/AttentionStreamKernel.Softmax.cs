@@ -94,8 +94,8 @@ internal static partial class AttentionStreamKernel
         p.Parts[place + next] = second;
     }
 
-    // The last group of a row and kv head to come here merges the parts of all, which it sees: each has written its own before it came.
-    private static void Merge(Parameters p, ArrayView<uint> shared, int row, int firstHead, int heads, int firstPart, int parts)
+    // The last group of a row and kv head to come here merges the parts of all, which it sees: each has written its own before it came. Whether it was this.
+    private static bool Merge(Parameters p, ArrayView<uint> shared, int row, int firstHead, int heads, int firstPart, int parts)
     {
         Group.Barrier();
         if (Group.IdxX == 0)
@@ -112,7 +112,7 @@ internal static partial class AttentionStreamKernel
 
         Group.Barrier();
         if (shared[0] == 0)
-            return;
+            return false;
         int partsPerChunk = TensorAttention.UnitsPerChunk / p.UnitsPerPart;
         for (int i = Group.IdxX; i < heads * p.Attention.HeadDim; i += Group.DimX)
         {
@@ -132,6 +132,8 @@ internal static partial class AttentionStreamKernel
 
             p.Attention.Y[row, (head * p.Attention.HeadDim) + d] = merge.AllValue * (1 / merge.All.Sum);
         }
+
+        return true;
     }
 
     // One number of a head's part; of one that is not there nothing, which changes nothing.

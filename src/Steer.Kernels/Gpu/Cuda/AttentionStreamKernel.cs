@@ -35,8 +35,8 @@ internal static partial class AttentionStreamKernel
     private const int ScoreStart = ScaleStart + TensorAttention.UnitSize;
     private const int QueryStart = ScoreStart + ScoreWords;
 
-    /// <summary>Words of shared memory that every device has for a group.</summary>
-    private const int SharedWords = 12_288;
+    /// <summary>Words of shared memory that every device has for a group, less what packing takes.</summary>
+    private const int SharedWords = 12_288 - (2 * PackedRows.MaxThreads);
 
     internal static IEnumerable<KernelSource> Sources =>
     [
@@ -52,7 +52,8 @@ internal static partial class AttentionStreamKernel
     /// <param name="shape">Of the cache.</param>
     /// <param name="chunks">Most chunks that a row sees.</param>
     /// <param name="attention">What to compute.</param>
-    public static void Run(IlgpuDevice device, KvCacheShape shape, int chunks, TensorAttention.Parameters attention)
+    /// <param name="packed">Where y goes too, if anywhere; heads are then whole blocks of it.</param>
+    public static void Run(IlgpuDevice device, KvCacheShape shape, int chunks, TensorAttention.Parameters attention, PackedRows packed)
     {
         int headBlocks = (attention.Sharing + Queries - 1) / Queries, across = attention.Keys.NumKvHeads * headBlocks, rows = attention.Q.Rows;
         bool few = (long)rows * across * chunks < 2L * device.NumMultiprocessors;
@@ -62,6 +63,7 @@ internal static partial class AttentionStreamKernel
         var parameters = new Parameters
         {
             Attention = attention,
+            Packed = packed,
             HeadBlocks = headBlocks,
             UnitsPerPart = few ? 1 : TensorAttention.UnitsPerChunk,
             SumsStart = QueryStart + QueriesLength(shape),
@@ -140,8 +142,11 @@ internal static partial class AttentionStreamKernel
         }
 
         PutSums(format, p, shared, row, firstHead, heads, parts, g, t);
-        if (parts > 1)
-            Merge(p, shared, row, firstHead, heads, firstPart, parts);
+        if (parts > 1 && !Merge(p, shared, row, firstHead, heads, firstPart, parts))
+            return;
+        int column = firstHead * p.Attention.HeadDim;
+        // The last heads take what a row is filled up with.
+        p.Packed.PackOwn(p.Attention.Y, row, column, firstHead + heads < p.Attention.Heads ? heads * p.Attention.HeadDim : p.Packed.Columns - column);
     }
 
     // The group's queries, in the order in which lanes read them: for each four columns those of row g and then those of row g + 8.
@@ -228,6 +233,7 @@ internal static partial class AttentionStreamKernel
     internal struct Parameters
     {
         public TensorAttention.Parameters Attention;
+        public PackedRows Packed;
 
         /// <summary>[parts, rows, heads]: maximum, sum, and the sums of values [head dim].</summary>
         public ArrayView<float> Parts;

@@ -33,6 +33,9 @@ internal struct PackedRows
     /// <summary>What one thread packs of a row: 16 bytes of bfloat16, or one word of 8 bits.</summary>
     public readonly int UnitLength => Type == DType.BF16 ? 8 : BlockQuantizer.BlockSize / BlockUnits;
 
+    /// <summary>Columns of a row, with what it is filled up with.</summary>
+    public readonly int Columns => Units * UnitLength;
+
     /// <summary>Units of a row.</summary>
     public readonly int Units => Stages * (Type == DType.BF16 ? 4 : WeightLayout.GroupsPerStage * BlockUnits);
 

@@ -31,7 +31,8 @@ internal static class TensorAttention
         IlgpuDevice device, Tensor q, IlgpuKvCache cache, int layer, ForwardBatch batch, AttentionParams attention, Tensor y)
     {
         int headDim = cache.Shape.HeadDim, heads = q.Columns / headDim;
-        if (!new TensorView(q).IsAligned)
+        bool copied = !new TensorView(q).IsAligned;
+        if (copied)
             q = RoundActivationsKernel.Run(device, q, DType.F32);
         var parameters = new Parameters
         {
@@ -62,8 +63,13 @@ internal static class TensorAttention
         parameters.Mixed = streams && tiles ? 1 : 0;
         if (tiles)
             AttentionTileKernel.Run(device, cache.Shape.Type, parameters);
-        if (streams)
-            AttentionStreamKernel.Run(device, cache.Shape, chunks, parameters);
+        if (!streams)
+            return;
+        // A decode step's rows are packed for the product that follows; a prompt's are so many that a launch more does not count. A copy of q would be where they go.
+        if (!tiles && !copied && headDim % BlockQuantizer.BlockSize == 0)
+            device.Defer(y, packed => AttentionStreamKernel.Run(device, cache.Shape, chunks, parameters, packed));
+        else
+            AttentionStreamKernel.Run(device, cache.Shape, chunks, parameters, default);
     }
 
     /// <summary>A row and head, as a lane of a warp has them for its rows of tiles.</summary>
