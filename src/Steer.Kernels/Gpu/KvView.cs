@@ -41,8 +41,8 @@ internal readonly struct KvView(KvCacheShape shape, ArrayView<uint> words, Array
     /// <summary>Word where the heads of a block's 16 positions begin, one after the other.</summary>
     public long BlockStart(int block, int head) => (((long)block * NumKvHeads) + head) * (KvCacheShape.BlockSize * 4 * Pieces);
 
-    /// <summary>Reads 16 bytes from a word on; a launch that reads does not write.</summary>
-    public Words4 LoadWords(long word) => WideMemory.LoadGlobal(_words, word);
+    /// <summary>Reads 16 bytes from a word on; a launch that reads does not write, and where a context's blocks are it reads itself.</summary>
+    public Words4 LoadWords(long word) => WideMemory.LoadConstant(_words, word);
 
     /// <summary>Begins to copy 16 bytes to shared memory.</summary>
     public void CopyWords(ArrayView<uint> shared, int index, long word) => WideMemory.Copy(shared, index, _words, word);
@@ -52,7 +52,7 @@ internal readonly struct KvView(KvCacheShape shape, ArrayView<uint> words, Array
         WideMemory.Copy(shared, index, _scales.Cast<uint>(), ((((long)block * NumKvHeads) + head) * KvCacheShape.BlockSize) + place);
 
     /// <summary>Reads 16 bytes of a head; a launch that reads does not write.</summary>
-    public Words4 Load(long head, int piece) => WideMemory.LoadGlobal(_words, ((head * Pieces) + piece) * 4);
+    public Words4 Load(long head, int piece) => WideMemory.LoadConstant(_words, ((head * Pieces) + piece) * 4);
 
     /// <summary>The scale of a head; 1 for types without.</summary>
     public float Scale(long head) => Type == DType.Int8 ? _scales[head] : 1;

@@ -118,7 +118,7 @@ internal struct LoraBatch
         public int HasBias;
 
         /// <summary>A[rank, i .. i + 3], i a multiple of four; past the last rank, the last one's.</summary>
-        public readonly Floats4 Down(int rank, int i, int k) => Floats4.Load(A, DownPlace(rank, i, k));
+        public readonly Floats4 Down(int rank, int i, int k) => Floats4.LoadConstant(A, DownPlace(rank, i, k));
 
         /// <summary>Has the run of A[rank] with i come closer.</summary>
         public readonly void PrefetchDown(int rank, int i, int k) => WideMemory.Prefetch(A, DownPlace(rank, i, k));

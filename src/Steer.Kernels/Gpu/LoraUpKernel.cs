@@ -118,10 +118,10 @@ internal static class LoraUpKernel
             long place = segment.UpPlace(rank, column);
             return new()
             {
-                A = Floats4.Load(segment.B, place),
-                B = Floats4.Load(segment.B, place + 4),
-                C = Floats4.Load(segment.B, place + 8),
-                D = Floats4.Load(segment.B, place + 12),
+                A = Floats4.LoadConstant(segment.B, place),
+                B = Floats4.LoadConstant(segment.B, place + 4),
+                C = Floats4.LoadConstant(segment.B, place + 8),
+                D = Floats4.LoadConstant(segment.B, place + 12),
             };
         }
 

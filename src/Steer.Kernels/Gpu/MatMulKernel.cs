@@ -188,7 +188,7 @@ internal static class MatMulKernel
         p.AddParts(sums, row, RowsPerThread);
     }
 
-    private static Words4 Words(WeightView weight, int column, int step) => WideMemory.LoadGlobal(
+    private static Words4 Words(WeightView weight, int column, int step) => WideMemory.LoadConstant(
         weight.Words, ((((long)(column / WeightLayout.ColumnRows) * weight.Layout.Steps) + step) * 128) + ((column & (WeightLayout.ColumnRows - 1)) * 4));
 
     internal struct Parameters

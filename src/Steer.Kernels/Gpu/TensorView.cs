@@ -61,7 +61,10 @@ internal struct Floats4
     /// <summary>One of the four.</summary>
     public readonly float this[int index] => index == 0 ? X : index == 1 ? Y : index == 2 ? Z : W;
 
-    /// <summary>16 bytes of global memory, at a multiple of that, which no kernel of this launch writes.</summary>
+    /// <summary>16 bytes of global memory, at a multiple of that, that nobody writes meanwhile; see <see cref="Cuda.WideMemory.LoadConstant(ArrayView{uint}, long)"/>.</summary>
+    public static Floats4 LoadConstant(ArrayView<float> source, long start) => Of(Cuda.WideMemory.LoadConstant(source.Cast<uint>(), start));
+
+    /// <summary>16 bytes of global memory, at a multiple of that.</summary>
     public static Floats4 Load(ArrayView<float> source, long start) => Of(Cuda.WideMemory.LoadGlobal(source.Cast<uint>(), start));
 
     /// <summary>Four words as the numbers that they are.</summary>

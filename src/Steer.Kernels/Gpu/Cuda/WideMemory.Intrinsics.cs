@@ -20,6 +20,7 @@ internal static partial class WideMemory
     /// <summary>Tells a context's backends how to write the instructions of this class.</summary>
     public static Context.Builder EnableWideMemory(this Context.Builder builder)
     {
+        CudaInstructions.Register(builder, (Reader)LoadConstant, WriteLoadConstant, WriteFourLoads);
         CudaInstructions.Register(builder, (Reader)LoadGlobal, WriteLoadGlobal, WriteFourLoads);
         CudaInstructions.Register(builder, (Reader)LoadShared, WriteLoadShared, WriteFourLoads);
         CudaInstructions.Register(builder, (Prefetcher)Prefetch, WritePrefetch, CudaInstructions.WriteNothing);
@@ -29,8 +30,11 @@ internal static partial class WideMemory
         return builder;
     }
 
-    private static void WriteLoadGlobal(PTXBackend backend, PTXCodeGenerator generator, Value value) =>
+    private static void WriteLoadConstant(PTXBackend backend, PTXCodeGenerator generator, Value value) =>
         WriteLoad(generator, value, MemoryAddressSpace.Global, "ld.global.nc.v4.u32");
+
+    private static void WriteLoadGlobal(PTXBackend backend, PTXCodeGenerator generator, Value value) =>
+        WriteLoad(generator, value, MemoryAddressSpace.Global, "ld.global.v4.u32");
 
     private static void WriteLoadShared(PTXBackend backend, PTXCodeGenerator generator, Value value) =>
         WriteLoad(generator, value, MemoryAddressSpace.Shared, "ld.shared.v4.u32");

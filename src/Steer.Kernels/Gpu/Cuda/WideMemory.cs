@@ -10,7 +10,13 @@ namespace Steer.Kernels.Gpu.Cuda;
 /// </summary>
 internal static partial class WideMemory
 {
-    /// <summary>Reads 16 bytes of global memory that no kernel of this launch writes.</summary>
+    /// <summary>
+    /// Reads 16 bytes of global memory that nobody writes meanwhile. The assembler may have them read before a wait for the kernel before (see <see cref="LaunchOrder"/>):
+    /// weights, or what lies at a place that is itself read after the wait.
+    /// </summary>
+    public static Words4 LoadConstant(ArrayView<uint> source, long index) => LoadConstant(ref source[index]);
+
+    /// <summary>Reads 16 bytes of global memory.</summary>
     public static Words4 LoadGlobal(ArrayView<uint> source, long index) => LoadGlobal(ref source[index]);
 
     /// <summary>Reads 16 bytes of shared memory.</summary>
@@ -40,6 +46,9 @@ internal static partial class WideMemory
     private static void Prefetch(ref float source)
     {
     }
+
+    [IntrinsicImplementation]
+    private static Words4 LoadConstant(ref uint source) => Unsafe.As<uint, Words4>(ref source);
 
     [IntrinsicImplementation]
     private static Words4 LoadGlobal(ref uint source) => Unsafe.As<uint, Words4>(ref source);
