@@ -17,6 +17,9 @@ public sealed partial class CompileTests
     /// </summary>
     private const int MaxRegisters = 242;
 
+    /// <summary>The same for attention of prompts with heads wider than 64, of which ptxas 12.4 spilled at most 8 bytes, for sm_80, where 277 are estimated.</summary>
+    private const int MaxWideRegisters = 280;
+
     [Theory]
     [InlineData(8, 0, OptimizationLevel.O1)]
     [InlineData(8, 0, OptimizationLevel.O2)]
@@ -31,10 +34,11 @@ public sealed partial class CompileTests
             Assert.Contains($".visible .entry Kernel_{name}(", code, StringComparison.Ordinal);
             // Local memory is what ILGPU hands operands of inline assembly over in, and where arrays of a thread lie.
             Assert.False(code.Contains(".local", StringComparison.Ordinal), $"{name} uses local memory.");
-            if (name.StartsWith("MatMul", StringComparison.Ordinal))
+            // Of attention O1's text tells nothing: the estimate is up to twice what ptxas takes of it. That of O2's is near it.
+            if (name.StartsWith("MatMul", StringComparison.Ordinal) || (name.StartsWith("Attention", StringComparison.Ordinal) && level == OptimizationLevel.O2))
             {
-                int registers = PtxRegisterEstimate.Of(code);
-                Assert.True(registers <= MaxRegisters, $"{name} needs about {registers} registers.");
+                int registers = PtxRegisterEstimate.Of(code), most = name.StartsWith("AttentionWide", StringComparison.Ordinal) ? MaxWideRegisters : MaxRegisters;
+                Assert.True(registers <= most, $"{name} needs about {registers} registers.");
             }
 
             // A kernel begins before the one ahead has ended, and has to wait for it.
