@@ -185,6 +185,7 @@ public sealed partial class IlgpuDevice : Device
         if (!_kernels.TryGetValue(body.Method, out Delegate? kernel))
         {
             Kernel loaded = Accelerator.LoadKernel(CompiledKernels.Get(Accelerator, KernelSource.OfGroups(body)));
+            CudaFunctions.AllowSharedMemory(loaded, dynamicWords * sizeof(uint));
             _kernels.Add(body.Method, kernel = loaded.CreateLauncherDelegate<Action<AcceleratorStream, KernelConfig, TParameters>>());
         }
 

@@ -24,6 +24,9 @@ internal readonly struct RowFilter
     /// <summary>The rows of <paramref name="expert"/>, see <see cref="Device.MatMulExperts"/>.</summary>
     public static RowFilter Of(DeviceBuffer<int> expertIds, int expert, int fanOut) => new(IlgpuDevice.View(expertIds), expert, fanOut);
 
+    /// <summary>Whether it is every row, each once.</summary>
+    public bool IncludesAll => _expert < 0;
+
     /// <summary>Whether a row is written.</summary>
     public bool Includes(int row) => _expert < 0 || _expertIds[row] == _expert;
 }

@@ -18,6 +18,9 @@ internal readonly struct TensorView(Tensor tensor)
     /// <summary>One number.</summary>
     public ref float this[int row, int column] => ref _data[((long)row * _stride) + column];
 
+    /// <summary>What begins with a row.</summary>
+    public ArrayView<float> Row(int row) => _data.SubView((long)row * _stride);
+
     /// <summary>Whether rows begin at a multiple of 16 bytes.</summary>
     public bool IsAligned => _wide != 0;
 

@@ -36,8 +36,7 @@ internal sealed unsafe class CudaGraphs : IGraphDriver
     /// <summary>Graphs of a stream (not the default one, which cannot be captured); null where the driver has none (before CUDA 11.4).</summary>
     public static CudaGraphs? Create(CudaStream stream)
     {
-        string name = OperatingSystem.IsWindows() ? "nvcuda" : "libcuda.so.1";
-        if (!NativeLibrary.TryLoad(name, out nint library))
+        if (!NativeLibrary.TryLoad(CudaFunctions.DriverName, out nint library))
             return null;
         try
         {

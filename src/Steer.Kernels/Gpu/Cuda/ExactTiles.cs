@@ -13,8 +13,8 @@ internal struct ExactBF16Tile : ITileFormat
 
     public readonly int HasScales => 0;
 
-    public readonly GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane) =>
-        new() { Fragment = TileWords.Load(shared, words, group, lane) };
+    public readonly GroupWeights Load(ArrayView<uint> words, ArrayView<uint> scales, int group) =>
+        new() { Fragment = TileWords.Load(words, group) };
 
     public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => ExactTiles.Rows(words);
 
@@ -33,9 +33,9 @@ internal struct ExactF16Tile : ITileFormat
 
     public readonly int HasScales => 0;
 
-    public readonly GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane)
+    public readonly GroupWeights Load(ArrayView<uint> words, ArrayView<uint> scales, int group)
     {
-        Words4 halves = TileWords.Load(shared, words, group, lane);
+        Words4 halves = TileWords.Load(words, group);
         Floats4 low = FloatParts.Halves(halves.X, halves.Z), high = FloatParts.Halves(halves.Y, halves.W);
         return new()
         {
@@ -61,10 +61,9 @@ internal struct ExactF32Tile : ITileFormat
 
     public readonly int HasScales => 0;
 
-    public readonly GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane)
+    public readonly GroupWeights Load(ArrayView<uint> words, ArrayView<uint> scales, int group)
     {
-        words += group * 8 * Warps.Size;
-        Floats4 low = Floats4.Of(TileWords.Load(shared, words, 0, lane)), high = Floats4.Of(TileWords.Load(shared, words, 1, lane));
+        Floats4 low = Floats4.Of(TileWords.Load(words, 2 * group)), high = Floats4.Of(TileWords.Load(words, (2 * group) + 1));
         Floats4 lowRest = FloatParts.Rest(low), highRest = FloatParts.Rest(high);
         return new()
         {

@@ -257,10 +257,11 @@ internal static class MatMulStreamKernel
         where TFormat : struct, ITileFormat
     {
         StagePlan plan = Plan(format, rowTiles);
+        ArrayView<uint> weights = shared.SubView(slot + (4 * lane)), scales = shared.SubView(slot + plan.Scales + TileWords.ScaleOf(lane));
         return new()
         {
-            A = format.Load(shared, slot, slot + plan.Scales, 0, lane),
-            B = format.Load(shared, slot, slot + plan.Scales, 1, lane),
+            A = format.Load(weights, scales, 0),
+            B = format.Load(weights, scales, 1),
             Low = LoadRows(format, plan, shared, slot, 0, lane),
             High = rowTiles == 1 ? default : LoadRows(format, plan, shared, slot, 1, lane),
         };
@@ -269,13 +270,14 @@ internal static class MatMulStreamKernel
     private static StageRows LoadRows<TFormat>(TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int rowTile, int lane)
         where TFormat : struct, ITileFormat
     {
-        int start = slot + plan.Rows + (rowTile * format.RowWords), scales = slot + plan.RowScales + (rowTile * PackActivationsKernel.StageScales);
+        ArrayView<uint> words = shared.SubView(slot + plan.Rows + (rowTile * format.RowWords) + (4 * lane));
+        ArrayView<uint> scales = shared.SubView(slot + plan.RowScales + (rowTile * PackActivationsKernel.StageScales) + TileWords.RowScaleOf(lane));
         return new()
         {
-            WordsA = TileWords.LoadRows(format, shared, start, 0, lane),
-            WordsB = format.Parts == 0 ? default : TileWords.LoadRows(format, shared, start, 1, lane),
-            ScalesA = TileWords.RowScales(format, shared, scales, 0, lane),
-            ScalesB = TileWords.RowScales(format, shared, scales, 1, lane),
+            WordsA = TileWords.LoadRows(format, words, 0),
+            WordsB = format.Parts == 0 ? default : TileWords.LoadRows(format, words, 1),
+            ScalesA = TileWords.RowScales(format, scales, 0),
+            ScalesB = TileWords.RowScales(format, scales, 1),
         };
     }
 

@@ -20,58 +20,41 @@ internal static partial class MatMulTileKernel
             H = format.Multiply(right, rows.D, sums.H, exchange),
         };
 
-    private static GroupWeights LoadWeights<TFormat>(TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int group, int lane)
-        where TFormat : struct, ITileFormat =>
-        format.Load(shared, slot + (tile * format.WeightWords), slot + plan.Scales + (tile * StagePlan.WeightScales), group, lane);
-
-    // What a group multiplies of four tiles of rows; where activations are packed, both groups.
-    private static BlockWords LoadRows<TFormat>(TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int rowTile, int group, int lane)
+    // A group of a stage of the warp's tile of columns with that number.
+    private static GroupWeights LoadWeights<TFormat>(TFormat format, LaneStep step, int stage, int tile, int group)
         where TFormat : struct, ITileFormat
     {
-        int start = slot + plan.Rows + (rowTile * format.RowWords);
+        int place = (tile * StagesPerStep) + stage;
+        return format.Load(step.Weights.SubView(place * format.WeightWords), step.Scales.SubView(place * StagePlan.WeightScales), group);
+    }
+
+    // What a group of a stage multiplies of four of the warp's tiles of rows; where activations are packed, both groups.
+    private static BlockWords LoadRows<TFormat>(TFormat format, LaneStep step, int stage, int rowTile, int group)
+        where TFormat : struct, ITileFormat
+    {
+        ArrayView<uint> words = step.Rows.SubView(((rowTile * StagesPerStep) + stage) * format.RowWords);
+        int next = StagesPerStep * format.RowWords;
         return new()
         {
-            A = TileWords.LoadRows(format, shared, start, group, lane),
-            B = TileWords.LoadRows(format, shared, start + format.RowWords, group, lane),
-            C = TileWords.LoadRows(format, shared, start + (2 * format.RowWords), group, lane),
-            D = TileWords.LoadRows(format, shared, start + (3 * format.RowWords), group, lane),
+            A = TileWords.LoadRows(format, words, group),
+            B = TileWords.LoadRows(format, words.SubView(next), group),
+            C = TileWords.LoadRows(format, words.SubView(2 * next), group),
+            D = TileWords.LoadRows(format, words.SubView(3 * next), group),
         };
     }
 
-    private static BlockRows RowsOf<TFormat>(
-        TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int rowTile, BlockWords words, int group, int lane)
+    private static BlockRows RowsOf<TFormat>(TFormat format, LaneStep step, int stage, int rowTile, BlockWords words, int group)
         where TFormat : struct, ITileFormat
     {
-        const int Scales = PackActivationsKernel.StageScales;
-        int start = slot + plan.RowScales + (rowTile * Scales);
+        const int Next = StagesPerStep * PackActivationsKernel.StageScales;
+        ArrayView<uint> scales = step.RowScales.SubView(((rowTile * StagesPerStep) + stage) * PackActivationsKernel.StageScales);
         return new()
         {
-            A = format.Rows(words.A, TileWords.RowScales(format, shared, start, group, lane), group),
-            B = format.Rows(words.B, TileWords.RowScales(format, shared, start + Scales, group, lane), group),
-            C = format.Rows(words.C, TileWords.RowScales(format, shared, start + (2 * Scales), group, lane), group),
-            D = format.Rows(words.D, TileWords.RowScales(format, shared, start + (3 * Scales), group, lane), group),
+            A = format.Rows(words.A, TileWords.RowScales(format, scales, group), group),
+            B = format.Rows(words.B, TileWords.RowScales(format, scales.SubView(Next), group), group),
+            C = format.Rows(words.C, TileWords.RowScales(format, scales.SubView(2 * Next), group), group),
+            D = format.Rows(words.D, TileWords.RowScales(format, scales.SubView(3 * Next), group), group),
         };
-    }
-
-    // Writes 32 columns of 32 rows by way of shared memory, so that a warp writes 32 neighbours at a time.
-    private static void StoreBlock(Parameters p, ArrayView<uint> shared, int column, int row, Sums8 sums)
-    {
-        // With rows so far apart, the lanes of a warp write to different banks.
-        const int Stride = 36;
-        int lane = Warps.Lane, start = Warps.Index * 32 * Stride, g = lane >> 2, t = (lane & 3) * 2;
-        Group.Barrier();
-        TileWords.Put(shared, start + (t * Stride) + g, Stride, sums.A);
-        TileWords.Put(shared, start + (t * Stride) + g + 16, Stride, sums.B);
-        TileWords.Put(shared, start + ((t + 8) * Stride) + g, Stride, sums.C);
-        TileWords.Put(shared, start + ((t + 8) * Stride) + g + 16, Stride, sums.D);
-        TileWords.Put(shared, start + ((t + 16) * Stride) + g, Stride, sums.E);
-        TileWords.Put(shared, start + ((t + 16) * Stride) + g + 16, Stride, sums.F);
-        TileWords.Put(shared, start + ((t + 24) * Stride) + g, Stride, sums.G);
-        TileWords.Put(shared, start + ((t + 24) * Stride) + g + 16, Stride, sums.H);
-        Group.Barrier();
-        int end = Math.Min(row + 32, p.Product.RowCount);
-        for (int place = start + lane; row < end; row++, place += Stride)
-            p.Store(row, column + lane, Interop.IntAsFloat(shared[place]));
     }
 
     /// <summary>What a lane reads at a time of four tiles of 8 rows.</summary>
@@ -129,9 +112,8 @@ internal static partial class MatMulTileKernel
         /// <summary>Tiles of 8 rows of a warp.</summary>
         int RowTiles { get; }
 
-        /// <summary>Adds a stage's products: of columns from a tile on, and rows from a tile on.</summary>
-        TSums Multiply<TFormat>(
-            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, int lane, TSums sums, ArrayView<uint> exchange)
+        /// <summary>Adds the products of a stage of a step, a constant where this is called.</summary>
+        TSums Multiply<TFormat>(TFormat format, LaneStep step, int stage, TSums sums, ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat;
 
         void Store(Parameters p, ArrayView<uint> shared, int column, int row, TSums sums);
@@ -144,26 +126,24 @@ internal static partial class MatMulTileKernel
 
         public int RowTiles => 4;
 
-        public Sums8 Multiply<TFormat>(
-            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, int lane, Sums8 sums, ArrayView<uint> exchange)
+        public Sums8 Multiply<TFormat>(TFormat format, LaneStep step, int stage, Sums8 sums, ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat
         {
-            BlockWords rows = LoadRows(format, plan, shared, slot, rowTile, 0, lane);
-            sums = MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 0, lane, sums, exchange);
+            BlockWords rows = LoadRows(format, step, stage, 0, 0);
+            sums = MultiplyGroup(format, step, stage, rows, 0, sums, exchange);
             if (format.Parts > 0)
-                rows = LoadRows(format, plan, shared, slot, rowTile, 1, lane);
-            return MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 1, lane, sums, exchange);
+                rows = LoadRows(format, step, stage, 0, 1);
+            return MultiplyGroup(format, step, stage, rows, 1, sums, exchange);
         }
 
         public void Store(Parameters p, ArrayView<uint> shared, int column, int row, Sums8 sums) => StoreBlock(p, shared, column, row, sums);
 
         private static Sums8 MultiplyGroup<TFormat>(
-            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, BlockWords words, int group, int lane, Sums8 sums,
-            ArrayView<uint> exchange)
+            TFormat format, LaneStep step, int stage, BlockWords words, int group, Sums8 sums, ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat
         {
-            GroupWeights a = LoadWeights(format, plan, shared, slot, tile, group, lane), b = LoadWeights(format, plan, shared, slot, tile + 1, group, lane);
-            return MultiplyBlock(format, a, b, RowsOf(format, plan, shared, slot, rowTile, words, group, lane), sums, exchange);
+            GroupWeights a = LoadWeights(format, step, stage, 0, group), b = LoadWeights(format, step, stage, 1, group);
+            return MultiplyBlock(format, a, b, RowsOf(format, step, stage, 0, words, group), sums, exchange);
         }
     }
 
@@ -174,15 +154,14 @@ internal static partial class MatMulTileKernel
 
         public int RowTiles => 4;
 
-        public Sums16 Multiply<TFormat>(
-            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, int lane, Sums16 sums, ArrayView<uint> exchange)
+        public Sums16 Multiply<TFormat>(TFormat format, LaneStep step, int stage, Sums16 sums, ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat
         {
-            BlockWords rows = LoadRows(format, plan, shared, slot, rowTile, 0, lane);
-            sums = MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 0, lane, sums, exchange);
+            BlockWords rows = LoadRows(format, step, stage, 0, 0);
+            sums = MultiplyGroup(format, step, stage, 0, rows, 0, sums, exchange);
             if (format.Parts > 0)
-                rows = LoadRows(format, plan, shared, slot, rowTile, 1, lane);
-            return MultiplyGroup(format, plan, shared, slot, tile, rowTile, rows, 1, lane, sums, exchange);
+                rows = LoadRows(format, step, stage, 0, 1);
+            return MultiplyGroup(format, step, stage, 0, rows, 1, sums, exchange);
         }
 
         public void Store(Parameters p, ArrayView<uint> shared, int column, int row, Sums16 sums)
@@ -192,14 +171,13 @@ internal static partial class MatMulTileKernel
         }
 
         public static Sums16 MultiplyGroup<TFormat>(
-            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, BlockWords words, int group, int lane, Sums16 sums,
-            ArrayView<uint> exchange)
+            TFormat format, LaneStep step, int stage, int rowTile, BlockWords words, int group, Sums16 sums, ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat
         {
-            BlockRows rows = RowsOf(format, plan, shared, slot, rowTile, words, group, lane);
-            GroupWeights a = LoadWeights(format, plan, shared, slot, tile, group, lane), b = LoadWeights(format, plan, shared, slot, tile + 1, group, lane);
+            BlockRows rows = RowsOf(format, step, stage, rowTile, words, group);
+            GroupWeights a = LoadWeights(format, step, stage, 0, group), b = LoadWeights(format, step, stage, 1, group);
             sums.A = MultiplyBlock(format, a, b, rows, sums.A, exchange);
-            GroupWeights c = LoadWeights(format, plan, shared, slot, tile + 2, group, lane), d = LoadWeights(format, plan, shared, slot, tile + 3, group, lane);
+            GroupWeights c = LoadWeights(format, step, stage, 2, group), d = LoadWeights(format, step, stage, 3, group);
             sums.B = MultiplyBlock(format, c, d, rows, sums.B, exchange);
             return sums;
         }
@@ -212,15 +190,14 @@ internal static partial class MatMulTileKernel
 
         public int RowTiles => 8;
 
-        public Sums32 Multiply<TFormat>(
-            TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, int lane, Sums32 sums, ArrayView<uint> exchange)
+        public Sums32 Multiply<TFormat>(TFormat format, LaneStep step, int stage, Sums32 sums, ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat
         {
-            BlockWords first = LoadRows(format, plan, shared, slot, rowTile, 0, lane), second = LoadRows(format, plan, shared, slot, rowTile + 4, 0, lane);
-            sums.A = Tile128By64.MultiplyGroup(format, plan, shared, slot, tile, rowTile, first, 0, lane, sums.A, exchange);
-            sums.B = Tile128By64.MultiplyGroup(format, plan, shared, slot, tile, rowTile + 4, second, 0, lane, sums.B, exchange);
-            sums.A = Tile128By64.MultiplyGroup(format, plan, shared, slot, tile, rowTile, first, 1, lane, sums.A, exchange);
-            sums.B = Tile128By64.MultiplyGroup(format, plan, shared, slot, tile, rowTile + 4, second, 1, lane, sums.B, exchange);
+            BlockWords first = LoadRows(format, step, stage, 0, 0), second = LoadRows(format, step, stage, 4, 0);
+            sums.A = Tile128By64.MultiplyGroup(format, step, stage, 0, first, 0, sums.A, exchange);
+            sums.B = Tile128By64.MultiplyGroup(format, step, stage, 4, second, 0, sums.B, exchange);
+            sums.A = Tile128By64.MultiplyGroup(format, step, stage, 0, first, 1, sums.A, exchange);
+            sums.B = Tile128By64.MultiplyGroup(format, step, stage, 4, second, 1, sums.B, exchange);
             return sums;
         }
 

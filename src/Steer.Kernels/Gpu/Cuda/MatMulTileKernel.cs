@@ -4,8 +4,8 @@ namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
 /// A product with more than 16 rows. A group of four warps makes 128 columns for 128 rows (64 where scales or parts take registers), or 64 columns for
-/// 64 rows where those would be too few for the device; each warp makes a quarter. Weights and activations come to a ring of stages in shared memory by
-/// asynchronous copies, one barrier to a stage. Where a sum is made in parts, each group makes one and <see cref="SumPartsKernel"/> adds them.
+/// 64 rows where those would be too few for the device; each warp makes a quarter. Weights and activations come to a ring of steps in shared memory by
+/// asynchronous copies, two stages and one barrier to a step. Where a sum is made in parts, each group makes one and <see cref="SumPartsKernel"/> adds them.
 /// </summary>
 internal static partial class MatMulTileKernel
 {
@@ -14,14 +14,17 @@ internal static partial class MatMulTileKernel
 
     private const int WarpsPerGroup = 4;
 
-    /// <summary>Words of shared memory that a group has for the asking.</summary>
-    private const int RingWords = (48 << 10) / sizeof(uint);
+    /// <summary>Stages of a step.</summary>
+    private const int StagesPerStep = 2;
+
+    /// <summary>Words of a ring: what a group can have on every card with such tensor cores, and two groups on those of data centres.</summary>
+    private const int RingWords = (96 << 10) / sizeof(uint);
 
     /// <summary>Words that all threads of a group copy at a time.</summary>
     private const int Stride = 4 * WarpsPerGroup * Warps.Size;
 
-    /// <summary>Stages of a ring, where there is room for them.</summary>
-    private const int MaxStages = 6;
+    /// <summary>Steps of a ring, where there is room for them.</summary>
+    private const int MaxSteps = 6;
 
     internal static IEnumerable<KernelSource> Sources =>
     [
@@ -101,32 +104,51 @@ internal static partial class MatMulTileKernel
     {
         TFormat format = default;
         TShape shape = default;
-        var plan = new StagePlan(format.WeightWords, format.RowWords, format.HasScales, 2 * shape.Tiles, 2 * shape.RowTiles);
+        var plan = new StagePlan(
+            format.WeightWords, format.RowWords, format.HasScales, StagesPerStep * 2 * shape.Tiles, StagesPerStep * 2 * shape.RowTiles);
         ArrayView<uint> shared = SharedMemory.GetDynamic<uint>();
         ArrayView<uint> exchange = shared.SubView(RingWords);
         TensorProduct product = p.Product;
-        int stages = Math.Min(MaxStages, RingWords / plan.Words), past = stages * plan.Words;
+        int steps = Math.Min(MaxSteps, RingWords / plan.Words), past = steps * plan.Words;
         int thread = Warps.KeptThread, lane = thread & (Warps.Size - 1), warp = thread >> 5;
         int tile = (warp & 1) * shape.Tiles, rowTile = (warp >> 1) * shape.RowTiles;
         int stage = product.PartStart(Grid.IdxZ), end = product.PartStart(Grid.IdxZ + 1), next = stage, target = 0, slot = 0;
         CopySources sources = Find(format, plan, product, thread);
 
-        for (int ahead = 0; ahead < stages - 1; ahead++)
+        // Weights are nobody's to write: they are fetched while the kernel that makes the activations runs.
+        LaunchOrder.LetNextBegin();
+        for (int ahead = 0; ahead < steps - 1; ahead++)
+            CopyWeights(format, plan, sources, shared, ahead * plan.Words, stage + (ahead * StagesPerStep), end, thread);
+        LaunchOrder.WaitForPrevious();
+        for (int ahead = 0; ahead < steps - 1; ahead++)
         {
-            Copy(format, plan, product, sources, shared, target, next++, end, thread);
+            CopyRows(format, plan, product, sources, shared, target, next, end, thread);
+            next += StagesPerStep;
             target += plan.Words;
         }
 
         TSums sums = default;
-        for (; stage < end; stage++)
+        for (; stage + 1 < end; stage += StagesPerStep)
         {
-            WideMemory.WaitForAllBut(stages - 2);
-            // Now the stage is there for all, and the one before it has been read by all: its place takes the next copies.
+            WideMemory.WaitForAllBut(steps - 2);
+            // Now the step is there for all, and the one before it has been read by all: its place takes the next copies.
             Group.Barrier();
-            Copy(format, plan, product, sources, shared, target, next++, end, thread);
+            LaneStep step = FindStep(format, plan, shared, slot, tile, rowTile, lane);
+            sums = shape.Multiply(format, step, 0, sums, exchange);
+            CopyWeights(format, plan, sources, shared, target, next, end, thread);
+            CopyRows(format, plan, product, sources, shared, target, next, end, thread);
+            next += StagesPerStep;
             target = target + plan.Words == past ? 0 : target + plan.Words;
-            sums = shape.Multiply(format, plan, shared, slot, tile, rowTile, lane, sums, exchange);
+            sums = shape.Multiply(format, step, 1, sums, exchange);
             slot = slot + plan.Words == past ? 0 : slot + plan.Words;
+        }
+
+        // One stage is left where a part has an odd number.
+        if (stage < end)
+        {
+            WideMemory.WaitForAllBut(steps - 2);
+            Group.Barrier();
+            sums = shape.Multiply(format, FindStep(format, plan, shared, slot, tile, rowTile, lane), 0, sums, exchange);
         }
 
         shape.Store(
@@ -134,69 +156,106 @@ internal static partial class MatMulTileKernel
             ((Grid.IdxX * 2 * shape.RowTiles) + rowTile) * PackActivationsKernel.TileRows, sums);
     }
 
+    // Where in a step a lane reads: all else is at constant distances, which cost no instructions.
+    private static LaneStep FindStep<TFormat>(TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int tile, int rowTile, int lane)
+        where TFormat : struct, ITileFormat
+    {
+        tile *= StagesPerStep;
+        rowTile *= StagesPerStep;
+        return new()
+        {
+            Weights = shared.SubView(slot + (tile * format.WeightWords) + (4 * lane)),
+            Rows = shared.SubView(slot + plan.Rows + (rowTile * format.RowWords) + (4 * lane)),
+            Scales = format.HasScales != 0 ? shared.SubView(slot + plan.Scales + (tile * StagePlan.WeightScales) + TileWords.ScaleOf(lane)) : shared,
+            RowScales = format.HasScales != 0
+                ? shared.SubView(slot + plan.RowScales + (rowTile * PackActivationsKernel.StageScales) + TileWords.RowScaleOf(lane))
+                : shared,
+        };
+    }
+
     // Where a thread's copies come from, at the first stage.
     private static CopySources Find<TFormat>(TFormat format, StagePlan plan, TensorProduct product, int thread)
         where TFormat : struct, ITileFormat
     {
-        int tile = Grid.IdxY * plan.Tiles, rowTile = Grid.IdxX * plan.RowTiles, steps = product.Weight.Layout.Steps;
+        int tiles = plan.Tiles / StagesPerStep, rowTiles = plan.RowTiles / StagesPerStep, steps = product.Weight.Layout.Steps;
+        int tile = Grid.IdxY * tiles, rowTile = Grid.IdxX * rowTiles;
         bool scaled = format.HasScales != 0;
         return new()
         {
             Steps = steps,
-            Weights = Find(product.Weight.Words, plan.Tiles, format.WeightWords, tile, steps, thread),
-            Rows = format.Parts == 0 ? Find(product.Rows, plan.RowTiles, PackActivationsKernel.StageWords, rowTile, steps, thread) : product.Rows,
-            Scales = scaled ? Find(product.Weight.Scales, plan.Tiles, StagePlan.WeightScales, tile, steps, thread) : product.Rows,
-            RowScales = scaled ? Find(product.RowScales, plan.RowTiles, PackActivationsKernel.StageScales, rowTile, steps, thread) : product.Rows,
+            Weights = Find(product.Weight.Words, tiles, format.WeightWords, tile, steps, thread),
+            Rows = format.Parts == 0 ? Find(product.Rows, rowTiles, PackActivationsKernel.StageWords, rowTile, steps, thread) : product.Rows,
+            Scales = scaled ? Find(product.Weight.Scales, tiles, StagePlan.WeightScales, tile, steps, thread) : product.Rows,
+            RowScales = scaled ? Find(product.RowScales, rowTiles, PackActivationsKernel.StageScales, rowTile, steps, thread) : product.Rows,
         };
     }
 
     private static ArrayView<uint> Find(ArrayView<uint> source, int tiles, int words, int firstTile, int steps, int thread)
     {
-        int own = 4 * thread & ((tiles * words) - 1);
-        return source.SubView(((long)(firstTile + (own / words)) * steps * words) + (own & (words - 1)));
+        int stepWords = StagesPerStep * words, own = 4 * thread & ((tiles * stepWords) - 1);
+        return source.SubView(((long)(firstTile + (own / stepWords)) * steps * words) + (own & (stepWords - 1)));
     }
 
-    // Begins to copy a stage of the group's weights and activations; nothing from the end on.
-    private static void Copy<TFormat>(
+    // Begins to copy a step of the group's weights; nothing from the end on.
+    private static void CopyWeights<TFormat>(
+        TFormat format, StagePlan plan, CopySources sources, ArrayView<uint> shared, int slot, int stage, int end, int thread)
+        where TFormat : struct, ITileFormat
+    {
+        if (stage >= end)
+            return;
+        Copy(shared, slot, sources.Weights, plan.Tiles, format.WeightWords, sources.Steps, stage, end, thread);
+        if (format.HasScales != 0)
+            Copy(shared, slot + plan.Scales, sources.Scales, plan.Tiles, StagePlan.WeightScales, sources.Steps, stage, end, thread);
+    }
+
+    // Begins to copy a step of activations, and ends what is to be waited for at once.
+    private static void CopyRows<TFormat>(
         TFormat format, StagePlan plan, TensorProduct product, CopySources sources, ArrayView<uint> shared, int slot, int stage, int end, int thread)
         where TFormat : struct, ITileFormat
     {
         if (stage < end)
         {
-            Copy(shared, slot, sources.Weights, plan.Tiles, format.WeightWords, sources.Steps, stage, thread);
             if (format.Parts == 0)
-                Copy(shared, slot + plan.Rows, sources.Rows, plan.RowTiles, PackActivationsKernel.StageWords, sources.Steps, stage, thread);
+                Copy(shared, slot + plan.Rows, sources.Rows, plan.RowTiles, PackActivationsKernel.StageWords, sources.Steps, stage, end, thread);
             else
-                CopyExact(plan, product, shared, slot + plan.Rows, stage, thread);
+                CopyExact(plan, product, shared, slot + plan.Rows, stage, end, thread);
             if (format.HasScales != 0)
-            {
-                Copy(shared, slot + plan.Scales, sources.Scales, plan.Tiles, StagePlan.WeightScales, sources.Steps, stage, thread);
-                Copy(shared, slot + plan.RowScales, sources.RowScales, plan.RowTiles, PackActivationsKernel.StageScales, sources.Steps, stage, thread);
-            }
+                Copy(shared, slot + plan.RowScales, sources.RowScales, plan.RowTiles, PackActivationsKernel.StageScales, sources.Steps, stage, end, thread);
         }
 
         WideMemory.EndStage();
     }
 
-    // Activations as they are, to [tiles][2 groups][32 lanes][16 bytes]. In the place of rows that are not there is the last, whose sums nobody stores again.
-    private static void CopyExact(StagePlan plan, TensorProduct product, ArrayView<uint> shared, int target, int stage, int thread)
+    // Activations as they are, to [tiles][stages][2 groups][32 lanes][16 bytes]. In the place of rows that are not there is the last, whose sums nobody stores
+    // again.
+    private static void CopyExact(StagePlan plan, TensorProduct product, ArrayView<uint> shared, int target, int stage, int end, int thread)
     {
-        int group = (thread >> 5) & 1, lane = thread & (Warps.Size - 1);
+        int ofStep = thread >> 6, group = (thread >> 5) & 1, lane = thread & (Warps.Size - 1);
+        if (stage + ofStep >= end)
+            return;
         for (int start = 0; start < plan.RowTiles * plan.RowWords; start += Stride)
         {
-            int tile = (Grid.IdxX * plan.RowTiles) + (thread >> 6) + (start / plan.RowWords);
+            int tile = (Grid.IdxX * (plan.RowTiles / StagesPerStep)) + (start / Stride);
             int row = Math.Min((tile * PackActivationsKernel.TileRows) + (lane >> 2), product.RowCount - 1);
-            WideMemory.Copy(shared, target + (4 * thread) + start, product.Rows, product.ExactRow(row, stage, group, lane));
+            WideMemory.Copy(shared, target + (4 * thread) + start, product.Rows, product.ExactRow(row, stage + ofStep, group, lane));
         }
     }
 
-    // Of each of a number of tiles the words of one stage: powers of two. The next words of a thread are those at the same place of a later tile.
-    private static void Copy(ArrayView<uint> shared, int target, ArrayView<uint> source, int tiles, int words, int steps, int stage, int thread)
+    // Of each of a number of tiles the words of a step, stage by stage: powers of two. The next words of a thread are those at the same place of a later tile, or of
+    // a later stage where one takes all threads.
+    private static void Copy(
+        ArrayView<uint> shared, int target, ArrayView<uint> source, int tileStages, int words, int steps, int stage, int end, int thread)
     {
-        if (4 * thread >= tiles * words)
+        int stepWords = StagesPerStep * words, ofStep = (4 * thread & (stepWords - 1)) / words;
+        if (tileStages * words < Stride && 4 * thread >= tileStages * words)
             return;
-        for (int start = 0; start < tiles * words; start += Stride)
-            WideMemory.Copy(shared, target + (4 * thread) + start, source, (stage * words) + (start * steps));
+        ArrayView<uint> own = shared.SubView(target + (4 * thread)), from = source.SubView(stage * words);
+        for (int start = 0; start < tileStages * words; start += Stride)
+        {
+            int inStep = start & (stepWords - 1);
+            if (stage + ofStep + (inStep / words) < end)
+                WideMemory.Copy(own, start, from, (start / stepWords * steps * words) + inStep);
+        }
     }
 
     internal struct Parameters
@@ -206,14 +265,25 @@ internal static partial class MatMulTileKernel
         /// <summary>[parts, rows, columns of all tiles] where sums are made in parts.</summary>
         public ArrayView<float> Parts;
 
-        public readonly void Store(int row, int column, float sum)
-        {
-            int columns = Product.Tiles * WeightLayout.TileRows;
-            if (Product.Splits == 1)
-                Product.Store(row, column, sum);
-            else if (column < columns)
-                Parts[((((long)Grid.IdxZ * Product.RowCount) + row) * columns) + column] = sum;
-        }
+        /// <summary>Columns that are stored.</summary>
+        public readonly int Columns => Product.Splits > 1 ? Product.Tiles * WeightLayout.TileRows : Product.Y.Columns;
+
+        /// <summary>Sums go to one place each: those of parts, and those of a product whose rows are all wanted.</summary>
+        public readonly bool IsPlain => Product.Splits > 1 || Product.Filter.IncludesAll;
+
+        /// <summary>Where a row of this group's part begins.</summary>
+        public readonly ArrayView<float> Row(int row) => Product.Splits > 1
+            ? Parts.SubView((((long)Grid.IdxZ * Product.RowCount) + row) * Columns)
+            : Product.Y.Row(row);
+    }
+
+    /// <summary>Views of shared memory that begin where a lane's words do.</summary>
+    private struct LaneStep
+    {
+        public ArrayView<uint> Weights;
+        public ArrayView<uint> Rows;
+        public ArrayView<uint> Scales;
+        public ArrayView<uint> RowScales;
     }
 
     private struct CopySources

@@ -13,8 +13,8 @@ internal struct BF16Tile : ITileFormat
 
     public readonly int HasScales => 0;
 
-    public readonly GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane) =>
-        new() { Fragment = TileWords.Load(shared, words, group, lane) };
+    public readonly GroupWeights Load(ArrayView<uint> words, ArrayView<uint> scales, int group) =>
+        new() { Fragment = TileWords.Load(words, group) };
 
     public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => RoundedTiles.Rows(words, scales, group);
 
@@ -33,8 +33,8 @@ internal struct Int8Tile : ITileFormat
 
     public readonly int HasScales => 1;
 
-    public readonly GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane) =>
-        RoundedTiles.AddScales(TileWords.Load(shared, words, group, lane), shared, scales, group, lane);
+    public readonly GroupWeights Load(ArrayView<uint> words, ArrayView<uint> scales, int group) =>
+        RoundedTiles.AddScales(TileWords.Load(words, group), scales, group);
 
     public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => RoundedTiles.Rows(words, scales, group);
 
@@ -53,14 +53,14 @@ internal struct Int4Tile : ITileFormat
 
     public readonly int HasScales => 1;
 
-    public readonly GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane)
+    public readonly GroupWeights Load(ArrayView<uint> words, ArrayView<uint> scales, int group)
     {
         const uint Nibbles = 0x0F0F0F0F;
-        Words4 both = TileWords.Load(shared, words, 0, lane);
+        Words4 both = TileWords.Load(words, 0);
         uint first = group == 0 ? both.X : both.Z, second = group == 0 ? both.Y : both.W;
         // A byte holds a number of row g and one of row g + 8.
         var fragment = new Words4 { X = first & Nibbles, Y = (first >> 4) & Nibbles, Z = second & Nibbles, W = (second >> 4) & Nibbles };
-        return RoundedTiles.AddScales(fragment, shared, scales, group, lane);
+        return RoundedTiles.AddScales(fragment, scales, group);
     }
 
     public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => RoundedTiles.Rows(words, scales, group);
@@ -90,9 +90,9 @@ internal static class RoundedTiles
         Scales = scales,
     };
 
-    public static GroupWeights AddScales(Words4 fragment, ArrayView<uint> shared, int scales, int group, int lane)
+    public static GroupWeights AddScales(Words4 fragment, ArrayView<uint> scales, int group)
     {
-        Words4 both = WideMemory.LoadShared(shared, scales + (lane & ~3));
+        Words4 both = WideMemory.LoadShared(scales, 0);
         return new() { Fragment = fragment, Low = group == 0 ? both.X : both.Y, High = group == 0 ? both.Z : both.W };
     }
 

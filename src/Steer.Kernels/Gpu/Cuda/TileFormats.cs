@@ -43,8 +43,8 @@ internal struct GroupRows
 /// <param name="WeightWords">Words of a tile of weights.</param>
 /// <param name="RowWords">Words of a tile of activations.</param>
 /// <param name="HasScales">1 where there are scales.</param>
-/// <param name="Tiles">Tiles of 16 weight rows.</param>
-/// <param name="RowTiles">Tiles of 8 rows of activations.</param>
+/// <param name="Tiles">Tiles of 16 weight rows; where several stages are held together, of each.</param>
+/// <param name="RowTiles">Tiles of 8 rows of activations, likewise.</param>
 internal readonly record struct StagePlan(int WeightWords, int RowWords, int HasScales, int Tiles, int RowTiles)
 {
     /// <summary>Words of a tile's scales.</summary>
@@ -82,12 +82,10 @@ internal interface ITileFormat
     int HasScales { get; }
 
     /// <summary>Reads a lane's part of a group of a tile of weights from shared memory.</summary>
-    /// <param name="shared">Shared memory.</param>
-    /// <param name="words">Where the tile begins.</param>
-    /// <param name="scales">Where its scales begin.</param>
+    /// <param name="words">Begins at the lane's first word.</param>
+    /// <param name="scales">Begins at the lane's scales.</param>
     /// <param name="group">The group.</param>
-    /// <param name="lane">The lane.</param>
-    GroupWeights Load(ArrayView<uint> shared, int words, int scales, int group, int lane);
+    GroupWeights Load(ArrayView<uint> words, ArrayView<uint> scales, int group);
 
     /// <summary>A lane's part of a group of a tile of activations.</summary>
     /// <param name="words">What it read: words of both groups, or the four float32 of this one.</param>
@@ -106,21 +104,24 @@ internal interface ITileFormat
 /// <summary>What tile formats share.</summary>
 internal static class TileWords
 {
-    /// <summary>A lane's part of one tile and group of weights, where a lane's words of a group are 16 bytes.</summary>
-    public static Words4 Load(ArrayView<uint> shared, int words, int group, int lane) =>
-        WideMemory.LoadShared(shared, words + (group * 4 * Warps.Size) + (4 * lane));
+    /// <summary>A lane's part of one tile and group, where a lane's words of a group are 16 bytes and <paramref name="words"/> begins at the first.</summary>
+    public static Words4 Load(ArrayView<uint> words, int group) => WideMemory.LoadShared(words, group * 4 * Warps.Size);
 
-    /// <summary>
-    /// Reads a lane's part of a group of a tile of activations whose stage begins at <paramref name="start"/>; where activations are packed, of both groups.
-    /// </summary>
-    public static Words4 LoadRows<TFormat>(TFormat format, ArrayView<uint> shared, int start, int group, int lane)
-        where TFormat : struct, ITileFormat => Load(shared, start, format.Parts == 0 ? 0 : group, lane);
+    /// <summary>Reads a lane's part of a group of a tile of activations; where activations are packed, of both groups.</summary>
+    public static Words4 LoadRows<TFormat>(TFormat format, ArrayView<uint> words, int group)
+        where TFormat : struct, ITileFormat => Load(words, format.Parts == 0 ? 0 : group);
 
-    /// <summary>Reads a lane's scales of a group of a tile of activations, that begin at <paramref name="scales"/>; nothing where there are none.</summary>
-    public static Words4 RowScales<TFormat>(TFormat format, ArrayView<uint> shared, int scales, int group, int lane)
+    /// <summary>Reads a lane's scales of a group of a tile of activations, where <paramref name="scales"/> begins at the lane's; nothing where there are none.</summary>
+    public static Words4 RowScales<TFormat>(TFormat format, ArrayView<uint> scales, int group)
         where TFormat : struct, ITileFormat => format.HasScales == 0
             ? default
-            : WideMemory.LoadShared(shared, scales + (group * 2 * PackActivationsKernel.TileRows) + (4 * (lane & 3)));
+            : WideMemory.LoadShared(scales, group * 2 * PackActivationsKernel.TileRows);
+
+    /// <summary>Where among the scales of a tile of weights a lane's are.</summary>
+    public static int ScaleOf(int lane) => lane & ~3;
+
+    /// <summary>Where among the scales of a tile of activations a lane's are.</summary>
+    public static int RowScaleOf(int lane) => 4 * (lane & 3);
 
     /// <summary>Lays a lane's sums out as [rows][columns], each row <paramref name="stride"/> words after the one before; its first is at <paramref name="start"/>.</summary>
     public static void Put(ArrayView<uint> shared, int start, int stride, Sums4 sums)
