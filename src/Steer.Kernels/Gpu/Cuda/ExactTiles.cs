@@ -13,8 +13,7 @@ internal struct ExactBF16Tile : ITileFormat
 
     public readonly int HasScales => 0;
 
-    public readonly GroupWeights Load(ArrayView<uint> words, ArrayView<uint> scales, int group) =>
-        new() { Fragment = TileWords.Load(words, group) };
+    public readonly GroupWeights Weights(Words4 words, Words4 more, Words4 scales, int group) => new() { Fragment = words };
 
     public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => ExactTiles.Rows(words);
 
@@ -33,10 +32,9 @@ internal struct ExactF16Tile : ITileFormat
 
     public readonly int HasScales => 0;
 
-    public readonly GroupWeights Load(ArrayView<uint> words, ArrayView<uint> scales, int group)
+    public readonly GroupWeights Weights(Words4 words, Words4 more, Words4 scales, int group)
     {
-        Words4 halves = TileWords.Load(words, group);
-        Floats4 low = FloatParts.Halves(halves.X, halves.Z), high = FloatParts.Halves(halves.Y, halves.W);
+        Floats4 low = FloatParts.Halves(words.X, words.Z), high = FloatParts.Halves(words.Y, words.W);
         return new()
         {
             Fragment = FloatParts.Leading(low, high),
@@ -61,9 +59,9 @@ internal struct ExactF32Tile : ITileFormat
 
     public readonly int HasScales => 0;
 
-    public readonly GroupWeights Load(ArrayView<uint> words, ArrayView<uint> scales, int group)
+    public readonly GroupWeights Weights(Words4 words, Words4 more, Words4 scales, int group)
     {
-        Floats4 low = Floats4.Of(TileWords.Load(words, 2 * group)), high = Floats4.Of(TileWords.Load(words, (2 * group) + 1));
+        Floats4 low = Floats4.Of(words), high = Floats4.Of(more);
         Floats4 lowRest = FloatParts.Rest(low), highRest = FloatParts.Rest(high);
         return new()
         {

@@ -3,9 +3,9 @@ using ILGPU;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// A product with up to 16 rows, bound by memory. A warp makes one part of the sum of one tile of 16 columns: weights and activations come to a ring of stages of
-/// its own in shared memory by asynchronous copies, as many as there is room for, so that enough of the weight is on the way at any time. The two warps of a
-/// group make the two parts of one tile, or where a sum is one part two tiles.
+/// A product with up to 16 rows, bound by memory. A warp makes one part of the sum of one tile of 16 columns. What a lane multiplies lies side by side in memory and
+/// goes to its registers from there, a few stages ahead of the tensor cores; far ahead of that it is fetched to the second-level cache, while the kernel before still runs
+/// too. The two warps of a group make the two parts of one tile, or where a sum is one part two tiles.
 /// </summary>
 internal static class MatMulStreamKernel
 {
@@ -17,11 +17,17 @@ internal static class MatMulStreamKernel
 
     private const int WarpsPerGroup = 2;
 
-    /// <summary>Words of a warp's ring: half of what a group has for the asking.</summary>
-    private const int RingWords = (48 << 10) / sizeof(uint) / WarpsPerGroup;
+    /// <summary>Stages in a lane's registers: as many as hide what the second-level cache takes to answer behind the tensor cores' steps.</summary>
+    private const int Depth = 4;
+
+    /// <summary>Words of its weights that a warp fetches ahead: with two warps to a multiprocessor twice what memory has on the way at full speed.</summary>
+    private const int AheadWords = (32 << 10) / sizeof(uint);
 
     /// <summary>Sums of a tile of columns and one of rows.</summary>
     private const int TileSums = WeightLayout.TileRows * PackActivationsKernel.TileRows;
+
+    /// <summary>Sums of a warp.</summary>
+    private const int WarpSums = MaxRowTiles * TileSums;
 
     internal static IEnumerable<KernelSource> Sources =>
     [
@@ -46,7 +52,7 @@ internal static class MatMulStreamKernel
             _ => MatMulStreamInt4,
         };
         device.LaunchGroups(
-            body, new Index3D(groups, 1, 1), WarpsPerGroup * Warps.Size, parameters, device.ExchangeWords(WarpsPerGroup, WarpsPerGroup * RingWords));
+            body, new Index3D(groups, 1, 1), WarpsPerGroup * Warps.Size, parameters, device.ExchangeWords(WarpsPerGroup, WarpsPerGroup * WarpSums));
     }
 
     internal static void MatMulStreamBF16(Parameters p) => Stream<BF16Tile>(p);
@@ -66,229 +72,153 @@ internal static class MatMulStreamKernel
     {
         TFormat format = default;
         ArrayView<uint> shared = SharedMemory.GetDynamic<uint>();
-        ArrayView<uint> exchange = shared.SubView(WarpsPerGroup * RingWords);
+        ArrayView<uint> exchange = shared.SubView(WarpsPerGroup * WarpSums);
         TensorProduct product = p.Product;
         int thread = Warps.KeptThread, lane = thread & (Warps.Size - 1), warp = thread >> 5;
         int part = product.Splits > 1 ? warp : 0, tile = product.Splits > 1 ? Grid.IdxX : (Grid.IdxX * WarpsPerGroup) + warp;
-        int next = product.PartStart(part), end = product.PartStart(part + 1), stages = end - next;
-        int start = warp * RingWords, slot = start;
-        CopySources sources = Find(format, p, tile, lane);
-        int slotWords = Plan(format, p.RowTiles).Words, past = start + (slotWords * (p.RowTiles == 1 ? Stages(format, 1) : Stages(format, 2)));
+        // Behind the last tile of an odd number of them there is none: its work is done twice, and stored once.
+        int kept = Math.Min(tile, product.Tiles - 1), first = product.PartStart(part), count = product.PartStart(part + 1) - first, last = count - 1;
+        LaneSources sources = Find(format, p, kept, first, lane);
 
         // Weights are nobody's to write: they are fetched while the kernel that makes the activations runs.
-        int ahead = next;
-        do
-        {
-            CopyWeights(format, p.RowTiles, sources, shared, slot, ahead++, end, lane);
-            slot += slotWords;
-        }
-        while (slot < past);
+        Fetch(sources.Tile, 0, Math.Min(AheadWords, count * format.WeightWords), lane);
+        if (format.HasScales != 0)
+            Fetch(sources.TileScales, 0, count * StagePlan.WeightScales, lane);
         LaunchOrder.WaitForPrevious();
-        slot = start;
-        do
+        Stage a = Load(format, p.RowTiles, sources, 0), b = Load(format, p.RowTiles, sources, Math.Min(1, last));
+        Stage c = Load(format, p.RowTiles, sources, Math.Min(2, last)), d = Load(format, p.RowTiles, sources, Math.Min(3, last));
+        var sums = default(RowSums);
+        int stage = 0;
+        for (; stage + Depth <= count; stage += Depth)
         {
-            CopyActivations(format, p.RowTiles, sources, shared, slot, next++, end, lane);
-            slot += slotWords;
-        }
-        while (slot < past);
-
-        Sums4 low = default, high = default;
-        slot = start;
-        WaitForFirst(format, p.RowTiles);
-        StageWords words = Load(format, p.RowTiles, shared, slot, lane);
-        for (int stage = 0; stage < stages; stage++)
-        {
-            // The next stage is read while the tensor cores work on this one. Behind the last there is none: what is read there is not used.
-            int following = slot + slotWords == past ? start : slot + slotWords;
-            WaitForSecond(format, p.RowTiles);
-            StageWords nextWords = Load(format, p.RowTiles, shared, following, lane);
-            low = Multiply(format, words, words.Low, low, exchange);
-            if (p.RowTiles > 1)
-                high = Multiply(format, words, words.High, high, exchange);
-            CopyWeights(format, p.RowTiles, sources, shared, slot, next, end, lane);
-            CopyActivations(format, p.RowTiles, sources, shared, slot, next++, end, lane);
-            words = nextWords;
-            slot = following;
+            int ahead = (stage * format.WeightWords) + AheadWords;
+            Fetch(sources.Tile, ahead, Math.Min(ahead + (Depth * format.WeightWords), count * format.WeightWords), lane);
+            sums = Multiply(format, p.RowTiles, a, sums, exchange);
+            a = Load(format, p.RowTiles, sources, Math.Min(stage + Depth, last));
+            sums = Multiply(format, p.RowTiles, b, sums, exchange);
+            b = Load(format, p.RowTiles, sources, Math.Min(stage + Depth + 1, last));
+            sums = Multiply(format, p.RowTiles, c, sums, exchange);
+            c = Load(format, p.RowTiles, sources, Math.Min(stage + Depth + 2, last));
+            sums = Multiply(format, p.RowTiles, d, sums, exchange);
+            d = Load(format, p.RowTiles, sources, Math.Min(stage + Depth + 3, last));
         }
 
-        // All copies have been waited for, so that the rings take the sums.
-        Put(shared, start, lane, low);
+        for (; stage < count; stage++)
+        {
+            sums = Multiply(format, p.RowTiles, a, sums, exchange);
+            a = b;
+            b = c;
+        }
+
+        Put(shared, warp * WarpSums, lane, sums.Low);
         if (p.RowTiles > 1)
-            Put(shared, start + TileSums, lane, high);
+            Put(shared, (warp * WarpSums) + TileSums, lane, sums.High);
         Group.Barrier();
+        int column = (tile * WeightLayout.TileRows) + (lane & 15);
         if (product.Splits > 1)
         {
             for (int row = thread >> 4; row < product.RowCount; row += 4)
             {
                 int place = (row * WeightLayout.TileRows) + (lane & 15);
-                float sum = Interop.IntAsFloat(shared[place]) + Interop.IntAsFloat(shared[RingWords + place]);
-                product.Store(row, (tile * WeightLayout.TileRows) + (lane & 15), sum);
+                product.Store(row, column, Interop.IntAsFloat(shared[place]) + Interop.IntAsFloat(shared[WarpSums + place]));
             }
         }
         else
         {
             for (int row = lane >> 4; row < product.RowCount; row += 2)
-            {
-                float sum = Interop.IntAsFloat(shared[start + (row * WeightLayout.TileRows) + (lane & 15)]);
-                product.Store(row, (tile * WeightLayout.TileRows) + (lane & 15), sum);
-            }
+                product.Store(row, column, Interop.IntAsFloat(shared[(warp * WarpSums) + (row * WeightLayout.TileRows) + (lane & 15)]));
         }
     }
 
-    private static StagePlan Plan<TFormat>(TFormat format, int rowTiles)
-        where TFormat : struct, ITileFormat => new(format.WeightWords, format.RowWords, format.HasScales, 1, rowTiles);
-
-    // Stages of a ring.
-    private static int Stages<TFormat>(TFormat format, int rowTiles)
-        where TFormat : struct, ITileFormat => RingWords / Plan(format, rowTiles).Words;
-
-    // Waits for the first stage of a ring that has just been filled. What is waited for is a constant of each instruction.
-    private static void WaitForFirst<TFormat>(TFormat format, int rowTiles)
-        where TFormat : struct, ITileFormat
-    {
-        if (rowTiles == 1)
-            WideMemory.WaitForAllBut(Stages(format, 1) - 1);
-        else
-            WideMemory.WaitForAllBut(Stages(format, 2) - 1);
-        ShareScales(format);
-    }
-
-    // Waits for the second stage in the ring.
-    private static void WaitForSecond<TFormat>(TFormat format, int rowTiles)
-        where TFormat : struct, ITileFormat
-    {
-        if (rowTiles == 1)
-            WideMemory.WaitForAllBut(Stages(format, 1) - 2);
-        else
-            WideMemory.WaitForAllBut(Stages(format, 2) - 2);
-        ShareScales(format);
-    }
-
-    // A lane reads what it copied itself, but for scales.
-    private static void ShareScales<TFormat>(TFormat format)
-        where TFormat : struct, ITileFormat
-    {
-        if (format.HasScales != 0)
-            Warp.Barrier();
-    }
-
-    // Where a lane's copies come from, at the first stage.
-    private static CopySources Find<TFormat>(TFormat format, Parameters p, int tile, int lane)
+    // Where a lane reads, at the first stage.
+    private static LaneSources Find<TFormat>(TFormat format, Parameters p, int tile, int first, int lane)
         where TFormat : struct, ITileFormat
     {
         TensorProduct product = p.Product;
         int steps = product.Weight.Layout.Steps;
-        long place = (long)tile * steps;
+        long place = ((long)tile * steps) + first;
         bool scaled = format.HasScales != 0;
+        ArrayView<uint> weights = product.Weight.Words.SubView(place * format.WeightWords);
+        ArrayView<uint> scales = scaled ? product.Weight.Scales.SubView(place * StagePlan.WeightScales) : weights;
+        ArrayView<uint> rowScales = scaled ? product.RowScales.SubView((first * PackActivationsKernel.StageScales) + TileWords.RowScaleOf(lane)) : weights;
         return new()
         {
-            Weights = product.Weight.Words.SubView((place * format.WeightWords) + (4 * lane)),
-            Rows = FindRows(format, product, 0, lane),
-            HighRows = p.RowTiles == 1 ? product.Rows : FindRows(format, product, 1, lane),
-            Scales = scaled ? product.Weight.Scales.SubView((place * StagePlan.WeightScales) + (4 * (lane & 7))) : product.Rows,
-            RowScales = scaled ? product.RowScales.SubView(4 * (lane & 7)) : product.Rows,
-            HighRowScales = scaled && p.RowTiles > 1
-                ? product.RowScales.SubView(((long)steps * PackActivationsKernel.StageScales) + (4 * (lane & 7)))
-                : product.Rows,
+            Tile = weights,
+            TileScales = scales,
+            Weights = weights.SubView(4 * lane),
+            Scales = scales.SubView(TileWords.ScaleOf(lane)),
+            Rows = FindRows(format, product, 0, first, lane),
+            HighRows = p.RowTiles == 1 ? weights : FindRows(format, product, 1, first, lane),
+            RowScales = rowScales,
+            HighRowScales = scaled && p.RowTiles > 1 ? rowScales.SubView((long)steps * PackActivationsKernel.StageScales) : weights,
         };
     }
 
-    // Lanes of rows that are not there copy the first row of their tile, which costs nothing; their sums are not stored.
-    private static ArrayView<uint> FindRows<TFormat>(TFormat format, TensorProduct product, int rowTile, int lane)
+    // Lanes of rows that are not there read the first row of their tile, which costs nothing; their sums are not stored.
+    private static ArrayView<uint> FindRows<TFormat>(TFormat format, TensorProduct product, int rowTile, int first, int lane)
         where TFormat : struct, ITileFormat
     {
-        int first = rowTile * PackActivationsKernel.TileRows, source = first + (lane >> 2) < product.RowCount ? lane : lane & 3;
+        int row = rowTile * PackActivationsKernel.TileRows, source = row + (lane >> 2) < product.RowCount ? lane : lane & 3;
         return product.Rows.SubView(format.Parts == 0
-            ? ((long)rowTile * product.Weight.Layout.Steps * PackActivationsKernel.StageWords) + (4 * source)
-            : product.ExactRow(first + (source >> 2), 0, 0, source));
+            ? ((((long)rowTile * product.Weight.Layout.Steps) + first) * PackActivationsKernel.StageWords) + (4 * source)
+            : product.ExactRow(row + (source >> 2), first, 0, source));
     }
 
-    // Begins to copy a stage of the weight; nothing from the end on.
-    private static void CopyWeights<TFormat>(TFormat format, int rowTiles, CopySources sources, ArrayView<uint> shared, int slot, int stage, int end, int lane)
-        where TFormat : struct, ITileFormat
+    // Begins to bring words [start, end) to the second-level cache: 32 bytes, which is what memory moves, for each lane.
+    private static void Fetch(ArrayView<uint> words, int start, int end, int lane)
     {
-        if (stage >= end)
-            return;
-        int own = slot + (4 * lane);
-        for (int word = 0; word < format.WeightWords; word += 4 * Warps.Size)
-            WideMemory.Copy(shared, own + word, sources.Weights, (stage * format.WeightWords) + word);
-        if (format.HasScales != 0 && lane < 8)
-            WideMemory.Copy(shared, own + Plan(format, rowTiles).Scales, sources.Scales, stage * StagePlan.WeightScales);
+        for (int word = start + (8 * lane); word < end; word += 8 * Warps.Size)
+            WideMemory.Fetch(words, word);
     }
 
-    // Begins to copy a stage of activations, and ends what is to be waited for at once.
-    private static void CopyActivations<TFormat>(TFormat format, int rowTiles, CopySources sources, ArrayView<uint> shared, int slot, int stage, int end, int lane)
-        where TFormat : struct, ITileFormat
-    {
-        const int RowScales = PackActivationsKernel.StageScales;
-        if (stage < end)
+    private static Stage Load<TFormat>(TFormat format, int rowTiles, LaneSources sources, int stage)
+        where TFormat : struct, ITileFormat => new()
         {
-            StagePlan plan = Plan(format, rowTiles);
-            int own = slot + (4 * lane);
-            CopyRows(format, shared, own + plan.Rows, sources.Rows, stage);
-            if (rowTiles > 1)
-                CopyRows(format, shared, own + plan.Rows + format.RowWords, sources.HighRows, stage);
-            if (format.HasScales != 0 && lane < 8)
-            {
-                WideMemory.Copy(shared, own + plan.RowScales, sources.RowScales, stage * RowScales);
-                if (rowTiles > 1)
-                    WideMemory.Copy(shared, own + plan.RowScales + RowScales, sources.HighRowScales, stage * RowScales);
-            }
-        }
+            Weights = TileWords.LoadStage(format, sources.Weights, sources.Scales, stage),
+            Low = LoadRows(format, sources.Rows, sources.RowScales, stage),
+            High = rowTiles == 1 ? default : LoadRows(format, sources.HighRows, sources.HighRowScales, stage),
+        };
 
-        WideMemory.EndStage();
-    }
-
-    // What a lane of a tile of rows reads: its words of both groups, or its four numbers of either.
-    private static void CopyRows<TFormat>(TFormat format, ArrayView<uint> shared, int target, ArrayView<uint> source, int stage)
+    private static StageRows LoadRows<TFormat>(TFormat format, ArrayView<uint> rows, ArrayView<uint> scales, int stage)
         where TFormat : struct, ITileFormat
     {
+        const int StageScales = PackActivationsKernel.StageScales;
         if (format.Parts == 0)
         {
-            WideMemory.Copy(shared, target, source, stage * PackActivationsKernel.StageWords);
-            return;
+            return new()
+            {
+                Words = WideMemory.LoadGlobal(rows, stage * PackActivationsKernel.StageWords),
+                Scales = format.HasScales == 0 ? default : WideMemory.LoadGlobal(scales, stage * StageScales),
+                NextScales = format.HasScales == 0 ? default : WideMemory.LoadGlobal(scales, (stage * StageScales) + (StageScales / 2)),
+            };
         }
 
-        WideMemory.Copy(shared, target, source, stage * TensorProduct.ExactStage);
-        WideMemory.Copy(shared, target + (format.RowWords / 2), source, (stage * TensorProduct.ExactStage) + (TensorProduct.ExactStage / 2));
-    }
-
-    private static StageWords Load<TFormat>(TFormat format, int rowTiles, ArrayView<uint> shared, int slot, int lane)
-        where TFormat : struct, ITileFormat
-    {
-        StagePlan plan = Plan(format, rowTiles);
-        ArrayView<uint> weights = shared.SubView(slot + (4 * lane)), scales = shared.SubView(slot + plan.Scales + TileWords.ScaleOf(lane));
         return new()
         {
-            A = format.Load(weights, scales, 0),
-            B = format.Load(weights, scales, 1),
-            Low = LoadRows(format, plan, shared, slot, 0, lane),
-            High = rowTiles == 1 ? default : LoadRows(format, plan, shared, slot, 1, lane),
+            Words = WideMemory.LoadGlobal(rows, stage * TensorProduct.ExactStage),
+            NextWords = WideMemory.LoadGlobal(rows, (stage * TensorProduct.ExactStage) + (TensorProduct.ExactStage / 2)),
         };
     }
 
-    private static StageRows LoadRows<TFormat>(TFormat format, StagePlan plan, ArrayView<uint> shared, int slot, int rowTile, int lane)
+    private static RowSums Multiply<TFormat>(TFormat format, int rowTiles, Stage stage, RowSums sums, ArrayView<uint> exchange)
         where TFormat : struct, ITileFormat
     {
-        ArrayView<uint> words = shared.SubView(slot + plan.Rows + (rowTile * format.RowWords) + (4 * lane));
-        ArrayView<uint> scales = shared.SubView(slot + plan.RowScales + (rowTile * PackActivationsKernel.StageScales) + TileWords.RowScaleOf(lane));
-        return new()
-        {
-            WordsA = TileWords.LoadRows(format, words, 0),
-            WordsB = format.Parts == 0 ? default : TileWords.LoadRows(format, words, 1),
-            ScalesA = TileWords.RowScales(format, scales, 0),
-            ScalesB = TileWords.RowScales(format, scales, 1),
-        };
+        GroupWeights first = TileWords.Weights(format, stage.Weights, 0), second = TileWords.Weights(format, stage.Weights, 1);
+        sums.Low = Multiply(format, first, second, stage.Low, sums.Low, exchange);
+        if (rowTiles > 1)
+            sums.High = Multiply(format, first, second, stage.High, sums.High, exchange);
+        return sums;
     }
 
-    private static Sums4 Multiply<TFormat>(TFormat format, StageWords words, StageRows rows, Sums4 sums, ArrayView<uint> exchange)
+    private static Sums4 Multiply<TFormat>(
+        TFormat format, GroupWeights firstWeights, GroupWeights secondWeights, StageRows rows, Sums4 sums, ArrayView<uint> exchange)
         where TFormat : struct, ITileFormat
     {
-        GroupRows first = format.Rows(rows.WordsA, rows.ScalesA, 0);
-        GroupRows second = format.Rows(format.Parts == 0 ? rows.WordsA : rows.WordsB, rows.ScalesB, 1);
+        GroupRows first = format.Rows(rows.Words, rows.Scales, 0);
+        GroupRows second = format.Rows(format.Parts == 0 ? rows.Words : rows.NextWords, rows.NextScales, 1);
         return format.Parts > 0
-            ? ExactTiles.MultiplyStage(format.Parts, words.A, first, words.B, second, sums, exchange)
-            : format.Multiply(words.B, second, format.Multiply(words.A, first, sums, exchange), exchange);
+            ? ExactTiles.MultiplyStage(format.Parts, firstWeights, first, secondWeights, second, sums, exchange)
+            : format.Multiply(secondWeights, second, format.Multiply(firstWeights, first, sums, exchange), exchange);
     }
 
     // Lays a lane's sums out as [8 rows][16 columns].
@@ -301,34 +231,40 @@ internal static class MatMulStreamKernel
         public int RowTiles;
     }
 
-    /// <summary>A stage in a lane's registers: both groups of the weights, and one or two tiles of activations.</summary>
-    private struct StageWords
+    /// <summary>A stage in a lane's registers: the weights, and one or two tiles of activations.</summary>
+    private struct Stage
     {
-        public GroupWeights A;
-        public GroupWeights B;
+        public StageWeights Weights;
         public StageRows Low;
         public StageRows High;
     }
 
-    /// <summary>A tile of 8 rows of activations, and the scales of both groups.</summary>
+    /// <summary>A tile of 8 rows of activations: the words of both groups, or where they are exact of each, and the scales of both.</summary>
     private struct StageRows
     {
-        public Words4 WordsA;
-
-        /// <summary>Of exact ones, whose groups are 16 bytes each.</summary>
-        public Words4 WordsB;
-        public Words4 ScalesA;
-        public Words4 ScalesB;
+        public Words4 Words;
+        public Words4 NextWords;
+        public Words4 Scales;
+        public Words4 NextScales;
     }
 
-    private struct CopySources
+    private struct RowSums
     {
+        public Sums4 Low;
+        public Sums4 High;
+    }
+
+    private struct LaneSources
+    {
+        /// <summary>The tile from the first stage on, which a warp fetches together, and its scales.</summary>
+        public ArrayView<uint> Tile;
+        public ArrayView<uint> TileScales;
+
+        /// <summary>What the lane reads.</summary>
         public ArrayView<uint> Weights;
+        public ArrayView<uint> Scales;
         public ArrayView<uint> Rows;
         public ArrayView<uint> HighRows;
-
-        /// <summary>Scales, a stage of which 8 lanes copy.</summary>
-        public ArrayView<uint> Scales;
         public ArrayView<uint> RowScales;
         public ArrayView<uint> HighRowScales;
     }

@@ -25,7 +25,7 @@ internal static partial class MatMulTileKernel
         where TFormat : struct, ITileFormat
     {
         int place = (tile * StagesPerStep) + stage;
-        return format.Load(step.Weights.SubView(place * format.WeightWords), step.Scales.SubView(place * StagePlan.WeightScales), group);
+        return TileWords.LoadWeights(format, step.Weights.SubView(place * format.WeightWords), step.Scales.SubView(place * StagePlan.WeightScales), group);
     }
 
     // What a group of a stage multiplies of four of the warp's tiles of rows; where activations are packed, both groups.

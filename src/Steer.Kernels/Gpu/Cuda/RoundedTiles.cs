@@ -13,8 +13,7 @@ internal struct BF16Tile : ITileFormat
 
     public readonly int HasScales => 0;
 
-    public readonly GroupWeights Load(ArrayView<uint> words, ArrayView<uint> scales, int group) =>
-        new() { Fragment = TileWords.Load(words, group) };
+    public readonly GroupWeights Weights(Words4 words, Words4 more, Words4 scales, int group) => new() { Fragment = words };
 
     public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => RoundedTiles.Rows(words, scales, group);
 
@@ -33,8 +32,7 @@ internal struct Int8Tile : ITileFormat
 
     public readonly int HasScales => 1;
 
-    public readonly GroupWeights Load(ArrayView<uint> words, ArrayView<uint> scales, int group) =>
-        RoundedTiles.AddScales(TileWords.Load(words, group), scales, group);
+    public readonly GroupWeights Weights(Words4 words, Words4 more, Words4 scales, int group) => RoundedTiles.AddScales(words, scales, group);
 
     public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => RoundedTiles.Rows(words, scales, group);
 
@@ -53,11 +51,10 @@ internal struct Int4Tile : ITileFormat
 
     public readonly int HasScales => 1;
 
-    public readonly GroupWeights Load(ArrayView<uint> words, ArrayView<uint> scales, int group)
+    public readonly GroupWeights Weights(Words4 words, Words4 more, Words4 scales, int group)
     {
         const uint Nibbles = 0x0F0F0F0F;
-        Words4 both = TileWords.Load(words, 0);
-        uint first = group == 0 ? both.X : both.Z, second = group == 0 ? both.Y : both.W;
+        uint first = group == 0 ? words.X : words.Z, second = group == 0 ? words.Y : words.W;
         // A byte holds a number of row g and one of row g + 8.
         var fragment = new Words4 { X = first & Nibbles, Y = (first >> 4) & Nibbles, Z = second & Nibbles, W = (second >> 4) & Nibbles };
         return RoundedTiles.AddScales(fragment, scales, group);
@@ -90,11 +87,8 @@ internal static class RoundedTiles
         Scales = scales,
     };
 
-    public static GroupWeights AddScales(Words4 fragment, ArrayView<uint> scales, int group)
-    {
-        Words4 both = WideMemory.LoadShared(scales, 0);
-        return new() { Fragment = fragment, Low = group == 0 ? both.X : both.Y, High = group == 0 ? both.Z : both.W };
-    }
+    public static GroupWeights AddScales(Words4 fragment, Words4 scales, int group) =>
+        new() { Fragment = fragment, Low = group == 0 ? scales.X : scales.Y, High = group == 0 ? scales.Z : scales.W };
 
     /// <summary>Adds whole numbers times the scales of their weight rows and activation rows.</summary>
     public static Sums4 MultiplyInt8(GroupWeights weights, GroupRows rows, Sums4 sums, ArrayView<uint> exchange)

@@ -21,6 +21,16 @@ internal struct GroupWeights
     public uint High;
 }
 
+/// <summary>A stage of a tile of 16 weight rows as a lane reads it: 16 bytes of each group, twice as many of float32, or 16 of both; and its scales.</summary>
+internal struct StageWeights
+{
+    public Words4 A;
+    public Words4 B;
+    public Words4 C;
+    public Words4 D;
+    public Words4 Scales;
+}
+
 /// <summary>One group of a tile of 8 activation rows, in a lane's registers.</summary>
 internal struct GroupRows
 {
@@ -81,11 +91,12 @@ internal interface ITileFormat
     /// <summary>1 where weights and activations have scales.</summary>
     int HasScales { get; }
 
-    /// <summary>Reads a lane's part of a group of a tile of weights from shared memory.</summary>
-    /// <param name="words">Begins at the lane's first word.</param>
-    /// <param name="scales">Begins at the lane's scales.</param>
+    /// <summary>A lane's part of a group of a tile of weights.</summary>
+    /// <param name="words">What it read of the group, or of both where a group has less than 16 bytes.</param>
+    /// <param name="more">Of float32, the second half of it.</param>
+    /// <param name="scales">Scales of both groups.</param>
     /// <param name="group">The group.</param>
-    GroupWeights Load(ArrayView<uint> words, ArrayView<uint> scales, int group);
+    GroupWeights Weights(Words4 words, Words4 more, Words4 scales, int group);
 
     /// <summary>A lane's part of a group of a tile of activations.</summary>
     /// <param name="words">What it read: words of both groups, or the four float32 of this one.</param>
@@ -104,8 +115,42 @@ internal interface ITileFormat
 /// <summary>What tile formats share.</summary>
 internal static class TileWords
 {
+    /// <summary>Words that the lanes of a warp read at once, 16 bytes each.</summary>
+    private const int PieceWords = 4 * Warps.Size;
+
+    /// <summary>Reads a lane's part of a group of a tile of weights from shared memory, where both views begin at the lane's.</summary>
+    public static GroupWeights LoadWeights<TFormat>(TFormat format, ArrayView<uint> words, ArrayView<uint> scales, int group)
+        where TFormat : struct, ITileFormat
+    {
+        int place = group * (format.WeightWords / WeightLayout.GroupsPerStage / PieceWords);
+        Words4 more = format.WeightWords > 2 * PieceWords ? Load(words, place + 1) : default;
+        return format.Weights(Load(words, place), more, format.HasScales != 0 ? WideMemory.LoadShared(scales, 0) : default, group);
+    }
+
+    /// <summary>Reads a lane's part of a stage of a tile of weights from global memory, where both views begin at the lane's part of the first.</summary>
+    public static StageWeights LoadStage<TFormat>(TFormat format, ArrayView<uint> words, ArrayView<uint> scales, int stage)
+        where TFormat : struct, ITileFormat
+    {
+        int place = stage * format.WeightWords;
+        bool halves = format.WeightWords > PieceWords, quarters = format.WeightWords > 2 * PieceWords;
+        return new()
+        {
+            A = WideMemory.LoadConstant(words, place),
+            B = halves ? WideMemory.LoadConstant(words, place + PieceWords) : default,
+            C = quarters ? WideMemory.LoadConstant(words, place + (2 * PieceWords)) : default,
+            D = quarters ? WideMemory.LoadConstant(words, place + (3 * PieceWords)) : default,
+            Scales = format.HasScales != 0 ? WideMemory.LoadConstant(scales, stage * StagePlan.WeightScales) : default,
+        };
+    }
+
+    /// <summary>A group of a stage that was read.</summary>
+    public static GroupWeights Weights<TFormat>(TFormat format, StageWeights stage, int group)
+        where TFormat : struct, ITileFormat => format.WeightWords > 2 * PieceWords
+            ? format.Weights(group == 0 ? stage.A : stage.C, group == 0 ? stage.B : stage.D, default, group)
+            : format.Weights(group == 0 || format.WeightWords == PieceWords ? stage.A : stage.B, default, stage.Scales, group);
+
     /// <summary>A lane's part of one tile and group, where a lane's words of a group are 16 bytes and <paramref name="words"/> begins at the first.</summary>
-    public static Words4 Load(ArrayView<uint> words, int group) => WideMemory.LoadShared(words, group * 4 * Warps.Size);
+    public static Words4 Load(ArrayView<uint> words, int group) => WideMemory.LoadShared(words, group * PieceWords);
 
     /// <summary>Reads a lane's part of a group of a tile of activations; where activations are packed, of both groups.</summary>
     public static Words4 LoadRows<TFormat>(TFormat format, ArrayView<uint> words, int group)
