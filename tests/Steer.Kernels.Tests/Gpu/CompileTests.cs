@@ -58,7 +58,7 @@ public sealed partial class CompileTests
         foreach (KernelSource kernel in KernelCatalog.All)
             Assert.Equal(kernel.TensorCores, texts[kernel.Method.Name].Contains("mma.sync.aligned.m16n8k", StringComparison.Ordinal));
         Assert.Contains("cp.async.cg.shared.global", texts["MatMulTile128BF16"], StringComparison.Ordinal);
-        Assert.Contains("ld.shared.v4.u32", texts["MatMulStreamInt4"], StringComparison.Ordinal);
+        Assert.Contains("ld.global.nc.v4.u32", texts["MatMulStreamInt4"], StringComparison.Ordinal);
         Assert.All(["LoraDown", "LoraUp"], k => Assert.Contains("ld.global.nc.v4.u32", texts[k], StringComparison.Ordinal));
         Assert.Contains("fma.rn.f32", texts["MatMulRowF32"], StringComparison.Ordinal);
     }

@@ -116,7 +116,6 @@ internal static partial class MatMulTileKernel
         CopySources sources = Find(format, plan, product, thread);
 
         // Weights are nobody's to write: they are fetched while the kernel that makes the activations runs.
-        LaunchOrder.LetNextBegin();
         for (int ahead = 0; ahead < steps - 1; ahead++)
             CopyWeights(format, plan, sources, shared, ahead * plan.Words, stage + (ahead * StagesPerStep), end, thread);
         LaunchOrder.WaitForPrevious();
