@@ -81,9 +81,9 @@ internal static class MatMulStreamKernel
         LaneSources sources = Find(format, p, kept, first, lane);
 
         // Weights are nobody's to write: they are fetched while the kernel that makes the activations runs.
-        Fetch(sources.Tile, 0, Math.Min(AheadWords, count * format.WeightWords), lane);
+        Prefetch(sources.Tile, 0, Math.Min(AheadWords, count * format.WeightWords), lane);
         if (format.HasScales != 0)
-            Fetch(sources.TileScales, 0, count * StagePlan.WeightScales, lane);
+            Prefetch(sources.TileScales, 0, count * StagePlan.WeightScales, lane);
         LaunchOrder.WaitForPrevious();
         Stage a = Load(format, p.RowTiles, sources, 0), b = Load(format, p.RowTiles, sources, Math.Min(1, last));
         Stage c = Load(format, p.RowTiles, sources, Math.Min(2, last)), d = Load(format, p.RowTiles, sources, Math.Min(3, last));
@@ -92,7 +92,7 @@ internal static class MatMulStreamKernel
         for (; stage + Depth <= count; stage += Depth)
         {
             int ahead = (stage * format.WeightWords) + AheadWords;
-            Fetch(sources.Tile, ahead, Math.Min(ahead + (Depth * format.WeightWords), count * format.WeightWords), lane);
+            Prefetch(sources.Tile, ahead, Math.Min(ahead + (Depth * format.WeightWords), count * format.WeightWords), lane);
             sums = Multiply(format, p.RowTiles, a, sums, exchange);
             a = Load(format, p.RowTiles, sources, Math.Min(stage + Depth, last));
             sums = Multiply(format, p.RowTiles, b, sums, exchange);
@@ -165,10 +165,10 @@ internal static class MatMulStreamKernel
     }
 
     // Begins to bring words [start, end) to the second-level cache: 32 bytes, which is what memory moves, for each lane.
-    private static void Fetch(ArrayView<uint> words, int start, int end, int lane)
+    private static void Prefetch(ArrayView<uint> words, int start, int end, int lane)
     {
         for (int word = start + (8 * lane); word < end; word += 8 * Warps.Size)
-            WideMemory.Fetch(words, word);
+            WideMemory.Prefetch(words.Cast<float>(), word);
     }
 
     private static Stage Load<TFormat>(TFormat format, int rowTiles, LaneSources sources, int stage)
