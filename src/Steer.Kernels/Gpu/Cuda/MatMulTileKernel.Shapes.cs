@@ -158,10 +158,10 @@ internal static partial class MatMulTileKernel
             where TFormat : struct, ITileFormat
         {
             BlockWords rows = LoadRows(format, step, stage, 0, 0);
-            sums = MultiplyGroup(format, step, stage, 0, rows, 0, sums, exchange);
+            sums = MultiplyGroup(format, step, stage, rows, 0, sums, exchange);
             if (format.Parts > 0)
                 rows = LoadRows(format, step, stage, 0, 1);
-            return MultiplyGroup(format, step, stage, 0, rows, 1, sums, exchange);
+            return MultiplyGroup(format, step, stage, rows, 1, sums, exchange);
         }
 
         public void Store(Parameters p, ArrayView<uint> shared, int column, int row, Sums16 sums)
@@ -170,11 +170,11 @@ internal static partial class MatMulTileKernel
             StoreBlock(p, shared, column + 32, row, sums.B);
         }
 
-        public static Sums16 MultiplyGroup<TFormat>(
-            TFormat format, LaneStep step, int stage, int rowTile, BlockWords words, int group, Sums16 sums, ArrayView<uint> exchange)
+        private static Sums16 MultiplyGroup<TFormat>(
+            TFormat format, LaneStep step, int stage, BlockWords words, int group, Sums16 sums, ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat
         {
-            BlockRows rows = RowsOf(format, step, stage, rowTile, words, group);
+            BlockRows rows = RowsOf(format, step, stage, 0, words, group);
             GroupWeights a = LoadWeights(format, step, stage, 0, group), b = LoadWeights(format, step, stage, 1, group);
             sums.A = MultiplyBlock(format, a, b, rows, sums.A, exchange);
             GroupWeights c = LoadWeights(format, step, stage, 2, group), d = LoadWeights(format, step, stage, 3, group);
@@ -194,11 +194,8 @@ internal static partial class MatMulTileKernel
             where TFormat : struct, ITileFormat
         {
             BlockWords first = LoadRows(format, step, stage, 0, 0), second = LoadRows(format, step, stage, 4, 0);
-            sums.A = Tile128By64.MultiplyGroup(format, step, stage, 0, first, 0, sums.A, exchange);
-            sums.B = Tile128By64.MultiplyGroup(format, step, stage, 4, second, 0, sums.B, exchange);
-            sums.A = Tile128By64.MultiplyGroup(format, step, stage, 0, first, 1, sums.A, exchange);
-            sums.B = Tile128By64.MultiplyGroup(format, step, stage, 4, second, 1, sums.B, exchange);
-            return sums;
+            sums = MultiplyGroup(format, step, stage, first, second, 0, sums, exchange);
+            return MultiplyGroup(format, step, stage, first, second, 1, sums, exchange);
         }
 
         public void Store(Parameters p, ArrayView<uint> shared, int column, int row, Sums32 sums)
@@ -207,6 +204,20 @@ internal static partial class MatMulTileKernel
             StoreBlock(p, shared, column + 32, row, sums.A.B);
             StoreBlock(p, shared, column, row + 32, sums.B.A);
             StoreBlock(p, shared, column + 32, row + 32, sums.B.B);
+        }
+
+        private static Sums32 MultiplyGroup<TFormat>(
+            TFormat format, LaneStep step, int stage, BlockWords firstWords, BlockWords secondWords, int group, Sums32 sums, ArrayView<uint> exchange)
+            where TFormat : struct, ITileFormat
+        {
+            BlockRows first = RowsOf(format, step, stage, 0, firstWords, group), second = RowsOf(format, step, stage, 4, secondWords, group);
+            GroupWeights a = LoadWeights(format, step, stage, 0, group), b = LoadWeights(format, step, stage, 1, group);
+            sums.A.A = MultiplyBlock(format, a, b, first, sums.A.A, exchange);
+            sums.B.A = MultiplyBlock(format, a, b, second, sums.B.A, exchange);
+            GroupWeights c = LoadWeights(format, step, stage, 2, group), d = LoadWeights(format, step, stage, 3, group);
+            sums.A.B = MultiplyBlock(format, c, d, first, sums.A.B, exchange);
+            sums.B.B = MultiplyBlock(format, c, d, second, sums.B.B, exchange);
+            return sums;
         }
     }
 }

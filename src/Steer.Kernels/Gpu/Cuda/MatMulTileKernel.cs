@@ -142,14 +142,11 @@ internal static partial class MatMulTileKernel
             slot = slot + plan.Words == past ? 0 : slot + plan.Words;
         }
 
-        // One stage is left where a part has an odd number.
-        if (stage < end)
-        {
-            WideMemory.WaitForAllBut(steps - 2);
-            Group.Barrier();
+        // One stage is left where a part has an odd number. A condition in place of the loop would keep all sums twice.
+        WideMemory.WaitForAllBut(steps - 2);
+        Group.Barrier();
+        for (; stage < end; stage++)
             sums = shape.Multiply(format, FindStep(format, plan, shared, slot, tile, rowTile, lane), 0, sums, exchange);
-        }
-
         shape.Store(
             p, shared, ((Grid.IdxY * 2 * shape.Tiles) + tile) * WeightLayout.TileRows,
             ((Grid.IdxX * 2 * shape.RowTiles) + rowTile) * PackActivationsKernel.TileRows, sums);
