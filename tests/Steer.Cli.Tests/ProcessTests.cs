@@ -39,7 +39,10 @@ public sealed class ProcessTests
         using var process = Start("generate", "--prompt", "The star", "-n", "100000", "--max-tokens", "8", "--json");
         string? first = await process.StandardOutput.ReadLineAsync();
         Assert.Equal(0, JsonDocument.Parse(first!).RootElement.GetProperty("index").GetInt32());
+
+        // Nobody reads meanwhile, so that the run waits at a full pipe and cannot come to its end before the interrupt, however long that takes.
         using var kill = Process.Start("kill", ["-INT", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync();
         string rest = await process.StandardOutput.ReadToEndAsync(), error = await process.StandardError.ReadToEndAsync();
         Assert.Equal(ExitCode.Interrupted, await ExitAsync(process));
         Assert.Contains("interrupted after", error, StringComparison.Ordinal);
