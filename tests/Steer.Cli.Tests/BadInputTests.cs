@@ -9,6 +9,7 @@ public sealed class BadInputTests : IDisposable
 {
     private static readonly string Base = Path.Combine(Cli.Weights, "base");
     private static readonly string Astronomy = Path.Combine(Cli.Weights, "experts", "astronomy");
+    private static readonly string GitLfsPointer = $"version https://git-lfs.github.com/spec/v1\noid sha256:{new string('a', 64)}\nsize 10951168\n";
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -141,12 +142,30 @@ public sealed class BadInputTests : IDisposable
 
     [Theory]
     [InlineData("model.safetensors")]
+    [InlineData("config.json")]
     [InlineData("tokenizer.json")]
-    public async Task Pointers_of_git_lfs(string name)
+    public async Task Pointers_of_git_lfs_in_a_model(string name)
     {
         string model = _folder.Copy(Base, "model");
-        await File.WriteAllTextAsync(Path.Combine(model, name), $"version https://git-lfs.github.com/spec/v1\noid sha256:{new string('a', 64)}\nsize 10951168\n");
+        await File.WriteAllTextAsync(Path.Combine(model, name), GitLfsPointer);
         Assert.Contains($"{Path.Combine(model, name)}: is a Git LFS pointer", await Cli.RefuseAsync("generate", "--prompt", "x", "--base", model), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("task.json", "generate", "--task")]
+    [InlineData("prompts.txt", "generate", "--prompt-file")]
+    [InlineData("negatives.jsonl", "generate", "--prompt", "x", "--eta", "0.2", "--negatives")]
+    [InlineData("context.txt", "generate", "--prompt", "x", "--context")]
+    [InlineData("ids.json", "score", "--ids-file")]
+    [InlineData("job.json", "dataset")]
+    [InlineData("cells.json", "sweep", "--task", "astronomy", "--cells")]
+    [InlineData("real.npy", "evaluate", "--task", "astronomy", "texts.txt", "--embeddings")]
+    public async Task Pointers_of_git_lfs(string name, params string[] args)
+    {
+        string file = _folder.Write(name, GitLfsPointer), texts = _folder.Write("texts.txt", "a\n");
+        string given = name.EndsWith(".npy", StringComparison.Ordinal) ? $"{file},{file}" : file;
+        string line = await Cli.RefuseAsync([.. args.Select(a => a == "texts.txt" ? texts : a), given]);
+        Assert.Contains($"{file}: is a Git LFS pointer in place of the file itself; run git lfs pull", line, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -11,7 +11,7 @@ internal static class IdsFile
     {
         try
         {
-            using var stream = File.OpenRead(path);
+            using var stream = GitLfs.OpenRead(path);
             int[][]? rows = JsonSerializer.Deserialize<int[][]>(stream);
             if (rows is null || rows.Length == 0)
                 throw new SteerException($"{path}: holds no sequences. Give a JSON array of arrays, such as [[1, 2, 3], [4, 5]].");

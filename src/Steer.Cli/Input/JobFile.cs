@@ -35,7 +35,7 @@ internal static class JobFile
         try
         {
             // A stream may begin with a byte order mark, as editors of Windows write one.
-            using var stream = File.OpenRead(path);
+            using var stream = GitLfs.OpenRead(path);
             using var document = JsonDocument.Parse(
                 stream, new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
             if (document.RootElement.ValueKind != JsonValueKind.Object)

@@ -43,7 +43,8 @@ internal static class TextInput
     {
         try
         {
-            return File.ReadAllText(path, Strict);
+            using var reader = new StreamReader(GitLfs.OpenRead(path), Strict);
+            return reader.ReadToEnd();
         }
         catch (DecoderFallbackException e)
         {

@@ -34,7 +34,7 @@ internal sealed class ConfigFields
     {
         try
         {
-            using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read);
+            using var stream = GitLfs.OpenRead(file);
             if (stream.Length > MaxFileBytes)
                 throw FileError.At(file, $"{stream.Length} bytes are too many for a configuration file; check the path.");
             var bytes = new byte[stream.Length];

@@ -46,7 +46,6 @@ internal static class Llama2cFile
 
     private static Header ReadHeader(MappedFile file)
     {
-        GitLfs.Refuse(file);
         if (file.Length < HeaderBytes)
             throw NotLlama2c(file, $"has {file.Length} bytes");
         var numbers = new int[7];

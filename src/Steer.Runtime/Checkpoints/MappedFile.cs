@@ -31,7 +31,7 @@ internal sealed unsafe class MappedFile : IDisposable
     {
         try
         {
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+            using var stream = GitLfs.OpenRead(path);
             long length = stream.Length;
             if (length == 0)
                 throw FileError.At(path, "the file is empty; copy or download it again.");

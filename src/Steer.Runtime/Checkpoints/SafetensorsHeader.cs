@@ -21,7 +21,6 @@ internal static class SafetensorsHeader
     /// <exception cref="SteerException">The header is damaged or does not fit the file.</exception>
     public static Dictionary<string, StoredTensor> Read(MappedFile file)
     {
-        GitLfs.Refuse(file);
         if (file.Length < 8)
             throw FileError.At(file.Path, $"{file.Length} bytes are too few for a safetensors file; {Damaged}");
         ulong headerBytes = BinaryPrimitives.ReadUInt64LittleEndian(file.Bytes(0, 8));

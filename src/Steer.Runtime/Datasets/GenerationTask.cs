@@ -87,7 +87,7 @@ public sealed record GenerationTask
         string file = Directory.Exists(path) ? Path.Combine(path, "task.json") : path;
         try
         {
-            using var stream = System.IO.File.OpenRead(file);
+            using var stream = GitLfs.OpenRead(file);
             var task = JsonSerializer.Deserialize<GenerationTask>(stream, Format)
                 ?? throw new SteerException($"{file}: holds null instead of a task. Give an object with at least a prompt.");
             if (task.Prompt.Length == 0)

@@ -14,7 +14,7 @@ internal sealed class LineFile : IDisposable
     public LineFile(string path)
     {
         Path = path;
-        _stream = File.Exists(path) ? new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0) : null;
+        _stream = File.Exists(path) ? GitLfs.OpenRead(path, FileShare.ReadWrite) : null;
     }
 
     public string Path { get; }

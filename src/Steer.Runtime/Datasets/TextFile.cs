@@ -30,7 +30,7 @@ public static class TextFile
     {
         try
         {
-            using var reader = new StreamReader(path, new UTF8Encoding(false, throwOnInvalidBytes: true));
+            using var reader = new StreamReader(GitLfs.OpenRead(path), new UTF8Encoding(false, throwOnInvalidBytes: true));
             bool json = Path.GetExtension(path).ToLowerInvariant() is ".jsonl" or ".ndjson";
             return ReadLines(reader, path, !json ? [] : fields.Length > 0 ? fields : ["text"], labelField) is { Count: > 0 } texts
                 ? texts

@@ -45,7 +45,7 @@ public static partial class EmbeddingFile
     {
         try
         {
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+            using var stream = GitLfs.OpenRead(path);
             var (size, rows, columns) = ReadHeader(stream, path);
             if (rows < 1 || columns < 1 || rows * columns > Array.MaxLength / sizeof(double) || stream.Length - stream.Position != rows * columns * size)
                 throw FileError.At(path, $"has {stream.Length - stream.Position} bytes of numbers where its header tells {rows} rows of {columns}. Write it again.");

@@ -53,7 +53,7 @@ public sealed record SweepGrid
     {
         try
         {
-            using var stream = File.OpenRead(path);
+            using var stream = GitLfs.OpenRead(path);
             var cells = JsonSerializer.Deserialize<SweepCell?[]>(stream, Format) ?? [];
             return cells.Length > 0 && cells.All(c => c is not null)
                 ? [.. cells.Select(c => c!.Normalized()).Distinct()]

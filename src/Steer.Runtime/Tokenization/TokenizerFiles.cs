@@ -33,12 +33,12 @@ internal static class TokenizerFiles
     {
         try
         {
-            var length = new FileInfo(file).Length;
-            if (length > MaxBytes)
-                throw new SteerException($"{file}: has {length} bytes, too many for a tokenizer");
-            var bytes = File.ReadAllBytes(file);
-            GitLfs.Refuse(file, bytes);
-            return bytes;
+            using var stream = GitLfs.OpenRead(file);
+            if (stream.CanSeek && stream.Length > MaxBytes)
+                throw new SteerException($"{file}: has {stream.Length} bytes, too many for a tokenizer");
+            using var bytes = new MemoryStream();
+            stream.CopyTo(bytes);
+            return bytes.ToArray();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
