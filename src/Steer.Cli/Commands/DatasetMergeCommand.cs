@@ -35,7 +35,7 @@ internal sealed class DatasetMergeCommand : SteerCommand
         private readonly Option<string?> _out;
 
         public MergeFlags()
-            : base("Output") => _out = Add(Flag.Text("--out", "DIR", "Folder of the whole; it must not hold a job."));
+            : base("Output") => _out = Add(Flag.Text("--out", "DIR", "Folder of the whole; missing or empty."));
 
         public string Folder(ParseResult parsed) => parsed.GetValue(_out) ?? throw new SteerException("There is no folder to write to: give --out DIR.");
     }

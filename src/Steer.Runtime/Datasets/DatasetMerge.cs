@@ -12,7 +12,7 @@ public static class DatasetMerge
 
     /// <summary>Checks that the folders are all the shards of one job, joins them in the order of the items, and refuses what repeats an earlier item of another shard.</summary>
     /// <param name="shards">Their folders.</param>
-    /// <param name="folder">Where the whole goes; must not hold a job.</param>
+    /// <param name="folder">Where the whole goes, at once when all of it is written; missing or empty before.</param>
     /// <exception cref="SteerException">Shards are missing, unfinished or of different jobs, or the folder cannot be written.</exception>
     public static DatasetProgress Run(IReadOnlyList<string> shards, string folder)
     {
@@ -61,10 +61,11 @@ public static class DatasetMerge
             RealDiversity = null,
             LastTexts = [.. examples.TakeLast(3).Select(e => e.Line.Text)],
         };
-        using var whole = DatasetFolder.Open(folder, ResumeMode.Never, manifest);
-        whole.Replace(DatasetFolder.ExamplesName, Join(examples), flush: true);
-        whole.Replace(DatasetFolder.RejectedName, Join(rejected.OrderBy(l => l.Line.Id).ThenBy(l => l.Line.Attempt)), flush: true);
-        whole.Replace(DatasetFolder.ProgressName, progress.Serialize(), flush: true);
+        JobFolder.Create(
+            folder, manifest,
+            (DatasetFolder.ExamplesName, Join(examples)),
+            (DatasetFolder.RejectedName, Join(rejected.OrderBy(l => l.Line.Id).ThenBy(l => l.Line.Attempt))),
+            (DatasetFolder.ProgressName, progress.Serialize()));
         return progress;
     }
 

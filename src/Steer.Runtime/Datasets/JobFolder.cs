@@ -79,6 +79,34 @@ internal sealed class JobFolder : IDisposable
         }
     }
 
+    /// <summary>
+    /// Makes the folder of a job that is complete. The files are written to one beside it, PATH.partial, which gets the name when the disk has all of them;
+    /// what an interruption left there is written anew.
+    /// </summary>
+    /// <param name="path">A folder that is missing or empty.</param>
+    /// <param name="manifest">What the job is made from.</param>
+    /// <param name="files">Names and contents.</param>
+    /// <exception cref="SteerException">The folder holds something, or cannot be written.</exception>
+    public static void Create(string path, JsonObject manifest, params IEnumerable<(string Name, byte[] Content)> files)
+    {
+        string whole = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path)), partial = whole + ".partial";
+        if (File.Exists(whole) || (Directory.Exists(whole) && Directory.EnumerateFileSystemEntries(whole).Any()))
+            throw new SteerException($"{path}: is {(File.Exists(whole) ? "a file" : "not empty")}. Give another folder; it is made where it is missing.");
+        using (var folder = new JobFolder(partial, Lock(partial), []))
+        {
+            foreach (var (name, content) in files)
+                folder.Replace(name, content, flush: true);
+            folder.Replace(ManifestName, DatasetManifest.Serialize(manifest), flush: true);
+        }
+
+        Guard(path, () =>
+        {
+            if (Directory.Exists(whole))
+                Directory.Delete(whole);
+            Directory.Move(partial, whole);
+        });
+    }
+
     /// <summary>Where a file of the folder lies.</summary>
     public string In(string name) => System.IO.Path.Combine(Path, name);
 
