@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Steer.Runtime.Datasets;
@@ -15,11 +16,22 @@ internal static class RepetitionLoop
     /// </summary>
     public static Func<string, bool> Watch()
     {
-        var text = new StringBuilder();
+        var unfinished = new StringBuilder();
+        var words = new List<ulong>();
         return piece =>
         {
-            text.Append(piece);
-            return piece.AsSpan().IndexOfAny(TextWords.Separators) >= 0 && In(TextWords.OfWhole(text.ToString()));
+            int separator = piece.AsSpan().LastIndexOfAny(TextWords.Separators);
+            if (separator < 0)
+            {
+                unfinished.Append(piece);
+                return false;
+            }
+
+            // Words on both sides of a separator do not change each other, so each is made once; and the longest loop that ends in new ones reaches so far back.
+            words.RemoveRange(0, Math.Max(0, words.Count - LongestPeriod * Copies));
+            words.AddRange(TextWords.Of(unfinished.Append(piece, 0, separator + 1).ToString()));
+            unfinished.Clear().Append(piece, separator + 1, piece.Length - separator - 1);
+            return In(CollectionsMarshal.AsSpan(words));
         };
     }
 

@@ -14,12 +14,12 @@ internal static class TextWords
     /// <summary>CJK radicals: the first of the scripts that put no spaces between words.</summary>
     private const char FirstUnspaced = '\u2e80';
 
-    /// <summary>Characters that stand between words and that no composition joins to what follows: what is not a letter or digit in ASCII.</summary>
+    /// <summary>
+    /// Characters that stand between words and that no composition joins to what follows, so that a text's words are those of its parts: what is not a letter or
+    /// digit in ASCII, but for those that a stroke (U+0338) makes a negated sign of.
+    /// </summary>
     public static readonly SearchValues<char> Separators = SearchValues.Create(
-        [.. Enumerable.Range(0, 128).Select(c => (char)c).Where(c => !char.IsAsciiLetterOrDigit(c))]);
-
-    /// <summary>The words of a text that is still being made, up to its last separator: those that nothing can change any more.</summary>
-    public static ulong[] OfWhole(string text) => Of(text[..(text.AsSpan().LastIndexOfAny(Separators) + 1)]);
+        [.. Enumerable.Range(0, 128).Select(c => (char)c).Where(c => !char.IsAsciiLetterOrDigit(c) && c is not ('<' or '=' or '>'))]);
 
     /// <summary>A 64-bit hash of each word, in order.</summary>
     public static ulong[] Of(string text)

@@ -174,6 +174,8 @@ public class TextQualityTests
             [
                 "It is of the star of the star of the star of the star of the star and so on.", "no no no no no nothing", "no, no, no, no, no, no, no more",
                 "A text without any of it, but with the same words at the end of it, at the end of it.",
+                $"{string.Join(' ', Enumerable.Range(0, 100))} {string.Concat(Enumerable.Repeat(string.Concat(Enumerable.Range(0, 16).Select(i => $"w{i} ")), 4))}and on",
+                "=\u0338b -\u0338b =\u0338b -\u0338b =\u0338b -\u0338b and on",
             ])
         {
             for (int size = 1; size < 7; size++)
