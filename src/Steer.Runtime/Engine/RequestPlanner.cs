@@ -219,14 +219,24 @@ internal sealed class RequestPlanner(
 
     private IReadOnlyList<IReadOnlyList<int>> Joined(IReadOnlyList<string> texts, string separator, int[] begin, int room, out int kept)
     {
-        for (kept = texts.Count; kept > 0; kept--)
+        int[] Context(int count) => [.. begin, .. Encode(string.Join(separator, texts.Take(count)), special: false)];
+        kept = texts.Count;
+        int[] context = Context(kept);
+        if (context.Length <= room)
+            return [context];
+
+        // Halving finds the most that fit: fewer texts have fewer tokens.
+        kept = 0;
+        for (int most = texts.Count - 1; kept < most;)
         {
-            int[] context = [.. begin, .. Encode(string.Join(separator, texts.Take(kept)), special: false)];
-            if (context.Length <= room)
-                return [context];
+            int middle = (kept + most + 1) / 2;
+            if (Context(middle).Length <= room)
+                kept = middle;
+            else
+                most = middle - 1;
         }
 
-        return [];
+        return kept > 0 ? [Context(kept)] : [];
     }
 
     private IReadOnlyList<IReadOnlyList<int>> Separate(IReadOnlyList<string> texts, int[] begin, int room, out int kept)
