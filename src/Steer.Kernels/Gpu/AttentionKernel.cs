@@ -22,8 +22,8 @@ internal static partial class AttentionKernel
 
     private const int GroupThreads = 128;
 
-    /// <summary>Numbers of shared memory that every device which is opened has for a group, less what the compiler wants.</summary>
-    private const int SharedNumbers = 12_000;
+    /// <summary>Numbers of shared memory of a group, less what a compiler wants for itself.</summary>
+    private const int SharedNumbers = (IlgpuDevice.SharedBytes / sizeof(float)) - 288;
 
     internal static IEnumerable<KernelSource> Sources => [KernelSource.OfGroups<Parameters>(Attention)];
 

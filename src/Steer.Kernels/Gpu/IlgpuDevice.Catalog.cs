@@ -13,8 +13,8 @@ public sealed partial class IlgpuDevice
 {
     private const string EmulatorName = "ilgpu-cpu";
 
-    /// <summary>Shared memory of a group that the largest kernels take.</summary>
-    private const int SharedBytes = 48 << 10;
+    /// <summary>Bytes of shared memory that a group has on every device that is opened: on CUDA, what a launch need not ask for.</summary>
+    internal const int SharedBytes = 48 << 10;
 
     /// <summary>Threads of a group that kernels count on.</summary>
     private const int GroupThreads = 256;

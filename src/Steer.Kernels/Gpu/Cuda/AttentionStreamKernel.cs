@@ -35,8 +35,8 @@ internal static partial class AttentionStreamKernel
     private const int ScoreStart = ScaleStart + TensorAttention.UnitSize;
     private const int QueryStart = ScoreStart + ScoreWords;
 
-    /// <summary>Words of shared memory that every device has for a group, less what packing takes.</summary>
-    private const int SharedWords = 12_288 - (2 * PackedRows.MaxThreads);
+    /// <summary>Words of shared memory of a group, less what packing takes.</summary>
+    private const int SharedWords = (IlgpuDevice.SharedBytes / sizeof(uint)) - (2 * PackedRows.MaxThreads);
 
     internal static IEnumerable<KernelSource> Sources =>
     [

@@ -16,8 +16,8 @@ internal static class AttentionTileKernel
     /// <summary>Columns of values of a group; wider heads take several.</summary>
     private const int MaxColumns = 128;
 
-    /// <summary>Words of shared memory that every device has for a group.</summary>
-    private const int SharedWords = 12_288;
+    /// <summary>Words of shared memory of a group.</summary>
+    private const int SharedWords = IlgpuDevice.SharedBytes / sizeof(uint);
 
     internal static IEnumerable<KernelSource> Sources =>
     [

@@ -7,9 +7,6 @@ namespace Steer.Kernels.Gpu.Cuda;
 /// <summary>What the driver is told of a kernel, for which ILGPU has no words.</summary>
 internal static unsafe class CudaFunctions
 {
-    /// <summary>Dynamic shared memory that a kernel has without asking.</summary>
-    private const int SharedBytesForTheAsking = 48 << 10;
-
     /// <summary>CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES.</summary>
     private const int MaxDynamicSharedBytes = 8;
 
@@ -24,7 +21,7 @@ internal static unsafe class CudaFunctions
     /// <summary>Lets launches of a kernel have so much dynamic shared memory.</summary>
     public static void AllowSharedMemory(Kernel kernel, int bytes)
     {
-        if (kernel is not CudaKernel cuda || bytes <= SharedBytesForTheAsking)
+        if (kernel is not CudaKernel cuda || bytes <= IlgpuDevice.SharedBytes)
             return;
         var set = (delegate* unmanaged<nint, int, int, int>)SetAttribute.Value;
         CudaException.ThrowIfFailed((CudaError)set(cuda.FunctionPtr, MaxDynamicSharedBytes, bytes));
