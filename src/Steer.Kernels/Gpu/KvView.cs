@@ -1,3 +1,4 @@
+using System.Numerics;
 using ILGPU;
 using Steer.Kernels.Gpu.Cuda;
 
@@ -25,7 +26,10 @@ internal readonly struct KvView(KvCacheShape shape, ArrayView<uint> words, Array
     public readonly int Pieces = (int)(HeadWords(shape) / 4);
 
     /// <summary>Numbers in 16 bytes.</summary>
-    public int NumbersPerPiece => Type == DType.F32 ? 4 : Type == DType.BF16 ? 8 : 16;
+    public int NumbersPerPiece => NumbersPerPieceOf(Type);
+
+    /// <summary>Numbers of a type in 16 bytes.</summary>
+    public static int NumbersPerPieceOf(DType type) => type == DType.F32 ? 4 : type == DType.BF16 ? 8 : 16;
 
     /// <summary>Words that a head takes.</summary>
     public static long HeadWords(KvCacheShape shape)
@@ -44,12 +48,39 @@ internal readonly struct KvView(KvCacheShape shape, ArrayView<uint> words, Array
     /// <summary>Reads 16 bytes from a word on; a launch that reads does not write, and where a context's blocks are it reads itself.</summary>
     public Words4 LoadWords(long word) => WideMemory.LoadConstant(_words, word);
 
-    /// <summary>Begins to copy 16 bytes to shared memory.</summary>
-    public void CopyWords(ArrayView<uint> shared, int index, long word) => WideMemory.Copy(shared, index, _words, word);
-
     /// <summary>Begins to copy the scales of four positions of a block, from <paramref name="place"/> on, to shared memory.</summary>
     public void CopyScales(ArrayView<uint> shared, int index, int block, int head, int place) =>
         WideMemory.Copy(shared, index, _scales.Cast<uint>(), ((((long)block * NumKvHeads) + head) * KvCacheShape.BlockSize) + place);
+
+    /// <summary>Logarithm of the threads that copy a position of so many pieces.</summary>
+    public static int CopyShift(int pieces) => BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)pieces));
+
+    /// <summary>
+    /// Begins to copy pieces of a block's positions to shared memory, all threads of a group together, 1 &lt;&lt; <paramref name="shift"/> to a position;
+    /// those behind <paramref name="last"/> become zeros.
+    /// </summary>
+    public void CopyBlock(ArrayView<uint> shared, int stride, int block, int kvHead, int firstPiece, int pieces, int shift, int last)
+    {
+        int piece = Group.IdxX & ((1 << shift) - 1);
+        if (piece >= pieces)
+            return;
+        long source = BlockStart(block, kvHead) + (4 * (firstPiece + piece));
+        for (int i = Group.IdxX >> shift; i < KvCacheShape.BlockSize; i += Group.DimX >> shift)
+        {
+            int place = (i * stride) + (4 * piece);
+            if (i <= last)
+            {
+                WideMemory.Copy(shared, place, _words, source + (4 * i * Pieces));
+            }
+            else
+            {
+                shared[place] = 0;
+                shared[place + 1] = 0;
+                shared[place + 2] = 0;
+                shared[place + 3] = 0;
+            }
+        }
+    }
 
     /// <summary>Reads 16 bytes of a head; a launch that reads does not write.</summary>
     public Words4 Load(long head, int piece) => WideMemory.LoadConstant(_words, ((head * Pieces) + piece) * 4);

@@ -33,9 +33,7 @@ internal static partial class AttentionStreamKernel
     // Four spans of a block's keys, of pieces before an end.
     private static KeyPieces LoadKeys(Parameters p, int block, int kvHead, int span, int end, int g, int t)
     {
-        int pieces = p.Attention.Keys.Pieces, piece = (4 * span) + t;
-        // Column g of a tile is its row g / 2, and 4 more where g is odd: see TwoPartProduct.AddValues.
-        int row = (g >> 1) + ((g & 1) * 4);
+        int pieces = p.Attention.Keys.Pieces, piece = (4 * span) + t, row = TwoPartProduct.KeyRow(g);
         long word = p.Attention.Keys.BlockStart(block, kvHead) + (4 * ((row * pieces) + piece));
         KeyPieces keys = default;
         if (piece < end)

@@ -28,18 +28,18 @@ internal static partial class AttentionStreamKernel
         }
 
         maximum = MathF.Max(maximum, Warp.ShuffleXor(maximum, 1));
-        maximum = TensorAttention.Parameters.MaximumOfFour(maximum, 2);
+        maximum = TensorAttention.MaximumOfFour(maximum, 2);
         float sum = 0;
         for (int tile = 0; tile < Tiles; tile++)
         {
             float weight = SoftmaxState.Weight(Number(shared, place + (tile * TileWords)), maximum);
             sum += weight;
             if (format.HasScales != 0)
-                weight = TensorAttention.Parameters.ScaleValue(weight, Number(shared, ScaleStart + (8 * tile) + t + (4 * odd)));
+                weight = TensorAttention.ScaleValue(weight, Number(shared, ScaleStart + (8 * tile) + t + (4 * odd)));
             shared[place + (tile * TileWords)] = Interop.FloatAsInt(weight);
         }
 
-        sum = TensorAttention.Parameters.SumOfFour(sum + Warp.ShuffleXor(sum, 1), 2);
+        sum = TensorAttention.SumOfFour(sum + Warp.ShuffleXor(sum, 1), 2);
         (state, float keep, float add) = state.Fold(maximum, sum);
         if ((Group.IdxX & 7) == 0)
         {
@@ -60,7 +60,7 @@ internal static partial class AttentionStreamKernel
         int columnBlocks = ColumnBlocks(p.Attention.HeadDim);
         for (int i = 0; i < 2 * columnBlocks; i++)
         {
-            int tile = i & 1, place = SumPlace(p, i >> 1, tile), d = (64 * (i >> 1)) + (16 * Warps.Index) + format.WarpColumn(tile, 2 * t);
+            int tile = i & 1, place = SumPlace(p, i >> 1, tile), d = (TensorAttention.BlockColumns * (i >> 1)) + (16 * Warps.Index) + format.WarpColumn(tile, 2 * t);
             int next = format.WarpColumn(tile, 1) - format.WarpColumn(tile, 0);
             Sums4 sums = SumsAt(shared, place);
             if (d >= p.Attention.HeadDim)

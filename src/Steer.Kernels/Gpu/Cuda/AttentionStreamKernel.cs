@@ -69,7 +69,7 @@ internal static partial class AttentionStreamKernel
             SumsStart = QueryStart + QueriesLength(shape),
             ValueStart = valueStart,
             ValueStride = ValueWords(shape.Type, held) / TensorAttention.UnitSize,
-            ValueShift = TensorAttention.Parameters.CopyShift(Math.Min(attention.Values.Pieces, 64 * held / attention.Values.NumbersPerPiece)),
+            ValueShift = KvView.CopyShift(Math.Min(attention.Values.Pieces, TensorAttention.BlockColumns * held / attention.Values.NumbersPerPiece)),
             BlocksHeld = held,
             ExchangeStart = valueStart + ValueWords(shape.Type, held),
         };
@@ -169,7 +169,7 @@ internal static partial class AttentionStreamKernel
     // Each lane those that it adds to.
     private static void ClearSums(Parameters p, ArrayView<uint> shared)
     {
-        int length = ColumnBlocks(p.Attention.HeadDim) * Queries * 64;
+        int length = SumWords(p.Attention.HeadDim);
         for (int i = Group.IdxX; i < length; i += Group.DimX)
             shared[p.SumsStart + i] = 0;
         if (Group.IdxX < ScaleStart)
@@ -180,13 +180,14 @@ internal static partial class AttentionStreamKernel
     private static void CopyValues(Parameters p, ArrayView<uint> shared, TensorAttention.UnitBlocks blocks, int kvHead, int columnBlock, int last)
     {
         KvView values = p.Attention.Values;
-        int blockPieces = 64 / values.NumbersPerPiece, first = columnBlock * blockPieces;
-        int pieces = Math.Min(values.Pieces - first, p.BlocksHeld * blockPieces), rows = KvCacheShape.BlockSize * p.ValueStride;
+        const int size = KvCacheShape.BlockSize;
+        int blockPieces = TensorAttention.BlockColumns / values.NumbersPerPiece, first = columnBlock * blockPieces;
+        int pieces = Math.Min(values.Pieces - first, p.BlocksHeld * blockPieces), rows = size * p.ValueStride;
         ArrayView<uint> target = shared.SubView(p.ValueStart);
-        TensorAttention.Parameters.CopyBlock(values, target, p.ValueStride, blocks.A, kvHead, first, pieces, p.ValueShift, last);
-        TensorAttention.Parameters.CopyBlock(values, target.SubView(rows), p.ValueStride, blocks.B, kvHead, first, pieces, p.ValueShift, last - 16);
-        TensorAttention.Parameters.CopyBlock(values, target.SubView(2 * rows), p.ValueStride, blocks.C, kvHead, first, pieces, p.ValueShift, last - 32);
-        TensorAttention.Parameters.CopyBlock(values, target.SubView(3 * rows), p.ValueStride, blocks.D, kvHead, first, pieces, p.ValueShift, last - 48);
+        values.CopyBlock(target, p.ValueStride, blocks.A, kvHead, first, pieces, p.ValueShift, last);
+        values.CopyBlock(target.SubView(rows), p.ValueStride, blocks.B, kvHead, first, pieces, p.ValueShift, last - size);
+        values.CopyBlock(target.SubView(2 * rows), p.ValueStride, blocks.C, kvHead, first, pieces, p.ValueShift, last - (2 * size));
+        values.CopyBlock(target.SubView(3 * rows), p.ValueStride, blocks.D, kvHead, first, pieces, p.ValueShift, last - (3 * size));
     }
 
     // Scores of the warp's block, as the operand that their weights will be: columns t and t + 4 of rows g and g + 8.
@@ -194,8 +195,8 @@ internal static partial class AttentionStreamKernel
         TFormat format, Parameters p, ArrayView<uint> shared, Sums4 left, Sums4 right, UnitScales scales, int g, int t)
         where TFormat : struct, IKvFormat
     {
-        left = TensorAttention.Parameters.ScaleKeys(left, p.Attention.KeyScale(format, scales.Keys.X), p.Attention.KeyScale(format, scales.Keys.Y));
-        right = TensorAttention.Parameters.ScaleKeys(right, p.Attention.KeyScale(format, scales.Keys.Z), p.Attention.KeyScale(format, scales.Keys.W));
+        left = TensorAttention.ScaleKeys(left, p.Attention.KeyScale(format, scales.Keys.X), p.Attention.KeyScale(format, scales.Keys.Y));
+        right = TensorAttention.ScaleKeys(right, p.Attention.KeyScale(format, scales.Keys.Z), p.Attention.KeyScale(format, scales.Keys.W));
         int place = ScoreStart + (2 * Warps.Index * TileWords) + (4 * Warps.Lane);
         Put(shared, place, left.X, left.Z, left.Y, left.W);
         Put(shared, place + TileWords, right.X, right.Z, right.Y, right.W);
@@ -216,19 +217,22 @@ internal static partial class AttentionStreamKernel
         shared[place + 3] = Interop.FloatAsInt(w);
     }
 
-    private static int ColumnBlocks(int headDim) => (headDim + 63) / 64;
+    private static int ColumnBlocks(int headDim) => (headDim + (TensorAttention.BlockColumns - 1)) / TensorAttention.BlockColumns;
 
+    private static int SumWords(int headDim) => ColumnBlocks(headDim) * Queries * TensorAttention.BlockColumns;
+
+    // Whole spans of 4 pieces.
     private static int QueriesLength(KvCacheShape shape)
     {
-        int fours = shape.Type == DType.F32 ? 1 : shape.Type == DType.BF16 ? 2 : 4, span = 16 * fours;
+        int fours = KvView.NumbersPerPieceOf(shape.Type) / 4, span = 16 * fours;
         return (shape.HeadDim + span - 1) / span * fours * QueryWords;
     }
 
-    private static int ValueStart(KvCacheShape shape) => QueryStart + QueriesLength(shape) + (ColumnBlocks(shape.HeadDim) * Queries * 64);
+    private static int ValueStart(KvCacheShape shape) => QueryStart + QueriesLength(shape) + SumWords(shape.HeadDim);
 
     // Rows lie so that lanes which read rows t to t + 3 meet in no bank.
     private static int ValueWords(DType type, int blocks) =>
-        TensorAttention.UnitSize * ((int)(blocks * KvView.HeadWords(new KvCacheShape(1, 1, 1, 64, type))) + 8);
+        TensorAttention.UnitSize * ((int)(blocks * KvView.HeadWords(new KvCacheShape(1, 1, 1, TensorAttention.BlockColumns, type))) + 8);
 
     internal struct Parameters
     {

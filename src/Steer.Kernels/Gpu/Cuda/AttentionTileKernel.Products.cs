@@ -12,8 +12,7 @@ internal static partial class AttentionTileKernel
         where TFormat : struct, IKvFormat
     {
         Sums16x32 sums = default;
-        // Column g of a tile is its row g / 2, and 4 more where g is odd: see TwoPartProduct.AddValues.
-        int tile = 8 * p.KeyStride, row = (4 * half * tile) + (((g >> 1) + ((g & 1) * 4)) * p.KeyStride), pieces = p.Attention.Keys.Pieces;
+        int tile = 8 * p.KeyStride, row = (4 * half * tile) + (TwoPartProduct.KeyRow(g) * p.KeyStride), pieces = p.Attention.Keys.Pieces;
         for (int first = 0; first < pieces; first += 4)
         {
             // What is multiplied with a piece behind the head is zero: any number of the row will do.
@@ -65,14 +64,14 @@ internal static partial class AttentionTileKernel
         where TFormat : struct, IKvFormat
     {
         ArrayView<uint> scales = shared.SubView(p.ScaleStart + t);
-        s.First.A = TensorAttention.Parameters.ScaleKeys(s.First.A, KeyScale(format, p, scales, 0), KeyScale(format, p, scales, 4));
-        s.First.B = TensorAttention.Parameters.ScaleKeys(s.First.B, KeyScale(format, p, scales, 8), KeyScale(format, p, scales, 12));
-        s.First.C = TensorAttention.Parameters.ScaleKeys(s.First.C, KeyScale(format, p, scales, 16), KeyScale(format, p, scales, 20));
-        s.First.D = TensorAttention.Parameters.ScaleKeys(s.First.D, KeyScale(format, p, scales, 24), KeyScale(format, p, scales, 28));
-        s.Second.A = TensorAttention.Parameters.ScaleKeys(s.Second.A, KeyScale(format, p, scales, 32), KeyScale(format, p, scales, 36));
-        s.Second.B = TensorAttention.Parameters.ScaleKeys(s.Second.B, KeyScale(format, p, scales, 40), KeyScale(format, p, scales, 44));
-        s.Second.C = TensorAttention.Parameters.ScaleKeys(s.Second.C, KeyScale(format, p, scales, 48), KeyScale(format, p, scales, 52));
-        s.Second.D = TensorAttention.Parameters.ScaleKeys(s.Second.D, KeyScale(format, p, scales, 56), KeyScale(format, p, scales, 60));
+        s.First.A = TensorAttention.ScaleKeys(s.First.A, KeyScale(format, p, scales, 0), KeyScale(format, p, scales, 4));
+        s.First.B = TensorAttention.ScaleKeys(s.First.B, KeyScale(format, p, scales, 8), KeyScale(format, p, scales, 12));
+        s.First.C = TensorAttention.ScaleKeys(s.First.C, KeyScale(format, p, scales, 16), KeyScale(format, p, scales, 20));
+        s.First.D = TensorAttention.ScaleKeys(s.First.D, KeyScale(format, p, scales, 24), KeyScale(format, p, scales, 28));
+        s.Second.A = TensorAttention.ScaleKeys(s.Second.A, KeyScale(format, p, scales, 32), KeyScale(format, p, scales, 36));
+        s.Second.B = TensorAttention.ScaleKeys(s.Second.B, KeyScale(format, p, scales, 40), KeyScale(format, p, scales, 44));
+        s.Second.C = TensorAttention.ScaleKeys(s.Second.C, KeyScale(format, p, scales, 48), KeyScale(format, p, scales, 52));
+        s.Second.D = TensorAttention.ScaleKeys(s.Second.D, KeyScale(format, p, scales, 56), KeyScale(format, p, scales, 60));
         return s;
     }
 
@@ -82,14 +81,14 @@ internal static partial class AttentionTileKernel
         if (format.HasScales == 0)
             return s;
         ArrayView<uint> scales = shared.SubView(p.ScaleStart + TensorAttention.UnitSize + t);
-        s.First.A = TensorAttention.Parameters.ScaleValues(s.First.A, Number(scales, 0), Number(scales, 4));
-        s.First.B = TensorAttention.Parameters.ScaleValues(s.First.B, Number(scales, 8), Number(scales, 12));
-        s.First.C = TensorAttention.Parameters.ScaleValues(s.First.C, Number(scales, 16), Number(scales, 20));
-        s.First.D = TensorAttention.Parameters.ScaleValues(s.First.D, Number(scales, 24), Number(scales, 28));
-        s.Second.A = TensorAttention.Parameters.ScaleValues(s.Second.A, Number(scales, 32), Number(scales, 36));
-        s.Second.B = TensorAttention.Parameters.ScaleValues(s.Second.B, Number(scales, 40), Number(scales, 44));
-        s.Second.C = TensorAttention.Parameters.ScaleValues(s.Second.C, Number(scales, 48), Number(scales, 52));
-        s.Second.D = TensorAttention.Parameters.ScaleValues(s.Second.D, Number(scales, 56), Number(scales, 60));
+        s.First.A = TensorAttention.ScaleValues(s.First.A, Number(scales, 0), Number(scales, 4));
+        s.First.B = TensorAttention.ScaleValues(s.First.B, Number(scales, 8), Number(scales, 12));
+        s.First.C = TensorAttention.ScaleValues(s.First.C, Number(scales, 16), Number(scales, 20));
+        s.First.D = TensorAttention.ScaleValues(s.First.D, Number(scales, 24), Number(scales, 28));
+        s.Second.A = TensorAttention.ScaleValues(s.Second.A, Number(scales, 32), Number(scales, 36));
+        s.Second.B = TensorAttention.ScaleValues(s.Second.B, Number(scales, 40), Number(scales, 44));
+        s.Second.C = TensorAttention.ScaleValues(s.Second.C, Number(scales, 48), Number(scales, 52));
+        s.Second.D = TensorAttention.ScaleValues(s.Second.D, Number(scales, 56), Number(scales, 60));
         return s;
     }
 
@@ -99,7 +98,7 @@ internal static partial class AttentionTileKernel
     private static float Number(ArrayView<uint> words, int i) => Interop.IntAsFloat(words[i]);
 
     // The unit's weights times its values, in a block of 64 columns or two.
-    private static (Sums16x64 Left, Sums16x64 Right) Values<TFormat, TWidth>(
+    private static (Sums16x64 Left, Sums16x64 Right) WeightValues<TFormat, TWidth>(
         TFormat format, TWidth width, Parameters p, ArrayView<uint> shared, Sums16x64 weights, int g, int t, ArrayView<uint> exchange)
         where TFormat : struct, IKvFormat
         where TWidth : struct, IWidth

@@ -18,36 +18,35 @@ internal static partial class AttentionTileKernel
         {
             ArrayView<float> y = p.Attention.Y.From(low.Row, (low.Head * p.Attention.HeadDim) + d);
             if (first)
-                Put(format, y, 0, sums.First.A.X, sums.First.B.X, sums.First.C.X, sums.First.D.X, sums.First.A.Y, sums.First.B.Y, sums.First.C.Y, sums.First.D.Y, factors.LowKeep, factors.LowAdd, lowScale);
+                Put(format, y, 0, sums.First.LowEven, sums.First.LowOdd, factors.LowKeep, factors.LowAdd, lowScale);
             if (second)
-                Put(format, y, 4, sums.Second.A.X, sums.Second.B.X, sums.Second.C.X, sums.Second.D.X, sums.Second.A.Y, sums.Second.B.Y, sums.Second.C.Y, sums.Second.D.Y, factors.LowKeep, factors.LowAdd, lowScale);
+                Put(format, y, 4, sums.Second.LowEven, sums.Second.LowOdd, factors.LowKeep, factors.LowAdd, lowScale);
         }
 
         if (high.Row >= 0)
         {
             ArrayView<float> y = p.Attention.Y.From(high.Row, (high.Head * p.Attention.HeadDim) + d);
             if (first)
-                Put(format, y, 0, sums.First.A.Z, sums.First.B.Z, sums.First.C.Z, sums.First.D.Z, sums.First.A.W, sums.First.B.W, sums.First.C.W, sums.First.D.W, factors.HighKeep, factors.HighAdd, highScale);
+                Put(format, y, 0, sums.First.HighEven, sums.First.HighOdd, factors.HighKeep, factors.HighAdd, highScale);
             if (second)
-                Put(format, y, 4, sums.Second.A.Z, sums.Second.B.Z, sums.Second.C.Z, sums.Second.D.Z, sums.Second.A.W, sums.Second.B.W, sums.Second.C.W, sums.Second.D.W, factors.HighKeep, factors.HighAdd, highScale);
+                Put(format, y, 4, sums.Second.HighEven, sums.Second.HighOdd, factors.HighKeep, factors.HighAdd, highScale);
         }
     }
 
-    // Columns 2t of four tiles, and columns 2t + 1.
+    // Columns 2t of four tiles from one on, and columns 2t + 1.
     private static void Put<TFormat>(
-        TFormat format, ArrayView<float> y, int tile, float a, float b, float c, float d, float e, float f, float g, float h,
-        float keep, float add, float scale)
+        TFormat format, ArrayView<float> y, int tile, Floats4 even, Floats4 odd, float keep, float add, float scale)
         where TFormat : struct, IKvFormat
     {
         int first = format.Column(tile), second = first + (format.ColumnsPerLane / 2);
-        Put(y, first, a, keep, add, scale);
-        Put(y, first + 1, b, keep, add, scale);
-        Put(y, first + 2, c, keep, add, scale);
-        Put(y, first + 3, d, keep, add, scale);
-        Put(y, second, e, keep, add, scale);
-        Put(y, second + 1, f, keep, add, scale);
-        Put(y, second + 2, g, keep, add, scale);
-        Put(y, second + 3, h, keep, add, scale);
+        Put(y, first, even.X, keep, add, scale);
+        Put(y, first + 1, even.Y, keep, add, scale);
+        Put(y, first + 2, even.Z, keep, add, scale);
+        Put(y, first + 3, even.W, keep, add, scale);
+        Put(y, second, odd.X, keep, add, scale);
+        Put(y, second + 1, odd.Y, keep, add, scale);
+        Put(y, second + 2, odd.Z, keep, add, scale);
+        Put(y, second + 3, odd.W, keep, add, scale);
     }
 
     private static void Put(ArrayView<float> y, int column, float value, float keep, float add, float scale)

@@ -14,7 +14,11 @@ internal static partial class AttentionTileKernel
     private const int Queries = WarpCount * QueriesPerWarp;
 
     /// <summary>Columns of values of a group; wider heads take several.</summary>
-    private const int MaxColumns = 128;
+    private const int MaxColumns = 2 * TensorAttention.BlockColumns;
+
+    // What is copied: numbers, so that the kernel turns from one to the other by counting.
+    private const int Keys = 0;
+    private const int Values = 1;
 
     /// <summary>Words of shared memory of a group.</summary>
     private const int SharedWords = IlgpuDevice.SharedBytes / sizeof(uint);
@@ -54,15 +58,15 @@ internal static partial class AttentionTileKernel
             KeyStride = KeyStride(shape),
             ValueStride = ValueStride(shape),
             ValuePieces = valuePieces,
-            KeyShift = TensorAttention.Parameters.CopyShift(attention.Keys.Pieces),
-            ValueShift = TensorAttention.Parameters.CopyShift(Math.Min(attention.Values.Pieces, valuePieces)),
+            KeyShift = KvView.CopyShift(attention.Keys.Pieces),
+            ValueShift = KvView.CopyShift(Math.Min(attention.Values.Pieces, valuePieces)),
             ValueStart = overlaps ? keys : 0,
             ScaleStart = scaleStart,
             ExchangeStart = scaleStart + scales,
             Overlaps = overlaps ? 1 : 0,
         };
         int down = (attention.Q.Rows + parameters.RowsPerGroup - 1) / parameters.RowsPerGroup;
-        bool wide = headDim > 64;
+        bool wide = headDim > TensorAttention.BlockColumns;
         Action<Parameters> body = type switch
         {
             DType.F32 => wide ? AttentionWideTileF32 : AttentionTileF32,
@@ -123,10 +127,10 @@ internal static partial class AttentionTileKernel
         int unit = p.Attention.First(p.Attention.Positions[row]) / TensorAttention.UnitSize, lastUnit = last / TensorAttention.UnitSize;
         Sums16x64 left = default, right = default;
         SoftmaxState chunk = SoftmaxState.Empty, total = SoftmaxState.Empty;
-        p.Copy(shared, 0, row, kvHead, unit, last);
+        p.Copy(shared, Keys, row, kvHead, unit, last);
         WideMemory.EndStage();
         if (p.Overlaps != 0)
-            p.Copy(shared, 1, row, kvHead, unit, last);
+            p.Copy(shared, Values, row, kvHead, unit, last);
         WideMemory.EndStage();
         for (; unit <= lastUnit; unit++)
         {
@@ -145,7 +149,7 @@ internal static partial class AttentionTileKernel
 
             // The next unit's keys where they have a place, else this one's values in theirs.
             if (p.Overlaps == 0 || unit < lastUnit)
-                p.Copy(shared, 1 - p.Overlaps, row, kvHead, unit + p.Overlaps, last);
+                p.Copy(shared, Values - p.Overlaps, row, kvHead, unit + p.Overlaps, last);
             WideMemory.EndStage();
             if (p.Overlaps == 0)
                 WideMemory.EndStage();
@@ -155,7 +159,7 @@ internal static partial class AttentionTileKernel
             if (works)
             {
                 Sums16x64 weights = ScaleValues(format, p, shared, softmax.Weights, t);
-                (Sums16x64 unitLeft, Sums16x64 unitRight) = Values(format, width, p, shared, weights, g, t, exchange);
+                (Sums16x64 unitLeft, Sums16x64 unitRight) = WeightValues(format, width, p, shared, weights, g, t, exchange);
                 (chunk, FoldFactors keeps) = chunk.Fold(softmax.State);
                 left = left.Fold(keeps, unitLeft);
                 if (width.Blocks > 1)
@@ -163,8 +167,9 @@ internal static partial class AttentionTileKernel
             }
 
             Group.Barrier();
+            // The next unit's values where keys have come already, else its keys.
             if (unit < lastUnit)
-                p.Copy(shared, p.Overlaps, row, kvHead, unit + 1, last);
+                p.Copy(shared, Keys + p.Overlaps, row, kvHead, unit + 1, last);
             WideMemory.EndStage();
             if (p.Overlaps == 0)
                 WideMemory.EndStage();
@@ -175,7 +180,7 @@ internal static partial class AttentionTileKernel
                 int d = Grid.IdxZ * MaxColumns;
                 Put(format, p, low, high, d, t, left, factors, lowScale, highScale);
                 if (width.Blocks > 1)
-                    Put(format, p, low, high, d + 64, t, right, factors, lowScale, highScale);
+                    Put(format, p, low, high, d + TensorAttention.BlockColumns, t, right, factors, lowScale, highScale);
                 left = default;
                 right = default;
                 chunk = SoftmaxState.Empty;
@@ -188,7 +193,8 @@ internal static partial class AttentionTileKernel
 
     private static int ValueStride(int blockWords, int blocks) => (blockWords * blocks) + 8;
 
-    private static int ValueStride(KvCacheShape shape) => ValueStride((int)KvView.HeadWords(shape with { HeadDim = 64 }), shape.HeadDim > 64 ? 2 : 1);
+    private static int ValueStride(KvCacheShape shape) => ValueStride(
+        (int)KvView.HeadWords(shape with { HeadDim = TensorAttention.BlockColumns }), shape.HeadDim > TensorAttention.BlockColumns ? 2 : 1);
 
     // Values are read to the end of a block of 64 columns, whether a head has them or not.
     private static (int Keys, int Values) UnitWords(KvCacheShape shape) =>
@@ -220,13 +226,14 @@ internal static partial class AttentionTileKernel
         /// <summary>Keys and values have a place each; else they take turns in one.</summary>
         public int Overlaps;
 
-        /// <summary>Begins to copy a unit's keys (0) or values (1); positions behind <paramref name="last"/> become zeros.</summary>
+        /// <summary>Begins to copy a unit's <see cref="Keys"/> or <see cref="Values"/>; positions behind <paramref name="last"/> become zeros.</summary>
         public readonly void Copy(ArrayView<uint> shared, int what, int row, int kvHead, int unit, int last)
         {
             long table = (long)Attention.RowContext[row] * Attention.BlockTableStride;
-            KvView view = what == 0 ? Attention.Keys : Attention.Values;
-            int target = what == 0 ? 0 : ValueStart, stride = what == 0 ? KeyStride : ValueStride;
-            int firstPiece = what == 0 ? 0 : Grid.IdxZ * ValuePieces, pieces = what == 0 ? view.Pieces : Math.Min(view.Pieces - firstPiece, ValuePieces);
+            KvView view = what == Keys ? Attention.Keys : Attention.Values;
+            int target = what == Keys ? 0 : ValueStart, stride = what == Keys ? KeyStride : ValueStride;
+            int firstPiece = what == Keys ? 0 : Grid.IdxZ * ValuePieces;
+            int pieces = what == Keys ? view.Pieces : Math.Min(view.Pieces - firstPiece, ValuePieces);
             if (view.Type == DType.Int8 && Group.IdxX < TensorAttention.UnitSize / 4)
             {
                 int position = 4 * Group.IdxX;
@@ -237,13 +244,14 @@ internal static partial class AttentionTileKernel
             for (int first = 0; first < TensorAttention.UnitSize; first += KvCacheShape.BlockSize)
             {
                 int position = (unit * TensorAttention.UnitSize) + first;
-                TensorAttention.Parameters.CopyBlock(
-                    view, shared.SubView(target + (first * stride)), stride, BlockOf(table, position, last), kvHead, firstPiece, pieces,
-                    what == 0 ? KeyShift : ValueShift, last - position);
+                view.CopyBlock(
+                    shared.SubView(target + (first * stride)), stride, BlockOf(table, position, last), kvHead, firstPiece, pieces,
+                    what == Keys ? KeyShift : ValueShift, last - position);
             }
         }
 
         // The block of a position; of one behind the last, the last's.
-        private readonly int BlockOf(long table, int position, int last) => Attention.BlockTables[table + (Math.Min(position, last) / KvCacheShape.BlockSize)];
+        private readonly int BlockOf(long table, int position, int last) =>
+            Attention.BlockTables[table + (Math.Min(position, last) / KvCacheShape.BlockSize)];
     }
 }
