@@ -2,18 +2,20 @@ using ILGPU;
 
 namespace Steer.Kernels.Gpu.Cuda;
 
-/// <summary>bfloat16, and activations in float32.</summary>
-internal struct ExactBF16Tile : ITileFormat
+/// <summary>A weight of floating-point numbers and activations in float32: products of their parts, see <see cref="FloatParts"/>.</summary>
+/// <typeparam name="TWeight">How the weight's numbers come in parts.</typeparam>
+internal struct ExactTile<TWeight> : ITileFormat
+    where TWeight : struct, IExactWeight
 {
-    public readonly int WeightWords => 256;
+    public readonly int WeightWords => default(TWeight).WeightWords;
 
     public readonly int RowWords => ExactTiles.RowWords;
 
-    public readonly int Parts => 1;
+    public readonly int Parts => default(TWeight).Parts;
 
     public readonly int HasScales => 0;
 
-    public readonly GroupWeights Weights(Words4 words, Words4 more, Words4 scales, int group) => new() { Fragment = words };
+    public readonly GroupWeights Weights(Words4 words, Words4 more, Words4 scales, int group) => default(TWeight).Weights(words, more);
 
     public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => ExactTiles.Rows(words);
 
@@ -21,18 +23,37 @@ internal struct ExactBF16Tile : ITileFormat
         sums + ExactTiles.Multiply(Parts, weights, rows, exchange);
 }
 
-/// <summary>Halves, and activations in float32.</summary>
-internal struct ExactF16Tile : ITileFormat
+/// <summary>The members of <see cref="ITileFormat"/> in which weights of exact products differ.</summary>
+internal interface IExactWeight
+{
+    /// <inheritdoc cref="ITileFormat.WeightWords"/>
+    int WeightWords { get; }
+
+    /// <inheritdoc cref="ITileFormat.Parts"/>
+    int Parts { get; }
+
+    /// <inheritdoc cref="ITileFormat.Weights"/>
+    GroupWeights Weights(Words4 words, Words4 more);
+}
+
+/// <summary>bfloat16: one part.</summary>
+internal struct ExactBF16 : IExactWeight
 {
     public readonly int WeightWords => 256;
 
-    public readonly int RowWords => ExactTiles.RowWords;
+    public readonly int Parts => 1;
+
+    public readonly GroupWeights Weights(Words4 words, Words4 more) => new() { Fragment = words };
+}
+
+/// <summary>Halves.</summary>
+internal struct ExactF16 : IExactWeight
+{
+    public readonly int WeightWords => 256;
 
     public readonly int Parts => 2;
 
-    public readonly int HasScales => 0;
-
-    public readonly GroupWeights Weights(Words4 words, Words4 more, Words4 scales, int group)
+    public readonly GroupWeights Weights(Words4 words, Words4 more)
     {
         Floats4 low = FloatParts.Halves(words.X, words.Z), high = FloatParts.Halves(words.Y, words.W);
         return new()
@@ -41,25 +62,16 @@ internal struct ExactF16Tile : ITileFormat
             Second = FloatParts.Leading(FloatParts.Rest(low), FloatParts.Rest(high)),
         };
     }
-
-    public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => ExactTiles.Rows(words);
-
-    public readonly Sums4 Multiply(GroupWeights weights, GroupRows rows, Sums4 sums, ArrayView<uint> exchange) =>
-        sums + ExactTiles.Multiply(Parts, weights, rows, exchange);
 }
 
-/// <summary>float32, and activations in float32.</summary>
-internal struct ExactF32Tile : ITileFormat
+/// <summary>float32.</summary>
+internal struct ExactF32 : IExactWeight
 {
     public readonly int WeightWords => 512;
 
-    public readonly int RowWords => ExactTiles.RowWords;
-
     public readonly int Parts => 3;
 
-    public readonly int HasScales => 0;
-
-    public readonly GroupWeights Weights(Words4 words, Words4 more, Words4 scales, int group)
+    public readonly GroupWeights Weights(Words4 words, Words4 more)
     {
         Floats4 low = Floats4.Of(words), high = Floats4.Of(more);
         Floats4 lowRest = FloatParts.Rest(low), highRest = FloatParts.Rest(high);
@@ -70,11 +82,6 @@ internal struct ExactF32Tile : ITileFormat
             Third = FloatParts.Leading(FloatParts.Rest(lowRest), FloatParts.Rest(highRest)),
         };
     }
-
-    public readonly GroupRows Rows(Words4 words, Words4 scales, int group) => ExactTiles.Rows(words);
-
-    public readonly Sums4 Multiply(GroupWeights weights, GroupRows rows, Sums4 sums, ArrayView<uint> exchange) =>
-        sums + ExactTiles.Multiply(Parts, weights, rows, exchange);
 }
 
 /// <summary>

@@ -61,11 +61,11 @@ internal static class MatMulStreamKernel
 
     internal static void MatMulStreamInt4(Parameters p) => Stream<Int4Tile>(p);
 
-    internal static void MatMulStreamExactF32(Parameters p) => Stream<ExactF32Tile>(p);
+    internal static void MatMulStreamExactF32(Parameters p) => Stream<ExactTile<ExactF32>>(p);
 
-    internal static void MatMulStreamExactF16(Parameters p) => Stream<ExactF16Tile>(p);
+    internal static void MatMulStreamExactF16(Parameters p) => Stream<ExactTile<ExactF16>>(p);
 
-    internal static void MatMulStreamExactBF16(Parameters p) => Stream<ExactBF16Tile>(p);
+    internal static void MatMulStreamExactBF16(Parameters p) => Stream<ExactTile<ExactBF16>>(p);
 
     private static void Stream<TFormat>(Parameters p)
         where TFormat : struct, ITileFormat

@@ -77,11 +77,11 @@ internal static partial class MatMulTileKernel
 
     internal static void MatMulTile64Int4(Parameters p) => Multiply<Int4Tile, Tile64, Sums8>(p);
 
-    internal static void MatMulTile64ExactF32(Parameters p) => Multiply<ExactF32Tile, Tile64, Sums8>(p);
+    internal static void MatMulTile64ExactF32(Parameters p) => Multiply<ExactTile<ExactF32>, Tile64, Sums8>(p);
 
-    internal static void MatMulTile64ExactF16(Parameters p) => Multiply<ExactF16Tile, Tile64, Sums8>(p);
+    internal static void MatMulTile64ExactF16(Parameters p) => Multiply<ExactTile<ExactF16>, Tile64, Sums8>(p);
 
-    internal static void MatMulTile64ExactBF16(Parameters p) => Multiply<ExactBF16Tile, Tile64, Sums8>(p);
+    internal static void MatMulTile64ExactBF16(Parameters p) => Multiply<ExactTile<ExactBF16>, Tile64, Sums8>(p);
 
     internal static void MatMulTile128BF16(Parameters p) => Multiply<BF16Tile, Tile128, Sums32>(p);
 
@@ -89,9 +89,9 @@ internal static partial class MatMulTileKernel
 
     internal static void MatMulTile128Int4(Parameters p) => Multiply<Int4Tile, Tile128By64, Sums16>(p);
 
-    internal static void MatMulTile128ExactF16(Parameters p) => Multiply<ExactF16Tile, Tile128By64, Sums16>(p);
+    internal static void MatMulTile128ExactF16(Parameters p) => Multiply<ExactTile<ExactF16>, Tile128By64, Sums16>(p);
 
-    internal static void MatMulTile128ExactBF16(Parameters p) => Multiply<ExactBF16Tile, Tile128By64, Sums16>(p);
+    internal static void MatMulTile128ExactBF16(Parameters p) => Multiply<ExactTile<ExactBF16>, Tile128By64, Sums16>(p);
 
     // How many groups make a product, each so many columns and rows of one part.
     private static Index3D Groups(TensorProduct product, int columns, int rows) => new(
