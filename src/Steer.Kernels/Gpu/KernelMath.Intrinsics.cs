@@ -1,10 +1,10 @@
-using System.Reflection;
 using ILGPU;
 using ILGPU.Backends.OpenCL;
 using ILGPU.Backends.PTX;
 using ILGPU.IR;
 using ILGPU.IR.Intrinsics;
 using ILGPU.IR.Values;
+using Steer.Kernels.Gpu.Cuda;
 
 namespace Steer.Kernels.Gpu;
 
@@ -18,12 +18,7 @@ internal static partial class KernelMath
     /// <summary>Tells a context's backends how to write <see cref="FusedMultiplyAdd"/>; ILGPU's CPU accelerator runs the method itself.</summary>
     public static Context.Builder EnableKernelMath(this Context.Builder builder)
     {
-        MethodInfo method = ((Func<float, float, float, float>)FusedMultiplyAdd).Method;
-        IntrinsicImplementationManager manager = builder.GetIntrinsicManager();
-        manager.RegisterMethod(
-            method, new PTXIntrinsic(typeof(KernelMath), nameof(WritePtx), IntrinsicImplementationMode.GenerateCode));
-        manager.RegisterMethod(
-            method, new CLIntrinsic(typeof(KernelMath), nameof(WriteOpenCl), IntrinsicImplementationMode.GenerateCode));
+        CudaInstructions.Register(builder, FusedMultiplyAdd, WritePtx, WriteOpenCl);
         return builder;
     }
 

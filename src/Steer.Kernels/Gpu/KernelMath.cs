@@ -8,13 +8,14 @@ namespace Steer.Kernels.Gpu;
 /// </summary>
 internal static partial class KernelMath
 {
+    private const float InverseLn2 = 1.44269504f, Ln2High = 0.693359375f, Ln2Low = -2.12194440e-4f;
+
     /// <summary>The larger number, the second where they do not compare.</summary>
     public static float Larger(float a, float b) => a > b ? a : b;
 
     /// <summary>e^x: x = n ln 2 + r with |r| below 0.35, and the series of e^r up to r^7, which leaves out 6e-9.</summary>
     public static float Exp(float x)
     {
-        const float InverseLn2 = 1.44269504f, Ln2High = 0.693359375f, Ln2Low = -2.12194440e-4f;
         if (x > 89)
             return float.PositiveInfinity;
         if (x < -104)
@@ -22,15 +23,7 @@ internal static partial class KernelMath
         float scaled = x * InverseLn2;
         int n = (int)(scaled < 0 ? scaled - 0.5f : scaled + 0.5f);
         // The high part has so few bits that n times it is exact.
-        float r = FusedMultiplyAdd(-n, Ln2Low, FusedMultiplyAdd(-n, Ln2High, x));
-        float p = 1f / 5040;
-        p = FusedMultiplyAdd(p, r, 1f / 720);
-        p = FusedMultiplyAdd(p, r, 1f / 120);
-        p = FusedMultiplyAdd(p, r, 1f / 24);
-        p = FusedMultiplyAdd(p, r, 1f / 6);
-        p = FusedMultiplyAdd(p, r, 0.5f);
-        p = FusedMultiplyAdd(p, r, 1);
-        p = FusedMultiplyAdd(p, r, 1);
+        float p = ExpSeries(FusedMultiplyAdd(-n, Ln2Low, FusedMultiplyAdd(-n, Ln2High, x)));
         // In two steps, as 2^n itself leaves the range of float32 where the result need not.
         int half = n / 2;
         return p * PowerOfTwo(half) * PowerOfTwo(n - half);
@@ -40,17 +33,9 @@ internal static partial class KernelMath
     public static float ExpOfNegative(float x)
     {
         // 1.5 * 2^23 + 127: the sum's last bits are the whole number n plus the offset of an exponent.
-        const float InverseLn2 = 1.44269504f, Ln2High = 0.693359375f, Ln2Low = -2.12194440e-4f, Shift = 12583039;
+        const float Shift = 12583039;
         float shifted = FusedMultiplyAdd(x, InverseLn2, Shift), n = shifted - Shift;
-        float r = FusedMultiplyAdd(-n, Ln2Low, FusedMultiplyAdd(-n, Ln2High, x));
-        float p = 1f / 5040;
-        p = FusedMultiplyAdd(p, r, 1f / 720);
-        p = FusedMultiplyAdd(p, r, 1f / 120);
-        p = FusedMultiplyAdd(p, r, 1f / 24);
-        p = FusedMultiplyAdd(p, r, 1f / 6);
-        p = FusedMultiplyAdd(p, r, 0.5f);
-        p = FusedMultiplyAdd(p, r, 1);
-        p = FusedMultiplyAdd(p, r, 1);
+        float p = ExpSeries(FusedMultiplyAdd(-n, Ln2Low, FusedMultiplyAdd(-n, Ln2High, x)));
         float power = p * Interop.IntAsFloat(Interop.FloatAsInt(shifted) << 23);
         return x < -87 ? 0 : power;
     }
@@ -114,6 +99,19 @@ internal static partial class KernelMath
         p = FusedMultiplyAdd(p, square, 1f / 120);
         p = FusedMultiplyAdd(p, square, -1f / 6);
         return FusedMultiplyAdd(p, square, 1);
+    }
+
+    // e^r up to r^7.
+    private static float ExpSeries(float r)
+    {
+        float p = 1f / 5040;
+        p = FusedMultiplyAdd(p, r, 1f / 720);
+        p = FusedMultiplyAdd(p, r, 1f / 120);
+        p = FusedMultiplyAdd(p, r, 1f / 24);
+        p = FusedMultiplyAdd(p, r, 1f / 6);
+        p = FusedMultiplyAdd(p, r, 0.5f);
+        p = FusedMultiplyAdd(p, r, 1);
+        return FusedMultiplyAdd(p, r, 1);
     }
 
     private static float PowerOfTwo(int exponent) => Interop.IntAsFloat((uint)(exponent + 127) << 23);
