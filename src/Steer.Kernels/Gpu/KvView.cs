@@ -39,8 +39,7 @@ internal readonly struct KvView(KvCacheShape shape, ArrayView<uint> words, Array
     }
 
     /// <summary>Which head, over all blocks, a slot's head is.</summary>
-    public long Head(int slot, int head) =>
-        ((((long)(slot / KvCacheShape.BlockSize) * NumKvHeads) + head) * KvCacheShape.BlockSize) + (slot % KvCacheShape.BlockSize);
+    public long Head(int slot, int head) => FirstHead(slot / KvCacheShape.BlockSize, head) + (slot % KvCacheShape.BlockSize);
 
     /// <summary>Word where the heads of a block's 16 positions begin, one after the other.</summary>
     public long BlockStart(int block, int head) => (((long)block * NumKvHeads) + head) * (KvCacheShape.BlockSize * 4 * Pieces);
@@ -50,7 +49,7 @@ internal readonly struct KvView(KvCacheShape shape, ArrayView<uint> words, Array
 
     /// <summary>Begins to copy the scales of four positions of a block, from <paramref name="place"/> on, to shared memory.</summary>
     public void CopyScales(ArrayView<uint> shared, int index, int block, int head, int place) =>
-        WideMemory.Copy(shared, index, _scales.Cast<uint>(), ((((long)block * NumKvHeads) + head) * KvCacheShape.BlockSize) + place);
+        WideMemory.Copy(shared, index, _scales.Cast<uint>(), FirstHead(block, head) + place);
 
     /// <summary>Logarithm of the threads that copy a position of so many pieces.</summary>
     public static int CopyShift(int pieces) => BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)pieces));
@@ -134,6 +133,9 @@ internal readonly struct KvView(KvCacheShape shape, ArrayView<uint> words, Array
         }
     }
 
+    private long FirstHead(int block, int head) => (((long)block * NumKvHeads) + head) * KvCacheShape.BlockSize;
+
+    // The bits of a number.
     private uint Pack(float value, float scale) => Type == DType.F32 ? Interop.FloatAsInt(value)
         : Type == DType.BF16 ? Numbers.ToBF16(value)
         : (uint)ActivationBlock.Quantise(value, scale) & 255;

@@ -70,13 +70,7 @@ internal struct F32Kv : IKvFormat
 
     public readonly int TwoPieces => 1;
 
-    public readonly Floats4 Four(Words4 piece, int four) => new()
-    {
-        X = Interop.IntAsFloat(piece.X),
-        Y = Interop.IntAsFloat(piece.Y),
-        Z = Interop.IntAsFloat(piece.Z),
-        W = Interop.IntAsFloat(piece.W),
-    };
+    public readonly Floats4 Four(Words4 piece, int four) => Floats4.Of(piece);
 
     public readonly int ValueWord(int g) => 4 * g;
 
