@@ -8,6 +8,9 @@ internal static class Numbers
     /// <summary>A bfloat16; exact.</summary>
     public static float BF16(uint bits) => Interop.IntAsFloat(bits << 16);
 
+    /// <summary>The bfloat16 in the upper half of a word; exact.</summary>
+    public static float UpperBF16(uint word) => Interop.IntAsFloat(word & 0xFFFF0000u);
+
     /// <summary>
     /// A half, exact: its exponent and fraction as those of a float32 that is 2^112 times too small, which holds for subnormal numbers too.
     /// </summary>
@@ -19,14 +22,11 @@ internal static class Numbers
         return Interop.IntAsFloat(Interop.FloatAsInt(magnitude) | ((bits & 0x8000) << 16));
     }
 
-    /// <summary>A number of an int8 block; exact.</summary>
+    /// <summary>A number of an int8 block whose word has the scale in its lower half; exact.</summary>
     public static float Int8(uint bits, uint scale) => (sbyte)bits * BF16(scale);
 
-    /// <summary>A number of an int4 block: minimum + q * scale, rounded once.</summary>
-    public static float Int4(uint bits, uint scale) => KernelMath.FusedMultiplyAdd(bits & 15, BF16(scale), Minimum(scale));
-
-    /// <summary>The minimum in a block's word.</summary>
-    public static float Minimum(uint scale) => Interop.IntAsFloat(scale & 0xFFFF0000u);
+    /// <summary>A number of an int4 block whose word has the scale in its lower and the minimum in its upper half: minimum + q * scale, rounded once.</summary>
+    public static float Int4(uint bits, uint scale) => KernelMath.FusedMultiplyAdd(bits & 15, BF16(scale), UpperBF16(scale));
 
     /// <summary>The nearest bfloat16, ties to even; NaN stays NaN.</summary>
     public static uint ToBF16(float value)

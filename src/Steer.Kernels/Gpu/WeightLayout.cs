@@ -19,6 +19,9 @@ internal readonly struct WeightLayout
     /// <summary>Groups of 8 words in a stage of a tile.</summary>
     public const int GroupsPerStage = 2;
 
+    /// <summary>Words that the lanes of a warp read at once, 16 bytes each.</summary>
+    public const int PieceWords = 4 * Cuda.Warps.Size;
+
     /// <summary>Rows of a tile.</summary>
     public const int TileRows = 16;
 
@@ -61,7 +64,7 @@ internal readonly struct WeightLayout
     }
 
     /// <summary>Words of one step of a panel.</summary>
-    public int StepWords => _tiled == 0 || Type == DType.Int4 ? 128 : Type == DType.F32 ? 512 : 256;
+    public int StepWords => _tiled == 0 || Type == DType.Int4 ? PieceWords : Type == DType.F32 ? 4 * PieceWords : 2 * PieceWords;
 
     /// <summary>Words of a panel.</summary>
     public long PanelWords => (long)Steps * StepWords;

@@ -48,8 +48,7 @@ internal struct Int8Run : IWeightRun
 
     public readonly Floats4 Quad(Words4 words, int i, WeightView weight, int column, int k)
     {
-        uint four = i == 0 ? words.X : i == 1 ? words.Y : i == 2 ? words.Z : words.W;
-        uint scale = weight.Scales[weight.Layout.Scale(column, k)];
+        uint four = words[i], scale = weight.Scales[weight.Layout.Scale(column, k)];
         return new()
         {
             X = Numbers.Int8(four, scale),

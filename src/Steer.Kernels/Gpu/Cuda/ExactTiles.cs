@@ -39,7 +39,7 @@ internal interface IExactWeight
 /// <summary>bfloat16: one part.</summary>
 internal struct ExactBF16 : IExactWeight
 {
-    public readonly int WeightWords => 256;
+    public readonly int WeightWords => 2 * WeightLayout.PieceWords;
 
     public readonly int Parts => 1;
 
@@ -49,7 +49,7 @@ internal struct ExactBF16 : IExactWeight
 /// <summary>Halves.</summary>
 internal struct ExactF16 : IExactWeight
 {
-    public readonly int WeightWords => 256;
+    public readonly int WeightWords => 2 * WeightLayout.PieceWords;
 
     public readonly int Parts => 2;
 
@@ -67,7 +67,7 @@ internal struct ExactF16 : IExactWeight
 /// <summary>float32.</summary>
 internal struct ExactF32 : IExactWeight
 {
-    public readonly int WeightWords => 512;
+    public readonly int WeightWords => 4 * WeightLayout.PieceWords;
 
     public readonly int Parts => 3;
 
@@ -90,8 +90,8 @@ internal struct ExactF32 : IExactWeight
 /// </summary>
 internal static class ExactTiles
 {
-    /// <summary>Words of a stage of a tile of activations: 32 numbers of 8 rows.</summary>
-    public const int RowWords = 256;
+    /// <summary>Words of a stage of a tile of activations.</summary>
+    public const int RowWords = TensorProduct.ExactStage * PackedRows.TileRows;
 
     /// <summary>The parts of a group.</summary>
     public static GroupRows Rows(Words4 words)

@@ -7,6 +7,9 @@ internal struct Words4
     public uint Y;
     public uint Z;
     public uint W;
+
+    /// <summary>One of the four.</summary>
+    public readonly uint this[int index] => index == 0 ? X : index == 1 ? Y : index == 2 ? Z : W;
 }
 
 /// <summary>Two 32-bit words: what a lane holds of an 8-word x 8 tile.</summary>

@@ -58,6 +58,7 @@ internal interface IKvFormat
     int ColumnsPerLane { get; }
 }
 
+/// <summary>float32.</summary>
 internal struct F32Kv : IKvFormat
 {
     public readonly int TwoParts => 1;
@@ -76,7 +77,7 @@ internal struct F32Kv : IKvFormat
 
     public readonly Words4 Own(Words4 piece, int g) => piece;
 
-    public readonly float Value(ValuePieces pieces, int tile) => Interop.IntAsFloat(KvWords.Word(tile < 4 ? pieces.First : pieces.Second, tile % 4));
+    public readonly float Value(ValuePieces pieces, int tile) => Interop.IntAsFloat((tile < 4 ? pieces.First : pieces.Second)[tile % 4]);
 
     public readonly int Column(int tile) => (tile / 4 * 32) + (tile % 4);
 
@@ -90,6 +91,7 @@ internal struct F32Kv : IKvFormat
     public readonly int ColumnsPerLane => 8;
 }
 
+/// <summary>bfloat16, two numbers to a word.</summary>
 internal struct BF16Kv : IKvFormat
 {
     public readonly int TwoParts => 0;
@@ -107,10 +109,10 @@ internal struct BF16Kv : IKvFormat
         uint first = four == 0 ? piece.X : piece.Z, second = four == 0 ? piece.Y : piece.W;
         return new()
         {
-            X = Interop.IntAsFloat(first << 16),
-            Y = Interop.IntAsFloat(first & 0xFFFF0000u),
-            Z = Interop.IntAsFloat(second << 16),
-            W = Interop.IntAsFloat(second & 0xFFFF0000u),
+            X = Numbers.BF16(first),
+            Y = Numbers.UpperBF16(first),
+            Z = Numbers.BF16(second),
+            W = Numbers.UpperBF16(second),
         };
     }
 
@@ -120,7 +122,7 @@ internal struct BF16Kv : IKvFormat
 
     public readonly float Value(ValuePieces pieces, int tile)
     {
-        uint word = KvWords.Word(pieces.First, tile / 2);
+        uint word = pieces.First[tile / 2];
         return Interop.IntAsFloat(tile % 2 == 0 ? word << 16 : word & 0xFFFF0000u);
     }
 
@@ -131,7 +133,7 @@ internal struct BF16Kv : IKvFormat
     public readonly Pair TwoColumns(ArrayView<uint> values, int word, int g)
     {
         uint both = values[word];
-        return new() { X = Interop.IntAsFloat(both << 16), Y = Interop.IntAsFloat(both & 0xFFFF0000u) };
+        return new() { X = Numbers.BF16(both), Y = Numbers.UpperBF16(both) };
     }
 
     public readonly int WarpColumn(int tile, int column) => (2 * column) + tile;
@@ -139,6 +141,7 @@ internal struct BF16Kv : IKvFormat
     public readonly int ColumnsPerLane => 16;
 }
 
+/// <summary>8 bits and scales, four numbers to a word.</summary>
 internal struct Int8Kv : IKvFormat
 {
     public readonly int TwoParts => 0;
@@ -153,8 +156,8 @@ internal struct Int8Kv : IKvFormat
 
     public readonly Floats4 Four(Words4 piece, int four)
     {
-        uint word = KvWords.Word(piece, four) ^ 0x80808080u;
-        return new() { X = KvWords.Byte(word), Y = KvWords.Byte(word >> 8), Z = KvWords.Byte(word >> 16), W = KvWords.Byte(word >> 24) };
+        uint word = piece[four] ^ 0x80808080u;
+        return new() { X = Byte(word), Y = Byte(word >> 8), Z = Byte(word >> 16), W = Byte(word >> 24) };
     }
 
     public readonly int ValueWord(int g) => (g >> 1) * 4;
@@ -162,7 +165,7 @@ internal struct Int8Kv : IKvFormat
     public readonly Words4 Own(Words4 piece, int g) => (g & 1) == 0 ? piece : new Words4 { X = piece.Z, Y = piece.W };
 
     public readonly float Value(ValuePieces pieces, int tile) =>
-        KvWords.Byte(((tile < 4 ? pieces.First.X : pieces.First.Y) ^ 0x80808080u) >> (tile % 4 * 8));
+        Byte(((tile < 4 ? pieces.First.X : pieces.First.Y) ^ 0x80808080u) >> (tile % 4 * 8));
 
     public readonly int Column(int tile) => tile;
 
@@ -171,19 +174,13 @@ internal struct Int8Kv : IKvFormat
     public readonly Pair TwoColumns(ArrayView<uint> values, int word, int g)
     {
         uint both = (values[word] ^ 0x80808080u) >> (16 * (g & 1));
-        return new() { X = KvWords.Byte(both), Y = KvWords.Byte(both >> 8) };
+        return new() { X = Byte(both), Y = Byte(both >> 8) };
     }
 
     public readonly int WarpColumn(int tile, int column) => (2 * column) + tile;
 
     public readonly int ColumnsPerLane => 16;
-}
 
-/// <summary>Parts of words.</summary>
-internal static class KvWords
-{
-    public static uint Word(Words4 words, int i) => i == 0 ? words.X : i == 1 ? words.Y : i == 2 ? words.Z : words.W;
-
-    /// <summary>The lowest byte less 128: as the last bits of 2^23, which costs less than a conversion.</summary>
-    public static float Byte(uint word) => Interop.IntAsFloat(0x4B000000u | (word & 255)) - 8388736f;
+    // The lowest byte less 128: as the last bits of 2^23, which costs less than a conversion.
+    private static float Byte(uint word) => Interop.IntAsFloat(0x4B000000u | (word & 255)) - 8388736f;
 }

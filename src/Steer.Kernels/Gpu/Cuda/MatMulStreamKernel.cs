@@ -13,7 +13,7 @@ internal static class MatMulStreamKernel
     public const int MaxRowTiles = 2;
 
     /// <summary>Most rows.</summary>
-    public const int MaxRows = MaxRowTiles * PackActivationsKernel.TileRows;
+    public const int MaxRows = MaxRowTiles * PackedRows.TileRows;
 
     private const int WarpsPerGroup = 2;
 
@@ -24,7 +24,7 @@ internal static class MatMulStreamKernel
     private const int AheadWords = (32 << 10) / sizeof(uint);
 
     /// <summary>Sums of a tile of columns and one of rows.</summary>
-    private const int TileSums = WeightLayout.TileRows * PackActivationsKernel.TileRows;
+    private const int TileSums = WeightLayout.TileRows * PackedRows.TileRows;
 
     /// <summary>Sums of a warp.</summary>
     private const int WarpSums = MaxRowTiles * TileSums;
@@ -140,17 +140,17 @@ internal static class MatMulStreamKernel
         bool scaled = format.HasScales != 0;
         ArrayView<uint> weights = product.Weight.Words.SubView(place * format.WeightWords);
         ArrayView<uint> scales = scaled ? product.Weight.Scales.SubView(place * StagePlan.WeightScales) : weights;
-        ArrayView<uint> rowScales = scaled ? product.RowScales.SubView((first * PackActivationsKernel.StageScales) + TileWords.RowScaleOf(lane)) : weights;
+        ArrayView<uint> rowScales = scaled ? product.RowScales.SubView((first * PackedRows.StageScales) + TileMemory.RowScaleOf(lane)) : weights;
         return new()
         {
             Tile = weights,
             TileScales = scales,
             Weights = weights.SubView(4 * lane),
-            Scales = scales.SubView(TileWords.ScaleOf(lane)),
+            Scales = scales.SubView(TileMemory.ScaleOf(lane)),
             Rows = FindRows(format, product, 0, first, lane),
             HighRows = p.RowTiles == 1 ? weights : FindRows(format, product, 1, first, lane),
             RowScales = rowScales,
-            HighRowScales = scaled && p.RowTiles > 1 ? rowScales.SubView((long)steps * PackActivationsKernel.StageScales) : weights,
+            HighRowScales = scaled && p.RowTiles > 1 ? rowScales.SubView((long)steps * PackedRows.StageScales) : weights,
         };
     }
 
@@ -158,9 +158,9 @@ internal static class MatMulStreamKernel
     private static ArrayView<uint> FindRows<TFormat>(TFormat format, TensorProduct product, int rowTile, int first, int lane)
         where TFormat : struct, ITileFormat
     {
-        int row = rowTile * PackActivationsKernel.TileRows, source = row + (lane >> 2) < product.RowCount ? lane : lane & 3;
+        int row = rowTile * PackedRows.TileRows, source = row + (lane >> 2) < product.RowCount ? lane : lane & 3;
         return product.Rows.SubView(format.Parts == 0
-            ? ((((long)rowTile * product.Weight.Layout.Steps) + first) * PackActivationsKernel.StageWords) + (4 * source)
+            ? ((((long)rowTile * product.Weight.Layout.Steps) + first) * PackedRows.StageWords) + (4 * source)
             : product.ExactRow(row + (source >> 2), first, 0, source));
     }
 
@@ -174,7 +174,7 @@ internal static class MatMulStreamKernel
     private static Stage Load<TFormat>(TFormat format, int rowTiles, LaneSources sources, int stage)
         where TFormat : struct, ITileFormat => new()
         {
-            Weights = TileWords.LoadStage(format, sources.Weights, sources.Scales, stage),
+            Weights = TileMemory.LoadStage(format, sources.Weights, sources.Scales, stage),
             Low = LoadRows(format, sources.Rows, sources.RowScales, stage),
             High = rowTiles == 1 ? default : LoadRows(format, sources.HighRows, sources.HighRowScales, stage),
         };
@@ -182,12 +182,12 @@ internal static class MatMulStreamKernel
     private static StageRows LoadRows<TFormat>(TFormat format, ArrayView<uint> rows, ArrayView<uint> scales, int stage)
         where TFormat : struct, ITileFormat
     {
-        const int StageScales = PackActivationsKernel.StageScales;
+        const int StageScales = PackedRows.StageScales;
         if (format.Parts == 0)
         {
             return new()
             {
-                Words = WideMemory.LoadGlobal(rows, stage * PackActivationsKernel.StageWords),
+                Words = WideMemory.LoadGlobal(rows, stage * PackedRows.StageWords),
                 Scales = format.HasScales == 0 ? default : WideMemory.LoadGlobal(scales, stage * StageScales),
                 NextScales = format.HasScales == 0 ? default : WideMemory.LoadGlobal(scales, (stage * StageScales) + (StageScales / 2)),
             };
@@ -203,7 +203,7 @@ internal static class MatMulStreamKernel
     private static RowSums Multiply<TFormat>(TFormat format, int rowTiles, Stage stage, RowSums sums, ArrayView<uint> exchange)
         where TFormat : struct, ITileFormat
     {
-        GroupWeights first = TileWords.Weights(format, stage.Weights, 0), second = TileWords.Weights(format, stage.Weights, 1);
+        GroupWeights first = TileMemory.Weights(format, stage.Weights, 0), second = TileMemory.Weights(format, stage.Weights, 1);
         sums.Low = Multiply(format, first, second, stage.Low, sums.Low, exchange);
         if (rowTiles > 1)
             sums.High = Multiply(format, first, second, stage.High, sums.High, exchange);
@@ -223,7 +223,7 @@ internal static class MatMulStreamKernel
 
     // Lays a lane's sums out as [8 rows][16 columns].
     private static void Put(ArrayView<uint> shared, int start, int lane, Sums4 sums) =>
-        TileWords.Put(shared, start + ((lane & 3) * 2 * WeightLayout.TileRows) + (lane >> 2), WeightLayout.TileRows, sums);
+        TileMemory.Put(shared, start + ((lane & 3) * 2 * WeightLayout.TileRows) + (lane >> 2), WeightLayout.TileRows, sums);
 
     internal struct Parameters
     {

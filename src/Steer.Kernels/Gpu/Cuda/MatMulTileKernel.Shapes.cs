@@ -25,7 +25,7 @@ internal static partial class MatMulTileKernel
         where TFormat : struct, ITileFormat
     {
         int place = (tile * StagesPerStep) + stage;
-        return TileWords.LoadWeights(format, step.Weights.SubView(place * format.WeightWords), step.Scales.SubView(place * StagePlan.WeightScales), group);
+        return TileMemory.LoadWeights(format, step.Weights.SubView(place * format.WeightWords), step.Scales.SubView(place * StagePlan.WeightScales), group);
     }
 
     // What a group of a stage multiplies of four of the warp's tiles of rows; where activations are packed, both groups.
@@ -36,24 +36,24 @@ internal static partial class MatMulTileKernel
         int next = StagesPerStep * format.RowWords;
         return new()
         {
-            A = TileWords.LoadRows(format, words, group),
-            B = TileWords.LoadRows(format, words.SubView(next), group),
-            C = TileWords.LoadRows(format, words.SubView(2 * next), group),
-            D = TileWords.LoadRows(format, words.SubView(3 * next), group),
+            A = TileMemory.LoadRows(format, words, group),
+            B = TileMemory.LoadRows(format, words.SubView(next), group),
+            C = TileMemory.LoadRows(format, words.SubView(2 * next), group),
+            D = TileMemory.LoadRows(format, words.SubView(3 * next), group),
         };
     }
 
     private static BlockRows RowsOf<TFormat>(TFormat format, LaneStep step, int stage, int rowTile, BlockWords words, int group)
         where TFormat : struct, ITileFormat
     {
-        const int Next = StagesPerStep * PackActivationsKernel.StageScales;
-        ArrayView<uint> scales = step.RowScales.SubView(((rowTile * StagesPerStep) + stage) * PackActivationsKernel.StageScales);
+        const int Next = StagesPerStep * PackedRows.StageScales;
+        ArrayView<uint> scales = step.RowScales.SubView(((rowTile * StagesPerStep) + stage) * PackedRows.StageScales);
         return new()
         {
-            A = format.Rows(words.A, TileWords.RowScales(format, scales, group), group),
-            B = format.Rows(words.B, TileWords.RowScales(format, scales.SubView(Next), group), group),
-            C = format.Rows(words.C, TileWords.RowScales(format, scales.SubView(2 * Next), group), group),
-            D = format.Rows(words.D, TileWords.RowScales(format, scales.SubView(3 * Next), group), group),
+            A = format.Rows(words.A, TileMemory.RowScales(format, scales, group), group),
+            B = format.Rows(words.B, TileMemory.RowScales(format, scales.SubView(Next), group), group),
+            C = format.Rows(words.C, TileMemory.RowScales(format, scales.SubView(2 * Next), group), group),
+            D = format.Rows(words.D, TileMemory.RowScales(format, scales.SubView(3 * Next), group), group),
         };
     }
 

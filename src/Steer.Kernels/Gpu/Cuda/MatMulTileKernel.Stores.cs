@@ -74,14 +74,14 @@ internal static partial class MatMulTileKernel
         const int Stride = 36;
         int lane = Warps.Lane, start = Warps.Index * 32 * Stride, g = lane >> 2, t = (lane & 3) * 2;
         Group.Barrier();
-        TileWords.Put(shared, start + (t * Stride) + g, Stride, sums.A);
-        TileWords.Put(shared, start + (t * Stride) + g + 16, Stride, sums.B);
-        TileWords.Put(shared, start + ((t + 8) * Stride) + g, Stride, sums.C);
-        TileWords.Put(shared, start + ((t + 8) * Stride) + g + 16, Stride, sums.D);
-        TileWords.Put(shared, start + ((t + 16) * Stride) + g, Stride, sums.E);
-        TileWords.Put(shared, start + ((t + 16) * Stride) + g + 16, Stride, sums.F);
-        TileWords.Put(shared, start + ((t + 24) * Stride) + g, Stride, sums.G);
-        TileWords.Put(shared, start + ((t + 24) * Stride) + g + 16, Stride, sums.H);
+        TileMemory.Put(shared, start + (t * Stride) + g, Stride, sums.A);
+        TileMemory.Put(shared, start + (t * Stride) + g + 16, Stride, sums.B);
+        TileMemory.Put(shared, start + ((t + 8) * Stride) + g, Stride, sums.C);
+        TileMemory.Put(shared, start + ((t + 8) * Stride) + g + 16, Stride, sums.D);
+        TileMemory.Put(shared, start + ((t + 16) * Stride) + g, Stride, sums.E);
+        TileMemory.Put(shared, start + ((t + 16) * Stride) + g + 16, Stride, sums.F);
+        TileMemory.Put(shared, start + ((t + 24) * Stride) + g, Stride, sums.G);
+        TileMemory.Put(shared, start + ((t + 24) * Stride) + g + 16, Stride, sums.H);
         Group.Barrier();
         int end = Math.Min(row + 32, p.Product.RowCount);
         for (int place = start + lane; row < end; row++, place += Stride)

@@ -149,7 +149,7 @@ internal static partial class MatMulTileKernel
             sums = shape.Multiply(format, FindStep(format, plan, shared, slot, tile, rowTile, lane), 0, sums, exchange);
         shape.Store(
             p, shared, ((Grid.IdxY * 2 * shape.Tiles) + tile) * WeightLayout.TileRows,
-            ((Grid.IdxX * 2 * shape.RowTiles) + rowTile) * PackActivationsKernel.TileRows, sums);
+            ((Grid.IdxX * 2 * shape.RowTiles) + rowTile) * PackedRows.TileRows, sums);
     }
 
     // Where in a step a lane reads: all else is at constant distances, which cost no instructions.
@@ -162,9 +162,9 @@ internal static partial class MatMulTileKernel
         {
             Weights = shared.SubView(slot + (tile * format.WeightWords) + (4 * lane)),
             Rows = shared.SubView(slot + plan.Rows + (rowTile * format.RowWords) + (4 * lane)),
-            Scales = format.HasScales != 0 ? shared.SubView(slot + plan.Scales + (tile * StagePlan.WeightScales) + TileWords.ScaleOf(lane)) : shared,
+            Scales = format.HasScales != 0 ? shared.SubView(slot + plan.Scales + (tile * StagePlan.WeightScales) + TileMemory.ScaleOf(lane)) : shared,
             RowScales = format.HasScales != 0
-                ? shared.SubView(slot + plan.RowScales + (rowTile * PackActivationsKernel.StageScales) + TileWords.RowScaleOf(lane))
+                ? shared.SubView(slot + plan.RowScales + (rowTile * PackedRows.StageScales) + TileMemory.RowScaleOf(lane))
                 : shared,
         };
     }
@@ -180,9 +180,9 @@ internal static partial class MatMulTileKernel
         {
             Steps = steps,
             Weights = Find(product.Weight.Words, tiles, format.WeightWords, tile, steps, thread),
-            Rows = format.Parts == 0 ? Find(product.Rows, rowTiles, PackActivationsKernel.StageWords, rowTile, steps, thread) : product.Rows,
+            Rows = format.Parts == 0 ? Find(product.Rows, rowTiles, PackedRows.StageWords, rowTile, steps, thread) : product.Rows,
             Scales = scaled ? Find(product.Weight.Scales, tiles, StagePlan.WeightScales, tile, steps, thread) : product.Rows,
-            RowScales = scaled ? Find(product.RowScales, rowTiles, PackActivationsKernel.StageScales, rowTile, steps, thread) : product.Rows,
+            RowScales = scaled ? Find(product.RowScales, rowTiles, PackedRows.StageScales, rowTile, steps, thread) : product.Rows,
         };
     }
 
@@ -212,11 +212,11 @@ internal static partial class MatMulTileKernel
         if (stage < end)
         {
             if (format.Parts == 0)
-                Copy(shared, slot + plan.Rows, sources.Rows, plan.RowTiles, PackActivationsKernel.StageWords, sources.Steps, stage, end, thread);
+                Copy(shared, slot + plan.Rows, sources.Rows, plan.RowTiles, PackedRows.StageWords, sources.Steps, stage, end, thread);
             else
                 CopyExact(plan, product, shared, slot + plan.Rows, stage, end, thread);
             if (format.HasScales != 0)
-                Copy(shared, slot + plan.RowScales, sources.RowScales, plan.RowTiles, PackActivationsKernel.StageScales, sources.Steps, stage, end, thread);
+                Copy(shared, slot + plan.RowScales, sources.RowScales, plan.RowTiles, PackedRows.StageScales, sources.Steps, stage, end, thread);
         }
 
         WideMemory.EndStage();
@@ -232,7 +232,7 @@ internal static partial class MatMulTileKernel
         for (int start = 0; start < plan.RowTiles * plan.RowWords; start += Stride)
         {
             int tile = (Grid.IdxX * (plan.RowTiles / StagesPerStep)) + (start / Stride);
-            int row = Math.Min((tile * PackActivationsKernel.TileRows) + (lane >> 2), product.RowCount - 1);
+            int row = Math.Min((tile * PackedRows.TileRows) + (lane >> 2), product.RowCount - 1);
             WideMemory.Copy(shared, target + (4 * thread) + start, product.Rows, product.ExactRow(row, stage + ofStep, group, lane));
         }
     }

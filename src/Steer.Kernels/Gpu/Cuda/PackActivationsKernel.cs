@@ -5,15 +5,6 @@ namespace Steer.Kernels.Gpu.Cuda;
 /// <summary>Packs activations for tensor cores, see <see cref="PackedRows"/>, where what made them did not: a thread for each unit of a row.</summary>
 internal static class PackActivationsKernel
 {
-    /// <summary>Rows of a tile.</summary>
-    public const int TileRows = 8;
-
-    /// <summary>Words of one stage of a tile.</summary>
-    public const int StageWords = 128;
-
-    /// <summary>Scales and scaled sums of one stage of a tile.</summary>
-    public const int StageScales = WeightLayout.GroupsPerStage * TileRows * 2;
-
     /// <summary>Threads of a group: few, so that one row's keep many multiprocessors busy.</summary>
     private const int Threads = 64;
 

@@ -9,6 +9,15 @@ namespace Steer.Kernels.Gpu.Cuda;
 /// </summary>
 internal struct PackedRows
 {
+    /// <summary>Rows of a tile.</summary>
+    public const int TileRows = 8;
+
+    /// <summary>Words of one stage of a tile: 16 bytes for each lane.</summary>
+    public const int StageWords = 4 * Warps.Size;
+
+    /// <summary>Scales and scaled sums of one stage of a tile.</summary>
+    public const int StageScales = WeightLayout.GroupsPerStage * TileRows * 2;
+
     /// <summary>Most threads of a group that packs.</summary>
     public const int MaxThreads = 256;
 
@@ -111,8 +120,8 @@ internal struct PackedRows
         float all = 0;
         for (int i = 0; i < BlockUnits; i++)
             all += sums[first + i];
-        int tile = row / PackActivationsKernel.TileRows, ofTile = row & (PackActivationsKernel.TileRows - 1);
-        long place = ((((long)tile * Stages * WeightLayout.GroupsPerStage) + block) * PackActivationsKernel.TileRows * 2) + (ofTile * 2);
+        int tile = row / TileRows, ofTile = row & (TileRows - 1);
+        long place = ((((long)tile * Stages * WeightLayout.GroupsPerStage) + block) * TileRows * 2) + (ofTile * 2);
         Scales[place] = scale;
         Scales[place + 1] = scale * all;
     }
@@ -135,7 +144,7 @@ internal struct PackedRows
     /// <summary>The first of the four words that a lane of a row reads of a stage.</summary>
     private readonly long Place(int row, int stage, int t)
     {
-        int tile = row / PackActivationsKernel.TileRows, lane = ((row & (PackActivationsKernel.TileRows - 1)) * 4) + t;
-        return ((((long)tile * Stages) + stage) * PackActivationsKernel.StageWords) + (lane * 4);
+        int tile = row / TileRows, lane = ((row & (TileRows - 1)) * 4) + t;
+        return ((((long)tile * Stages) + stage) * StageWords) + (lane * 4);
     }
 }

@@ -5,9 +5,9 @@ namespace Steer.Kernels.Gpu.Cuda;
 /// <summary>bfloat16, and activations rounded to it.</summary>
 internal struct BF16Tile : ITileFormat
 {
-    public readonly int WeightWords => 256;
+    public readonly int WeightWords => 2 * WeightLayout.PieceWords;
 
-    public readonly int RowWords => PackActivationsKernel.StageWords;
+    public readonly int RowWords => PackedRows.StageWords;
 
     public readonly int Parts => 0;
 
@@ -24,9 +24,9 @@ internal struct BF16Tile : ITileFormat
 /// <summary>Blocks of 8 bits, and such activations.</summary>
 internal struct Int8Tile : ITileFormat
 {
-    public readonly int WeightWords => 256;
+    public readonly int WeightWords => 2 * WeightLayout.PieceWords;
 
-    public readonly int RowWords => PackActivationsKernel.StageWords;
+    public readonly int RowWords => PackedRows.StageWords;
 
     public readonly int Parts => 0;
 
@@ -43,9 +43,9 @@ internal struct Int8Tile : ITileFormat
 /// <summary>Blocks of 4 bits, and activations in 8.</summary>
 internal struct Int4Tile : ITileFormat
 {
-    public readonly int WeightWords => 128;
+    public readonly int WeightWords => WeightLayout.PieceWords;
 
-    public readonly int RowWords => PackActivationsKernel.StageWords;
+    public readonly int RowWords => PackedRows.StageWords;
 
     public readonly int Parts => 0;
 
@@ -67,7 +67,7 @@ internal struct Int4Tile : ITileFormat
         sums = RoundedTiles.MultiplyInt8(weights, rows, sums, exchange);
 
         // The minimum of a block times the sum of the activations that meet it.
-        float low = Numbers.Minimum(weights.Low), high = Numbers.Minimum(weights.High);
+        float low = Numbers.UpperBF16(weights.Low), high = Numbers.UpperBF16(weights.High);
         float first = Interop.IntAsFloat(rows.Scales.Y), second = Interop.IntAsFloat(rows.Scales.W);
         sums.X = KernelMath.FusedMultiplyAdd(low, first, sums.X);
         sums.Y = KernelMath.FusedMultiplyAdd(low, second, sums.Y);

@@ -49,10 +49,10 @@ internal static partial class TensorCore
         for (int word = 0; word < 8; word++)
         {
             uint a0 = A(ref warp, row, word), a1 = A(ref warp, row + 8, word), b0 = B(ref warp, word, column), b1 = B(ref warp, word, column + 1);
-            c.X += (Low(a0) * Low(b0)) + (High(a0) * High(b0));
-            c.Y += (Low(a0) * Low(b1)) + (High(a0) * High(b1));
-            c.Z += (Low(a1) * Low(b0)) + (High(a1) * High(b0));
-            c.W += (Low(a1) * Low(b1)) + (High(a1) * High(b1));
+            c.X += (Numbers.BF16(a0) * Numbers.BF16(b0)) + (Numbers.UpperBF16(a0) * Numbers.UpperBF16(b0));
+            c.Y += (Numbers.BF16(a0) * Numbers.BF16(b1)) + (Numbers.UpperBF16(a0) * Numbers.UpperBF16(b1));
+            c.Z += (Numbers.BF16(a1) * Numbers.BF16(b0)) + (Numbers.UpperBF16(a1) * Numbers.UpperBF16(b0));
+            c.W += (Numbers.BF16(a1) * Numbers.BF16(b1)) + (Numbers.UpperBF16(a1) * Numbers.UpperBF16(b1));
         }
 
         Warp.Barrier();
@@ -117,30 +117,4 @@ internal static partial class TensorCore
         Unsafe.Add(ref warp, (((column * 4) + (word % 4)) * 6) + 4 + (word / 4));
 
     private static float TF32(uint word) => Interop.IntAsFloat(word & 0xFFFFE000u);
-
-    private static float Low(uint pair) => Interop.IntAsFloat(pair << 16);
-
-    private static float High(uint pair) => Interop.IntAsFloat(pair & 0xFFFF0000u);
-}
-
-/// <summary>The warps of a group.</summary>
-internal static class Warps
-{
-    /// <summary>Lanes of a warp; kernels that use warps need a device with this many.</summary>
-    public const int Size = 32;
-
-    /// <summary>Most warps of a group.</summary>
-    public const int MaxPerGroup = 8;
-
-    /// <summary>Warp of this thread in its group.</summary>
-    public static int Index => Group.IdxX >> 5;
-
-    /// <summary>This thread in its warp.</summary>
-    public static int Lane => Group.IdxX & (Size - 1);
-
-    /// <summary>
-    /// This thread in its group, from a register, for loops of few instructions: the assembler would read the special register anew each time, which takes
-    /// longer than a step of a tensor core. What came by way of a shuffle it keeps.
-    /// </summary>
-    public static int KeptThread => Warp.Shuffle(Group.IdxX, Lane);
 }
