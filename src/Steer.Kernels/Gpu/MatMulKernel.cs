@@ -23,6 +23,15 @@ internal static class MatMulKernel
     /// <summary>Runs of 16 bytes along k that a part has at least.</summary>
     private const int MinPartSteps = 8;
 
+    internal static IEnumerable<KernelSource> Sources =>
+    [
+        KernelSource.OfGroups<Parameters>(MatMulRowF32), KernelSource.OfGroups<Parameters>(MatMulRowsF32),
+        KernelSource.OfGroups<Parameters>(MatMulRowBF16), KernelSource.OfGroups<Parameters>(MatMulRowsBF16),
+        KernelSource.OfGroups<Parameters>(MatMulRowF16), KernelSource.OfGroups<Parameters>(MatMulRowsF16),
+        KernelSource.OfGroups<Parameters>(MatMulRowInt8), KernelSource.OfGroups<Parameters>(MatMulRowsInt8),
+        KernelSource.OfGroups<Parameters>(MatMulRowInt4), KernelSource.OfGroups<Parameters>(MatMulRowsInt4),
+    ];
+
     /// <summary>Whether these activations can be read as they are: rows at multiples of 16 bytes, and as many columns as the weight's runs of 16 bytes.</summary>
     public static bool Reads(Tensor x, IlgpuWeight weight) => new TensorView(x).IsAligned && x.Columns % weight.View.Layout.NumbersPerStep == 0;
 
@@ -58,16 +67,6 @@ internal static class MatMulKernel
         var groups = new Index3D(wide ? (y.Rows + RowsPerThread - 1) / RowsPerThread : y.Rows, panels, 1);
         device.LaunchGroups(body, groups, device.GroupSize(parameters.Threads), parameters);
     }
-
-    /// <summary>The kernels.</summary>
-    internal static IEnumerable<KernelSource> Sources =>
-    [
-        KernelSource.OfGroups<Parameters>(MatMulRowF32), KernelSource.OfGroups<Parameters>(MatMulRowsF32),
-        KernelSource.OfGroups<Parameters>(MatMulRowBF16), KernelSource.OfGroups<Parameters>(MatMulRowsBF16),
-        KernelSource.OfGroups<Parameters>(MatMulRowF16), KernelSource.OfGroups<Parameters>(MatMulRowsF16),
-        KernelSource.OfGroups<Parameters>(MatMulRowInt8), KernelSource.OfGroups<Parameters>(MatMulRowsInt8),
-        KernelSource.OfGroups<Parameters>(MatMulRowInt4), KernelSource.OfGroups<Parameters>(MatMulRowsInt4),
-    ];
 
     internal static void MatMulRowF32(Parameters p) => Row<F32Run>(p);
 
@@ -188,8 +187,10 @@ internal static class MatMulKernel
         p.AddParts(sums, row, RowsPerThread);
     }
 
+    // 16 bytes of a column's run.
     private static Words4 Words(WeightView weight, int column, int step) => WideMemory.LoadConstant(
-        weight.Words, ((((long)(column / WeightLayout.ColumnRows) * weight.Layout.Steps) + step) * 128) + ((column & (WeightLayout.ColumnRows - 1)) * 4));
+        weight.Words,
+        ((((long)(column / WeightLayout.ColumnRows) * weight.Layout.Steps) + step) * WeightLayout.PieceWords) + ((column & (WeightLayout.ColumnRows - 1)) * 4));
 
     internal struct Parameters
     {
@@ -199,6 +200,7 @@ internal static class MatMulKernel
         public ArrayView<float> Bias;
         public int HasBias;
         public RowFilter Filter;
+
         /// <summary>Parts in which sums over k are made.</summary>
         public int Splits;
 

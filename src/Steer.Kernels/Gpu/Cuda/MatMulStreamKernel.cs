@@ -78,7 +78,7 @@ internal static class MatMulStreamKernel
         int part = product.Splits > 1 ? warp : 0, tile = product.Splits > 1 ? Grid.IdxX : (Grid.IdxX * WarpsPerGroup) + warp;
         // Behind the last tile of an odd number of them there is none: its work is done twice, and stored once.
         int kept = Math.Min(tile, product.Tiles - 1), first = product.PartStart(part), count = product.PartStart(part + 1) - first, last = count - 1;
-        LaneSources sources = Find(format, p, kept, first, lane);
+        LaneSources sources = FindSources(format, p, kept, first, lane);
 
         // Weights are nobody's to write: they are fetched while the kernel that makes the activations runs.
         Prefetch(sources.Tile, 0, Math.Min(AheadWords, count * format.WeightWords), lane);
@@ -130,13 +130,13 @@ internal static class MatMulStreamKernel
         }
     }
 
-    // Where a lane reads, at the first stage.
-    private static LaneSources Find<TFormat>(TFormat format, Parameters p, int tile, int first, int lane)
+    // Where a lane reads, at the first stage of its part.
+    private static LaneSources FindSources<TFormat>(TFormat format, Parameters p, int tile, int first, int lane)
         where TFormat : struct, ITileFormat
     {
         TensorProduct product = p.Product;
-        int steps = product.Weight.Layout.Steps;
-        long place = ((long)tile * steps) + first;
+        int stages = product.Weight.Layout.Steps;
+        long place = ((long)tile * stages) + first;
         bool scaled = format.HasScales != 0;
         ArrayView<uint> weights = product.Weight.Words.SubView(place * format.WeightWords);
         ArrayView<uint> scales = scaled ? product.Weight.Scales.SubView(place * StagePlan.WeightScales) : weights;
@@ -150,7 +150,7 @@ internal static class MatMulStreamKernel
             Rows = FindRows(format, product, 0, first, lane),
             HighRows = p.RowTiles == 1 ? weights : FindRows(format, product, 1, first, lane),
             RowScales = rowScales,
-            HighRowScales = scaled && p.RowTiles > 1 ? rowScales.SubView((long)steps * PackedRows.StageScales) : weights,
+            HighRowScales = scaled && p.RowTiles > 1 ? rowScales.SubView((long)stages * PackedRows.StageScales) : weights,
         };
     }
 
@@ -228,6 +228,8 @@ internal static class MatMulStreamKernel
     internal struct Parameters
     {
         public TensorProduct Product;
+
+        /// <summary>Tiles of 8 rows of activations.</summary>
         public int RowTiles;
     }
 
@@ -248,21 +250,25 @@ internal static class MatMulStreamKernel
         public Words4 NextScales;
     }
 
+    /// <summary>A lane's sums of rows 0 to 7, and 8 to 15.</summary>
     private struct RowSums
     {
         public Sums4 Low;
         public Sums4 High;
     }
 
+    /// <summary>What a lane reads, from its first stage on. A view that is not read is some other.</summary>
     private struct LaneSources
     {
         /// <summary>The tile from the first stage on, which a warp fetches together, and its scales.</summary>
         public ArrayView<uint> Tile;
         public ArrayView<uint> TileScales;
 
-        /// <summary>What the lane reads.</summary>
+        /// <summary>The lane's own part of both.</summary>
         public ArrayView<uint> Weights;
         public ArrayView<uint> Scales;
+
+        /// <summary>The lane's part of the tiles of activations.</summary>
         public ArrayView<uint> Rows;
         public ArrayView<uint> HighRows;
         public ArrayView<uint> RowScales;

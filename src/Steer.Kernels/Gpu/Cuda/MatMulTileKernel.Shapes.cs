@@ -25,7 +25,8 @@ internal static partial class MatMulTileKernel
         where TFormat : struct, ITileFormat
     {
         int place = (tile * StagesPerStep) + stage;
-        return TileMemory.LoadWeights(format, step.Weights.SubView(place * format.WeightWords), step.Scales.SubView(place * StagePlan.WeightScales), group);
+        return TileMemory.LoadWeights(
+            format, step.Weights.SubView(place * format.WeightWords), step.Scales.SubView(place * StagePlan.WeightScales), group);
     }
 
     // What a group of a stage multiplies of four of the warp's tiles of rows; where activations are packed, both groups.
@@ -116,7 +117,8 @@ internal static partial class MatMulTileKernel
         TSums Multiply<TFormat>(TFormat format, LaneStep step, int stage, TSums sums, ArrayView<uint> exchange)
             where TFormat : struct, ITileFormat;
 
-        void Store(Parameters p, ArrayView<uint> shared, int column, int row, TSums sums);
+        /// <summary>Writes the sums of a block whose first is that of <paramref name="row"/> and <paramref name="column"/>.</summary>
+        void Store(Parameters p, ArrayView<uint> shared, int row, int column, TSums sums);
     }
 
     /// <summary>32 by 32.</summary>
@@ -136,7 +138,7 @@ internal static partial class MatMulTileKernel
             return MultiplyGroup(format, step, stage, rows, 1, sums, exchange);
         }
 
-        public void Store(Parameters p, ArrayView<uint> shared, int column, int row, Sums8 sums) => StoreBlock(p, shared, column, row, sums);
+        public void Store(Parameters p, ArrayView<uint> shared, int row, int column, Sums8 sums) => StoreBlock(p, shared, row, column, sums);
 
         private static Sums8 MultiplyGroup<TFormat>(
             TFormat format, LaneStep step, int stage, BlockWords words, int group, Sums8 sums, ArrayView<uint> exchange)
@@ -164,10 +166,10 @@ internal static partial class MatMulTileKernel
             return MultiplyGroup(format, step, stage, rows, 1, sums, exchange);
         }
 
-        public void Store(Parameters p, ArrayView<uint> shared, int column, int row, Sums16 sums)
+        public void Store(Parameters p, ArrayView<uint> shared, int row, int column, Sums16 sums)
         {
-            StoreBlock(p, shared, column, row, sums.A);
-            StoreBlock(p, shared, column + 32, row, sums.B);
+            StoreBlock(p, shared, row, column, sums.A);
+            StoreBlock(p, shared, row, column + 32, sums.B);
         }
 
         private static Sums16 MultiplyGroup<TFormat>(
@@ -198,12 +200,12 @@ internal static partial class MatMulTileKernel
             return MultiplyGroup(format, step, stage, first, second, 1, sums, exchange);
         }
 
-        public void Store(Parameters p, ArrayView<uint> shared, int column, int row, Sums32 sums)
+        public void Store(Parameters p, ArrayView<uint> shared, int row, int column, Sums32 sums)
         {
-            StoreBlock(p, shared, column, row, sums.A.A);
-            StoreBlock(p, shared, column + 32, row, sums.A.B);
-            StoreBlock(p, shared, column, row + 32, sums.B.A);
-            StoreBlock(p, shared, column + 32, row + 32, sums.B.B);
+            StoreBlock(p, shared, row, column, sums.A.A);
+            StoreBlock(p, shared, row, column + 32, sums.A.B);
+            StoreBlock(p, shared, row + 32, column, sums.B.A);
+            StoreBlock(p, shared, row + 32, column + 32, sums.B.B);
         }
 
         private static Sums32 MultiplyGroup<TFormat>(

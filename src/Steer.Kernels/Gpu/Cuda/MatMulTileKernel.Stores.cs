@@ -5,12 +5,12 @@ namespace Steer.Kernels.Gpu.Cuda;
 /// <content>How sums are written.</content>
 internal static partial class MatMulTileKernel
 {
-    // Writes 32 columns of 32 rows.
-    private static void StoreBlock(Parameters p, ArrayView<uint> shared, int column, int row, Sums8 sums)
+    // Writes 32 rows of 32 columns.
+    private static void StoreBlock(Parameters p, ArrayView<uint> shared, int row, int column, Sums8 sums)
     {
         if (!p.IsPlain)
         {
-            StoreChosen(p, shared, column, row, sums);
+            StoreChosen(p, shared, row, column, sums);
             return;
         }
 
@@ -19,10 +19,10 @@ internal static partial class MatMulTileKernel
         column += g;
         row += t;
         Sums4 left = Bias(p, column), right = Bias(p, column + WeightLayout.TileRows);
-        Store(p, column, row, sums.A + left, sums.B + right);
-        Store(p, column, row + 8, sums.C + left, sums.D + right);
-        Store(p, column, row + 16, sums.E + left, sums.F + right);
-        Store(p, column, row + 24, sums.G + left, sums.H + right);
+        Store(p, row, column, sums.A + left, sums.B + right);
+        Store(p, row + 8, column, sums.C + left, sums.D + right);
+        Store(p, row + 16, column, sums.E + left, sums.F + right);
+        Store(p, row + 24, column, sums.G + left, sums.H + right);
     }
 
     // What is added to a tile's sums, of columns g and g + 8.
@@ -38,8 +38,8 @@ internal static partial class MatMulTileKernel
         return bias;
     }
 
-    // Two tiles of columns and two rows.
-    private static void Store(Parameters p, int column, int row, Sums4 left, Sums4 right)
+    // Two rows of two tiles of columns.
+    private static void Store(Parameters p, int row, int column, Sums4 left, Sums4 right)
     {
         if (row < p.Product.RowCount)
             Store(p.Row(row), column, p.Columns, left.X, left.Z, right.X, right.Z);
@@ -68,7 +68,7 @@ internal static partial class MatMulTileKernel
     }
 
     // Sums of which some rows are wanted, or some more than once, go by way of shared memory, so that a warp writes 32 neighbours at a time.
-    private static void StoreChosen(Parameters p, ArrayView<uint> shared, int column, int row, Sums8 sums)
+    private static void StoreChosen(Parameters p, ArrayView<uint> shared, int row, int column, Sums8 sums)
     {
         // With rows so far apart, the lanes of a warp write to different banks.
         const int Stride = 36;

@@ -48,7 +48,8 @@ internal static partial class MatMulTileKernel
     {
         int largeRows = product.Weight.Layout.Type == DType.BF16 && !product.IsExact ? 128 : 64;
         // A float32 weight's three parts take too many registers for a large tile.
-        bool large = product.Weight.Layout.Type != DType.F32 && product.RowCount > 64 && Groups(product, 128, largeRows).Size >= multiprocessors / 2;
+        bool large = product.Weight.Layout.Type != DType.F32 && product.RowCount > 64
+            && Groups(product, largeRows, 128).Size >= multiprocessors / 2;
         long numbers = product.Splits > 1 ? (long)product.Splits * product.RowCount * product.Tiles * WeightLayout.TileRows : 0;
         var parameters = new Parameters
         {
@@ -65,7 +66,7 @@ internal static partial class MatMulTileKernel
             _ => large ? MatMulTile128Int4 : MatMulTile64Int4,
         };
         device.LaunchGroups(
-            body, large ? Groups(product, 128, largeRows) : Groups(product, 64, 64), WarpsPerGroup * Warps.Size, parameters,
+            body, large ? Groups(product, largeRows, 128) : Groups(product, 64, 64), WarpsPerGroup * Warps.Size, parameters,
             device.ExchangeWords(WarpsPerGroup, RingWords));
         if (numbers > 0)
             SumPartsKernel.Run(device, product, parameters.Parts);
@@ -93,8 +94,8 @@ internal static partial class MatMulTileKernel
 
     internal static void MatMulTile128ExactBF16(Parameters p) => Multiply<ExactTile<ExactBF16>, Tile128By64, Sums16>(p);
 
-    // How many groups make a product, each so many columns and rows of one part.
-    private static Index3D Groups(TensorProduct product, int columns, int rows) => new(
+    // How many groups make a product, each so many rows and columns of one part.
+    private static Index3D Groups(TensorProduct product, int rows, int columns) => new(
         (product.RowCount + rows - 1) / rows, ((product.Tiles * WeightLayout.TileRows) + columns - 1) / columns, product.Splits);
 
     private static void Multiply<TFormat, TShape, TSums>(Parameters p)
@@ -113,7 +114,7 @@ internal static partial class MatMulTileKernel
         int thread = Warps.KeptThread, lane = thread & (Warps.Size - 1), warp = thread >> 5;
         int tile = (warp & 1) * shape.Tiles, rowTile = (warp >> 1) * shape.RowTiles;
         int stage = product.PartStart(Grid.IdxZ), end = product.PartStart(Grid.IdxZ + 1), next = stage, target = 0, slot = 0;
-        CopySources sources = Find(format, plan, product, thread);
+        CopySources sources = FindSources(format, plan, product, thread);
 
         // Weights are nobody's to write: they are fetched while the kernel that makes the activations runs.
         for (int ahead = 0; ahead < steps - 1; ahead++)
@@ -147,9 +148,9 @@ internal static partial class MatMulTileKernel
         Group.Barrier();
         for (; stage < end; stage++)
             sums = shape.Multiply(format, FindStep(format, plan, shared, slot, tile, rowTile, lane), 0, sums, exchange);
-        shape.Store(
-            p, shared, ((Grid.IdxY * 2 * shape.Tiles) + tile) * WeightLayout.TileRows,
-            ((Grid.IdxX * 2 * shape.RowTiles) + rowTile) * PackedRows.TileRows, sums);
+        int column = ((Grid.IdxY * 2 * shape.Tiles) + tile) * WeightLayout.TileRows;
+        int row = ((Grid.IdxX * 2 * shape.RowTiles) + rowTile) * PackedRows.TileRows;
+        shape.Store(p, shared, row, column, sums);
     }
 
     // Where in a step a lane reads: all else is at constant distances, which cost no instructions.
@@ -169,27 +170,27 @@ internal static partial class MatMulTileKernel
         };
     }
 
-    // Where a thread's copies come from, at the first stage.
-    private static CopySources Find<TFormat>(TFormat format, StagePlan plan, TensorProduct product, int thread)
+    // Where a thread's copies come from, at the first stage along k.
+    private static CopySources FindSources<TFormat>(TFormat format, StagePlan plan, TensorProduct product, int thread)
         where TFormat : struct, ITileFormat
     {
-        int tiles = plan.Tiles / StagesPerStep, rowTiles = plan.RowTiles / StagesPerStep, steps = product.Weight.Layout.Steps;
+        int tiles = plan.Tiles / StagesPerStep, rowTiles = plan.RowTiles / StagesPerStep, stages = product.Weight.Layout.Steps;
         int tile = Grid.IdxY * tiles, rowTile = Grid.IdxX * rowTiles;
         bool scaled = format.HasScales != 0;
         return new()
         {
-            Steps = steps,
-            Weights = Find(product.Weight.Words, tiles, format.WeightWords, tile, steps, thread),
-            Rows = format.Parts == 0 ? Find(product.Rows, rowTiles, PackedRows.StageWords, rowTile, steps, thread) : product.Rows,
-            Scales = scaled ? Find(product.Weight.Scales, tiles, StagePlan.WeightScales, tile, steps, thread) : product.Rows,
-            RowScales = scaled ? Find(product.RowScales, rowTiles, PackedRows.StageScales, rowTile, steps, thread) : product.Rows,
+            Stages = stages,
+            Weights = Find(product.Weight.Words, tiles, format.WeightWords, tile, stages, thread),
+            Rows = format.Parts == 0 ? Find(product.Rows, rowTiles, PackedRows.StageWords, rowTile, stages, thread) : product.Rows,
+            Scales = scaled ? Find(product.Weight.Scales, tiles, StagePlan.WeightScales, tile, stages, thread) : product.Rows,
+            RowScales = scaled ? Find(product.RowScales, rowTiles, PackedRows.StageScales, rowTile, stages, thread) : product.Rows,
         };
     }
 
-    private static ArrayView<uint> Find(ArrayView<uint> source, int tiles, int words, int firstTile, int steps, int thread)
+    private static ArrayView<uint> Find(ArrayView<uint> source, int tiles, int words, int firstTile, int stages, int thread)
     {
         int stepWords = StagesPerStep * words, own = 4 * thread & ((tiles * stepWords) - 1);
-        return source.SubView(((long)(firstTile + (own / stepWords)) * steps * words) + (own & (stepWords - 1)));
+        return source.SubView(((long)(firstTile + (own / stepWords)) * stages * words) + (own & (stepWords - 1)));
     }
 
     // Begins to copy a step of the group's weights; nothing from the end on.
@@ -199,9 +200,9 @@ internal static partial class MatMulTileKernel
     {
         if (stage >= end)
             return;
-        Copy(shared, slot, sources.Weights, plan.Tiles, format.WeightWords, sources.Steps, stage, end, thread);
+        Copy(shared, slot, sources.Weights, plan.Tiles, format.WeightWords, sources.Stages, stage, end, thread);
         if (format.HasScales != 0)
-            Copy(shared, slot + plan.Scales, sources.Scales, plan.Tiles, StagePlan.WeightScales, sources.Steps, stage, end, thread);
+            Copy(shared, slot + plan.Scales, sources.Scales, plan.Tiles, StagePlan.WeightScales, sources.Stages, stage, end, thread);
     }
 
     // Begins to copy a step of activations, and ends what is to be waited for at once.
@@ -212,11 +213,11 @@ internal static partial class MatMulTileKernel
         if (stage < end)
         {
             if (format.Parts == 0)
-                Copy(shared, slot + plan.Rows, sources.Rows, plan.RowTiles, PackedRows.StageWords, sources.Steps, stage, end, thread);
+                Copy(shared, slot + plan.Rows, sources.Rows, plan.RowTiles, PackedRows.StageWords, sources.Stages, stage, end, thread);
             else
                 CopyExact(plan, product, shared, slot + plan.Rows, stage, end, thread);
             if (format.HasScales != 0)
-                Copy(shared, slot + plan.RowScales, sources.RowScales, plan.RowTiles, PackedRows.StageScales, sources.Steps, stage, end, thread);
+                Copy(shared, slot + plan.RowScales, sources.RowScales, plan.RowTiles, PackedRows.StageScales, sources.Stages, stage, end, thread);
         }
 
         WideMemory.EndStage();
@@ -240,7 +241,7 @@ internal static partial class MatMulTileKernel
     // Of each of a number of tiles the words of a step, stage by stage: powers of two. The next words of a thread are those at the same place of a later tile, or of
     // a later stage where one takes all threads.
     private static void Copy(
-        ArrayView<uint> shared, int target, ArrayView<uint> source, int tileStages, int words, int steps, int stage, int end, int thread)
+        ArrayView<uint> shared, int target, ArrayView<uint> source, int tileStages, int words, int stages, int stage, int end, int thread)
     {
         int stepWords = StagesPerStep * words, ofStep = (4 * thread & (stepWords - 1)) / words;
         if (tileStages * words < Stride && 4 * thread >= tileStages * words)
@@ -250,7 +251,7 @@ internal static partial class MatMulTileKernel
         {
             int inStep = start & (stepWords - 1);
             if (stage + ofStep + (inStep / words) < end)
-                WideMemory.Copy(own, start, from, (start / stepWords * steps * words) + inStep);
+                WideMemory.Copy(own, start, from, (start / stepWords * stages * words) + inStep);
         }
     }
 
@@ -282,9 +283,11 @@ internal static partial class MatMulTileKernel
         public ArrayView<uint> RowScales;
     }
 
+    /// <summary>Where a thread's copies begin.</summary>
     private struct CopySources
     {
-        public int Steps;
+        /// <summary>From one tile to the next.</summary>
+        public int Stages;
         public ArrayView<uint> Weights;
         public ArrayView<uint> Rows;
         public ArrayView<uint> Scales;

@@ -27,7 +27,7 @@ internal static class TensorMatMul
     {
         if (y.Rows == 0)
             return;
-        int tiles = (x.Rows + PackedRows.TileRows - 1) / PackedRows.TileRows;
+        int rowTiles = (x.Rows + PackedRows.TileRows - 1) / PackedRows.TileRows;
         var product = new TensorProduct
         {
             Weight = weight.View,
@@ -41,7 +41,7 @@ internal static class TensorMatMul
         };
         if (weight.RoundsActivations)
         {
-            PackedRows packed = Pack(device, x, weight, tiles);
+            PackedRows packed = Pack(device, x, weight, rowTiles);
             product.Rows = packed.Words;
             product.RowScales = packed.Scales.Cast<uint>();
         }
@@ -53,16 +53,17 @@ internal static class TensorMatMul
             product.RowStride = x.Stride;
         }
 
-        if (tiles <= MatMulStreamKernel.MaxRowTiles)
-            MatMulStreamKernel.Run(device, product, tiles);
+        if (rowTiles <= MatMulStreamKernel.MaxRowTiles)
+            MatMulStreamKernel.Run(device, product, rowTiles);
         else
             MatMulTileKernel.Run(device, product, multiprocessors);
     }
 
-    private static PackedRows Pack(IlgpuDevice device, Tensor x, IlgpuWeight weight, int tiles)
+    private static PackedRows Pack(IlgpuDevice device, Tensor x, IlgpuWeight weight, int rowTiles)
     {
         int stages = weight.View.Layout.Steps;
-        long room = (tiles + MatMulTileKernel.MaxRowTiles - 1) / MatMulTileKernel.MaxRowTiles * MatMulTileKernel.MaxRowTiles;
+        // The last group of a product reads all of its tiles.
+        long room = (rowTiles + MatMulTileKernel.MaxRowTiles - 1) / MatMulTileKernel.MaxRowTiles * MatMulTileKernel.MaxRowTiles;
         var packed = new PackedRows
         {
             Type = weight.Type,
