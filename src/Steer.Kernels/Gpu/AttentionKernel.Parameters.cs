@@ -5,14 +5,21 @@ namespace Steer.Kernels.Gpu;
 /// <content>What a launch is given, and where its numbers lie in shared memory.</content>
 internal static partial class AttentionKernel
 {
+    // Numbers of shared memory: a tile of keys or values, of each query the numbers, a chunk's sums and the whole's; scores, and five numbers of the softmaxes.
     private static int SharedLength(int headDim, int tile) => ((tile + (3 * Queries)) * (headDim + 1)) + (Queries * (tile + 5));
 
     /// <summary>Rows of one context, times heads of one kv head.</summary>
     internal struct QueryRun
     {
         public int Row;
+
+        /// <summary>The first of its query heads.</summary>
         public int FirstHead;
+
+        /// <summary>Query heads of a row.</summary>
         public int HeadsHere;
+
+        /// <summary>Queries.</summary>
         public int Count;
         public int KvHead;
 
@@ -43,9 +50,15 @@ internal static partial class AttentionKernel
         public float SoftCap;
         public int Window;
         public int HasAlibi;
+
+        /// <summary>Positions of a tile.</summary>
         public int Tile;
         public int RowsPerGroup;
+
+        /// <summary>Chunks of the longest context.</summary>
         public int Chunks;
+
+        /// <summary>Each group takes a chunk and leaves its part; else the whole context.</summary>
         public int Apart;
 
         /// <summary>Apart by an odd number, so that lanes with neighbouring positions meet in no bank of shared memory.</summary>
@@ -53,6 +66,8 @@ internal static partial class AttentionKernel
 
         public readonly int SharedLength => AttentionKernel.SharedLength(HeadDim, Tile);
 
+        // Where in shared memory what lies: [positions of a tile, HeadStride], then of each query its numbers, the chunk's sums of values and the whole's,
+        // scores [tile], and one number of each that follows.
         public readonly int TileStart => 0;
 
         public readonly int QueryStart => Tile * HeadStride;
@@ -73,6 +88,7 @@ internal static partial class AttentionKernel
 
         public readonly int TotalSum => TotalMaximum + Queries;
 
+        /// <summary>Where the part of a row and head over a chunk begins.</summary>
         public readonly long Part(int chunk, int row, int head) =>
             ((((long)chunk * Q.Rows) + row) * (Q.Columns / HeadDim) + head) * (HeadDim + 2);
     }

@@ -142,6 +142,7 @@ internal static class GuideAndSampleKernel
         Group.Barrier();
     }
 
+    /// <summary>The batch and its workspace: see <see cref="GuideBatch"/> and <see cref="GuideAndSampleWorkspace"/> for what each holds.</summary>
     internal struct Parameters
     {
         public TensorView Logits;

@@ -64,7 +64,7 @@ public sealed partial class IlgpuDevice
     /// <param name="warps">Warps of a group that shares work, up to the 16 that a GPU has.</param>
     internal static IlgpuDevice CreateWarpEmulator(int warps = 4)
     {
-        var device = new CPUDevice(Warps.Size, numWarpsPerMultiprocessor: Math.Max(warps, Warps.MaxPerGroup), numMultiprocessors: 1);
+        var device = new CPUDevice(Warps.Size, numWarpsPerMultiprocessor: Math.Max(warps, GroupThreads / Warps.Size), numMultiprocessors: 1);
         return OpenEmulator(device, long.MaxValue, warps * Warps.Size);
     }
 
@@ -79,7 +79,8 @@ public sealed partial class IlgpuDevice
     private static IlgpuDevice OpenEmulator(CPUDevice device, long memoryLimit, int maxGroupSize, IKernelLauncher? launcher = null)
     {
         Context context = Context.Create(builder => Prepare(builder).CPU(device));
-        return new IlgpuDevice(context, device.CreateCPUAccelerator(context, CPUAcceleratorMode.Parallel), DescribeEmulator(), memoryLimit, maxGroupSize, launcher);
+        CPUAccelerator accelerator = device.CreateCPUAccelerator(context, CPUAcceleratorMode.Parallel);
+        return new IlgpuDevice(context, accelerator, DescribeEmulator(), memoryLimit, maxGroupSize, launcher);
     }
 
     private static IlgpuDevice Open(string name, int index, Action<Context.Builder> enable, long memoryLimit)

@@ -8,9 +8,6 @@ internal static class Warps
     /// <summary>Lanes of a warp; kernels that use warps need a device with this many.</summary>
     public const int Size = 32;
 
-    /// <summary>Most warps of a group.</summary>
-    public const int MaxPerGroup = 8;
-
     /// <summary>Warp of this thread in its group.</summary>
     public static int Index => Group.IdxX >> 5;
 
