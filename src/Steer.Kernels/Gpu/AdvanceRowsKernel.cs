@@ -2,7 +2,9 @@ using ILGPU;
 
 namespace Steer.Kernels.Gpu;
 
-/// <summary>The second half of <see cref="Device.Advance"/>: one thread for each row of a forward pass moves it to the token that was drawn.</summary>
+/// <summary>
+/// The second half of <see cref="Device.Advance"/>: one thread for each row of a forward pass moves it to the token that was drawn.
+/// </summary>
 internal static class AdvanceRowsKernel
 {
     internal static IEnumerable<KernelSource> Sources => [KernelSource.Of<Parameters>(AdvanceRows)];

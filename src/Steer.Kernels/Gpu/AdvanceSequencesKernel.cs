@@ -2,7 +2,9 @@ using ILGPU;
 
 namespace Steer.Kernels.Gpu;
 
-/// <summary>The first half of <see cref="Device.Advance"/>: one thread for each sequence keeps what the step gave and moves the sequence on.</summary>
+/// <summary>
+/// The first half of <see cref="Device.Advance"/>: one thread for each sequence keeps what the step gave and moves the sequence on.
+/// </summary>
 internal static class AdvanceSequencesKernel
 {
     internal static IEnumerable<KernelSource> Sources => [KernelSource.Of<Parameters>(AdvanceSequences)];

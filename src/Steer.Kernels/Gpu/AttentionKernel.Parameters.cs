@@ -5,7 +5,8 @@ namespace Steer.Kernels.Gpu;
 /// <content>What a launch is given, and where its numbers lie in shared memory.</content>
 internal static partial class AttentionKernel
 {
-    // Numbers of shared memory: a tile of keys or values, of each query the numbers, a chunk's sums and the whole's; scores, and five numbers of the softmaxes.
+    // Numbers of shared memory: a tile of keys or values, of each query the numbers, a chunk's sums and the whole's; scores, and five numbers of the
+    // softmaxes.
     private static int SharedLength(int headDim, int tile) => ((tile + (3 * Queries)) * (headDim + 1)) + (Queries * (tile + 5));
 
     /// <summary>Rows of one context, times heads of one kv head.</summary>
@@ -66,8 +67,8 @@ internal static partial class AttentionKernel
 
         public readonly int SharedLength => AttentionKernel.SharedLength(HeadDim, Tile);
 
-        // Where in shared memory what lies: [positions of a tile, HeadStride], then of each query its numbers, the chunk's sums of values and the whole's,
-        // scores [tile], and one number of each that follows.
+        // Where in shared memory what lies: [positions of a tile, HeadStride], then of each query its numbers, the chunk's sums of values and the
+        // whole's, scores [tile], and one number of each that follows.
         public readonly int TileStart => 0;
 
         public readonly int QueryStart => Tile * HeadStride;

@@ -3,11 +3,11 @@ using ILGPU;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// See <see cref="Device.Attention"/>. A group takes up to eight queries (row and head) that share a kv head and walks their context in tiles of positions
-/// held in shared memory, with a running maximum and sum (online softmax: Milakov and Gimelshein, arXiv 1805.02867; in tiles: Dao et al.,
+/// See <see cref="Device.Attention"/>. A group takes up to eight queries (row and head) that share a kv head and walks their context in tiles of
+/// positions held in shared memory, with a running maximum and sum (online softmax: Milakov and Gimelshein, arXiv 1805.02867; in tiles: Dao et al.,
 /// arXiv 2205.14135). Tiles begin at fixed positions, and so do chunks of <see cref="ChunkSize"/> positions, whose results are merged in order: by
-/// the group itself, or where groups are few by <see cref="AttentionMergeKernel"/> from groups that took a chunk each (Flash-Decoding). A row's bits are
-/// the same either way and whichever rows are beside it.
+/// the group itself, or where groups are few by <see cref="AttentionMergeKernel"/> from groups that took a chunk each (Flash-Decoding). A row's bits
+/// are the same either way and whichever rows are beside it.
 /// </summary>
 internal static partial class AttentionKernel
 {

@@ -12,8 +12,8 @@ using Steer.Kernels.Gpu.Cuda;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// What was compiled in this process, for all of its devices: a kernel takes ILGPU up to two seconds, and devices of one kind take the same code. CUDA's
-/// is kept on disk too (<see cref="PtxCache"/>).
+/// What was compiled in this process, for all of its devices: a kernel takes ILGPU up to two seconds, and devices of one kind take the same code.
+/// CUDA's is kept on disk too (<see cref="PtxCache"/>).
 /// </summary>
 internal static class CompiledKernels
 {
@@ -21,8 +21,8 @@ internal static class CompiledKernels
     private static readonly PtxCache? Disk = PtxCache.OfUser();
 
     /// <summary>A kernel's code for an accelerator. Any thread may call.</summary>
-    public static CompiledKernel Get(Accelerator accelerator, KernelSource kernel) =>
-        Kernels.GetOrAdd((Target(accelerator), kernel.Method), static (_, of) => new(() => Load(of.accelerator, of.kernel)), (accelerator, kernel)).Value;
+    public static CompiledKernel Get(Accelerator accelerator, KernelSource kernel) => Kernels.GetOrAdd(
+        (Target(accelerator), kernel.Method), static (_, of) => new(() => Load(of.accelerator, of.kernel)), (accelerator, kernel)).Value;
 
     private static CompiledKernel Load(Accelerator accelerator, KernelSource kernel)
     {

@@ -27,7 +27,9 @@ internal sealed class DeviceArena(Accelerator accelerator, long limit) : IDispos
     /// <summary>Addresses of all that is taken; pieces that touch are one.</summary>
     public IEnumerable<(long Start, long Bytes)> Taken => _slabs.SelectMany(s => s.Taken);
 
-    /// <summary>Cuts a piece of <paramref name="bytes"/> that begins at a multiple of <paramref name="elementSize"/>; what it holds is undefined.</summary>
+    /// <summary>
+    /// Cuts a piece of <paramref name="bytes"/> that begins at a multiple of <paramref name="elementSize"/>; what it holds is undefined.
+    /// </summary>
     /// <exception cref="OutOfMemoryException">The device has not that much.</exception>
     public ArenaPiece Take(long bytes, int elementSize)
     {

@@ -5,8 +5,8 @@ using ILGPU;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// Where ILGPU finds the drivers on Linux. It asks for libcuda.so and libOpenCL.so, names that come with packages for developers; a driver alone brings
-/// libcuda.so.1 and libOpenCL.so.1.
+/// Where ILGPU finds the drivers on Linux. It asks for libcuda.so and libOpenCL.so, names that come with packages for developers; a driver alone
+/// brings libcuda.so.1 and libOpenCL.so.1.
 /// </summary>
 internal static class DriverLibraries
 {

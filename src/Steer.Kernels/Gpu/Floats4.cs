@@ -20,7 +20,10 @@ internal struct Floats4
     /// <summary>One of the four.</summary>
     public readonly float this[int index] => index == 0 ? X : index == 1 ? Y : index == 2 ? Z : W;
 
-    /// <summary>16 bytes of global memory, at a multiple of that, that nobody writes meanwhile; see <see cref="WideMemory.LoadConstant(ArrayView{uint}, long)"/>.</summary>
+    /// <summary>
+    /// 16 bytes of global memory, at a multiple of that, that nobody writes meanwhile; see
+    /// <see cref="WideMemory.LoadConstant(ArrayView{uint}, long)"/>.
+    /// </summary>
     public static Floats4 LoadConstant(ArrayView<float> source, long start) => Of(WideMemory.LoadConstant(source.Cast<uint>(), start));
 
     /// <summary>16 bytes of global memory, at a multiple of that.</summary>

@@ -3,8 +3,8 @@ using ILGPU;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// See <see cref="Device.GuideAndSample"/>: a group of threads for each sequence, which share its vocabulary among them. A score of minus infinity marks a
-/// token that does not stand, so nothing is sorted. Each thread writes the scores of its own tokens; what all have to know goes through
+/// See <see cref="Device.GuideAndSample"/>: a group of threads for each sequence, which share its vocabulary among them. A score of minus infinity
+/// marks a token that does not stand, so nothing is sorted. Each thread writes the scores of its own tokens; what all have to know goes through
 /// <see cref="GroupReduce"/>, so that every thread takes the same turns.
 /// </summary>
 internal static class GuideAndSampleKernel

@@ -10,7 +10,8 @@ namespace Steer.Kernels.Gpu;
 internal static class GuideAndSampleScores
 {
     /// <summary>
-    /// Joins what <see cref="GuideLogSumsKernel"/> found of the branches' chunks; false where a logit is NaN or infinite upwards, or a branch has no finite one.
+    /// Joins what <see cref="GuideLogSumsKernel"/> found of the branches' chunks; false where a logit is NaN or infinite upwards, or a branch has no
+    /// finite one.
     /// </summary>
     public static bool Normalise(Parameters p, GuideRow row, GroupReduce reduce)
     {
@@ -60,8 +61,8 @@ internal static class GuideAndSampleScores
     }
 
     /// <summary>
-    /// Fills the scores: guided ones on V, minus infinity elsewhere; returns the largest, minus infinity where V is empty. Gives the size of V and the
-    /// entropy to reach where one is asked for.
+    /// Fills the scores: guided ones on V, minus infinity elsewhere; returns the largest, minus infinity where V is empty. Gives the size of V and
+    /// the entropy to reach where one is asked for.
     /// </summary>
     public static float FillMask(Parameters p, GuideRow row, ref GuideTokens tokens, ref int maskSize, out float targetEntropy)
     {
@@ -99,7 +100,10 @@ internal static class GuideAndSampleScores
             Floats4 z = Logits(p, logits, x, x + Group.DimX, x + (2 * Group.DimX), x + (3 * Group.DimX), row.VocabSize);
             tokens.Store(x, new Floats4
             {
-                X = FromOn(threshold, z.X - max), Y = FromOn(threshold, z.Y - max), Z = FromOn(threshold, z.Z - max), W = FromOn(threshold, z.W - max),
+                X = FromOn(threshold, z.X - max),
+                Y = FromOn(threshold, z.Y - max),
+                Z = FromOn(threshold, z.Z - max),
+                W = FromOn(threshold, z.W - max),
             });
         }
     }

@@ -22,7 +22,13 @@ internal static class GuideAndSampleTemperature
             for (int x = Group.IdxX; x < tokens.Length; x += GuideTokens.Turn)
             {
                 Floats4 s = GuideTokens.Load(tokens.Scores, x);
-                s = new Floats4 { X = Scaled(s.X, temperature), Y = Scaled(s.Y, temperature), Z = Scaled(s.Z, temperature), W = Scaled(s.W, temperature) };
+                s = new Floats4
+                {
+                    X = Scaled(s.X, temperature),
+                    Y = Scaled(s.Y, temperature),
+                    Z = Scaled(s.Z, temperature),
+                    W = Scaled(s.W, temperature),
+                };
                 Floats4 e = GuideTokens.Exp(s), es = new() { X = e.X * s.X, Y = e.Y * s.Y, Z = e.Z * s.Z, W = e.W * s.W };
                 mass += e.Sum;
                 first += es.Sum;

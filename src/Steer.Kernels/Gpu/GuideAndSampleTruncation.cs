@@ -3,8 +3,8 @@ using ILGPU;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// The truncations of one sequence, each on the tokens that still stand. Scores are relative to the best token, which has 0. Whatever needs an order is
-/// found by <see cref="GuideSearch"/>.
+/// The truncations of one sequence, each on the tokens that still stand. Scores are relative to the best token, which has 0. Whatever needs an order
+/// is found by <see cref="GuideSearch"/>.
 /// </summary>
 internal static class GuideAndSampleTruncation
 {

@@ -71,6 +71,9 @@ internal static class GuideLogSumsKernel
 
     private static Floats4 Weights(Floats4 x, float max) => new()
     {
-        X = OnlineSoftmax.Weight(x.X, max), Y = OnlineSoftmax.Weight(x.Y, max), Z = OnlineSoftmax.Weight(x.Z, max), W = OnlineSoftmax.Weight(x.W, max),
+        X = OnlineSoftmax.Weight(x.X, max),
+        Y = OnlineSoftmax.Weight(x.Y, max),
+        Z = OnlineSoftmax.Weight(x.Z, max),
+        W = OnlineSoftmax.Weight(x.W, max),
     };
 }

@@ -3,8 +3,8 @@ using ILGPU;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// Searches among a group's tokens: a key down to which the best have a number or a mass, a place at which a sum is passed. Both narrow a range sixteen to
-/// one by <see cref="GuideBins"/>.
+/// Searches among a group's tokens: a key down to which the best have a number or a mass, a place at which a sum is passed. Both narrow a range
+/// sixteen to one by <see cref="GuideBins"/>.
 /// </summary>
 internal static class GuideSearch
 {
@@ -15,7 +15,8 @@ internal static class GuideSearch
     private const int HalfOctave = 22;
 
     /// <summary>
-    /// The largest key v for which the tokens of at least v have the target; where all together have less, the lowest key or one below it. No key is above 0.
+    /// The largest key v for which the tokens of at least v have the target; where all together have less, the lowest key or one below it. No key is
+    /// above 0.
     /// </summary>
     public static float Threshold(GuideTokens tokens, ArrayView<float> keys, double target, bool byMass)
     {

@@ -3,8 +3,9 @@ using ILGPU;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// The scores of one sequence's tokens, shared by the threads of a group: thread t has places t, t + threads and so on. Minus infinity marks a token that
-/// does not stand, and the places behind the last. Every thread calls every method. Sums are of four numbers in float32, and of those in float64.
+/// The scores of one sequence's tokens, shared by the threads of a group: thread t has places t, t + threads and so on. Minus infinity marks a token
+/// that does not stand, and the places behind the last. Every thread calls every method. Sums are of four numbers in float32, and of those in
+/// float64.
 /// </summary>
 internal readonly struct GuideTokens(
     GroupReduce reduce, GuideBins bins, ArrayView<float> scores, ArrayView<float> keys, ArrayView<int> ids, int length, int listed)
@@ -53,7 +54,8 @@ internal readonly struct GuideTokens(
     }
 
     /// <summary>
-    /// Counts the tokens that stand; few of them are made a list, in order of id, so that what follows need not look through all. Many stay where they are.
+    /// Counts the tokens that stand; few of them are made a list, in order of id, so that what follows need not look through all. Many stay where
+    /// they are.
     /// </summary>
     public GuideTokens Compact(out int count)
     {
@@ -141,7 +143,13 @@ internal readonly struct GuideTokens(
         for (int x = Group.IdxX; x < Length; x += Turn)
         {
             Floats4 s = Load(Scores, x);
-            s = new Floats4 { X = Scaled(s.X, max, temperature), Y = Scaled(s.Y, max, temperature), Z = Scaled(s.Z, max, temperature), W = Scaled(s.W, max, temperature) };
+            s = new Floats4
+            {
+                X = Scaled(s.X, max, temperature),
+                Y = Scaled(s.Y, max, temperature),
+                Z = Scaled(s.Z, max, temperature),
+                W = Scaled(s.W, max, temperature),
+            };
             Store(x, s);
             mass += Exp(s).Sum;
         }

@@ -68,9 +68,14 @@ public sealed partial class IlgpuDevice
         return OpenEmulator(device, long.MaxValue, warps * Warps.Size);
     }
 
-    /// <summary>Opens a device with the memory of the emulator and the decisions of a card, whose kernels are run by <paramref name="launcher"/>.</summary>
-    internal static IlgpuDevice CreateOver(IKernelLauncher launcher) =>
-        OpenEmulator(new CPUDevice(numThreadsPerWarp: 2, numWarpsPerMultiprocessor: 1, numMultiprocessors: 1), long.MaxValue, launcher.MaxGroupSize, launcher);
+    /// <summary>
+    /// Opens a device with the memory of the emulator and the decisions of a card, whose kernels are run by <paramref name="launcher"/>.
+    /// </summary>
+    internal static IlgpuDevice CreateOver(IKernelLauncher launcher)
+    {
+        var device = new CPUDevice(numThreadsPerWarp: 2, numWarpsPerMultiprocessor: 1, numMultiprocessors: 1);
+        return OpenEmulator(device, long.MaxValue, launcher.MaxGroupSize, launcher);
+    }
 
     // Each processor of the emulator takes its share of the groups with no word to the others; two threads are its least, and one alone is quickest.
     private static IlgpuDevice OpenEmulator(long memoryLimit) =>
@@ -115,8 +120,11 @@ public sealed partial class IlgpuDevice
     // A context that found nothing has a CPU device put into it by ILGPU.
     private static IEnumerable<ILGPU.Runtime.Device> Gpus(Context context) => context.Devices.Where(d => d is CudaDevice or CLDevice);
 
-    private static ArgumentException Missing(string name) => new(
-        $"There is no device '{name}' here; there are: cpu, {string.Join(", ", List().Select(d => d.Name))}. A GPU is seen where its driver is installed.");
+    private static ArgumentException Missing(string name)
+    {
+        string names = string.Join(", ", List().Select(d => d.Name));
+        return new($"There is no device '{name}' here; there are: cpu, {names}. A GPU is seen where its driver is installed.");
+    }
 
     private static string DescribeEmulator() =>
         string.Create(CultureInfo.InvariantCulture, $"ILGPU's CPU accelerator, {Environment.ProcessorCount} threads (an emulator for tests)");

@@ -3,8 +3,9 @@ using Steer.Kernels.Gpu.Cuda;
 namespace Steer.Kernels.Gpu;
 
 /// <content>
-/// Kernels that make activations and wait for one call more. A product on tensor cores reads activations packed; where it is the next thing that the device
-/// is asked for, what made them writes both forms in one launch. Whatever else comes next launches it first, so that nothing changes its place.
+/// Kernels that make activations and wait for one call more. A product on tensor cores reads activations packed; where it is the next thing that the
+/// device is asked for, what made them writes both forms in one launch. Whatever else comes next launches it first, so that nothing changes its
+/// place.
 /// </content>
 public sealed partial class IlgpuDevice
 {

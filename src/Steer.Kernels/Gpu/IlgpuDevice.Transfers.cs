@@ -80,8 +80,8 @@ public sealed partial class IlgpuDevice
     }
 
     /// <summary>
-    /// Called before a copy, a wait or an allocation: these come after all that was called so far. A step that is replayed has none, as they would not be in
-    /// the recording.
+    /// Called before a copy, a wait or an allocation: these come after all that was called so far. A step that is replayed has none, as they would
+    /// not be in the recording.
     /// </summary>
     /// <exception cref="InvalidOperationException">Such a step runs.</exception>
     internal void BeginTransfer()

@@ -61,7 +61,8 @@ public sealed partial class IlgpuDevice : Device
     internal int GroupSize(int threads) => Math.Min(threads, _maxGroupSize);
 
     /// <summary>
-    /// Dynamic shared memory of a kernel with tensor cores, in words: its own, then what their twin needs, and at least what ILGPU takes for such a kernel.
+    /// Dynamic shared memory of a kernel with tensor cores, in words: its own, then what their twin needs, and at least what ILGPU takes for such a
+    /// kernel.
     /// </summary>
     internal int ExchangeWords(int warps, int own = 0) => IsEmulator ? own + (warps * TensorCore.ExchangeWords) : Math.Max(1, own);
 

@@ -5,8 +5,8 @@ using Steer.Kernels.Gpu.Cuda;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// The keys, or the values, of a layer as kernels see them: [blocks, kv heads, block positions, head], each head a run of 16-byte pieces whose last is
-/// filled up with zeros. Int8: x = q * scale with scale = max |x| / 127 over the head.
+/// The keys, or the values, of a layer as kernels see them: [blocks, kv heads, block positions, head], each head a run of 16-byte pieces whose last
+/// is filled up with zeros. Int8: x = q * scale with scale = max |x| / 127 over the head.
 /// </summary>
 internal readonly struct KvView(KvCacheShape shape, ArrayView<uint> words, ArrayView<float> scales)
 {
@@ -55,8 +55,8 @@ internal readonly struct KvView(KvCacheShape shape, ArrayView<uint> words, Array
     public static int CopyShift(int pieces) => BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)pieces));
 
     /// <summary>
-    /// Begins to copy pieces of a block's positions to shared memory, all threads of a group together, 1 &lt;&lt; <paramref name="shift"/> to a position;
-    /// those behind <paramref name="last"/> become zeros.
+    /// Begins to copy pieces of a block's positions to shared memory, all threads of a group together, 1 &lt;&lt; <paramref name="shift"/> to a
+    /// position; those behind <paramref name="last"/> become zeros.
     /// </summary>
     public void CopyBlock(ArrayView<uint> shared, int stride, int block, int kvHead, int firstPiece, int pieces, int shift, int last)
     {

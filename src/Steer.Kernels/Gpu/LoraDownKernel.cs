@@ -4,10 +4,10 @@ using Steer.Kernels.Gpu.Cuda;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// Parts of x A^T of every adapter of a batch, see <see cref="LoraProduct"/>: a group of threads takes a part of k for up to eight rows and sixteen ranks. A
-/// thread makes four ranks, and of the part every 32nd run of four numbers, all rows at once; the 32 sums of a row and rank are added in order at the end.
-/// So one sequence keeps many multiprocessors busy, and of many rows a group takes several blocks, one after the other. A comes closer while the kernel before
-/// still runs.
+/// Parts of x A^T of every adapter of a batch, see <see cref="LoraProduct"/>: a group of threads takes a part of k for up to eight rows and sixteen
+/// ranks. A thread makes four ranks, and of the part every 32nd run of four numbers, all rows at once; the 32 sums of a row and rank are added in
+/// order at the end. So one sequence keeps many multiprocessors busy, and of many rows a group takes several blocks, one after the other. A comes
+/// closer while the kernel before still runs.
 /// </summary>
 internal static class LoraDownKernel
 {
@@ -19,7 +19,8 @@ internal static class LoraDownKernel
     // One more than lanes: threads that read the sums of one lane each, or those of one sum each, find them in banks of their own.
     private const int SumStride = Lanes + 1;
 
-    internal static IEnumerable<KernelSource> Sources => [KernelSource.OfGroups<LoraBatch>(LoraDown), KernelSource.OfGroups<LoraBatch>(LoraDownRagged)];
+    internal static IEnumerable<KernelSource> Sources =>
+        [KernelSource.OfGroups<LoraBatch>(LoraDown), KernelSource.OfGroups<LoraBatch>(LoraDownRagged)];
 
     /// <summary>A length along k, up to whole steps of a group.</summary>
     public static int RoundUp(int length) => (length + (4 * Lanes) - 1) / (4 * Lanes) * (4 * Lanes);

@@ -4,12 +4,14 @@ namespace Steer.Kernels.Gpu;
 
 /// <summary>
 /// See <see cref="Device.LoraDelta"/>: all adapters of a batch in two launches, as many segments at a time as fit into a kernel's parameters.
-/// <see cref="LoraDownKernel"/> makes the parts of x A^T, <see cref="LoraUpKernel"/> adds them up and makes the rest. Orders of sums depend on k and the
-/// rank alone.
+/// <see cref="LoraDownKernel"/> makes the parts of x A^T, <see cref="LoraUpKernel"/> adds them up and makes the rest. Orders of sums depend on k and
+/// the rank alone.
 /// </summary>
 internal static class LoraProduct
 {
-    /// <summary>Groups of threads that keep a multiprocessor busy: where there are more blocks of rows, a group takes several and has its matrix at hand.</summary>
+    /// <summary>
+    /// Groups of threads that keep a multiprocessor busy: where there are more blocks of rows, a group takes several and has its matrix at hand.
+    /// </summary>
     private const int EnoughGroups = 8;
 
     /// <param name="device">Where to run.</param>

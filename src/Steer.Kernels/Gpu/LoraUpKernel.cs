@@ -4,9 +4,9 @@ using Steer.Kernels.Gpu.Cuda;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// y = y * scale + (x A^T) B^T + bias of every adapter of a batch, see <see cref="LoraProduct"/>: a thread makes one column, eight rows at a time, and
-/// keeps the sixteen ranks of it; of many rows a group takes several blocks, one after the other. B comes closer while the kernel before still runs, and is on
-/// its way while the group adds up the parts of x A^T, sixteen ranks at a time; a sum over ranks is one chain in ascending order.
+/// y = y * scale + (x A^T) B^T + bias of every adapter of a batch, see <see cref="LoraProduct"/>: a thread makes one column, eight rows at a time,
+/// and keeps the sixteen ranks of it; of many rows a group takes several blocks, one after the other. B comes closer while the kernel before still
+/// runs, and is on its way while the group adds up the parts of x A^T, sixteen ranks at a time; a sum over ranks is one chain in ascending order.
 /// </summary>
 internal static class LoraUpKernel
 {
@@ -197,7 +197,8 @@ internal static class LoraUpKernel
             Store(y, 7, KernelMath.FusedMultiplyAdd(before.H, _scale, sums.H) + _bias);
         }
 
-        private readonly float Load(TensorView y, int row) => y[Segment.RowStart + Math.Min(Row + row, Segment.RowCount - 1), Segment.ColumnStart + Column];
+        private readonly float Load(TensorView y, int row) =>
+            y[Segment.RowStart + Math.Min(Row + row, Segment.RowCount - 1), Segment.ColumnStart + Column];
 
         private readonly void Store(TensorView y, int row, float value)
         {

@@ -4,10 +4,10 @@ using Steer.Kernels.Gpu.Cuda;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// See <see cref="Device.MatMul"/>, with activations in float32, where tensor cores do not make it: on devices without them, and for int8 and int4. A group
-/// takes one or eight rows and a panel of 32 columns, and each of its warps a part of k: a thread makes one column, a chain of fused multiply-adds over the
-/// part, and reads the weight in one run of memory with its neighbours, 16 bytes each, and the same numbers of x as they do. Then the parts are added in order.
-/// The weight alone decides how many there are, so that a row's bits do not depend on the others.
+/// See <see cref="Device.MatMul"/>, with activations in float32, where tensor cores do not make it: on devices without them, and for int8 and int4. A
+/// group takes one or eight rows and a panel of 32 columns, and each of its warps a part of k: a thread makes one column, a chain of fused
+/// multiply-adds over the part, and reads the weight in one run of memory with its neighbours, 16 bytes each, and the same numbers of x as they do.
+/// Then the parts are added in order. The weight alone decides how many there are, so that a row's bits do not depend on the others.
 /// </summary>
 internal static class MatMulKernel
 {
@@ -32,7 +32,9 @@ internal static class MatMulKernel
         KernelSource.OfGroups<Parameters>(MatMulRowInt4), KernelSource.OfGroups<Parameters>(MatMulRowsInt4),
     ];
 
-    /// <summary>Whether these activations can be read as they are: rows at multiples of 16 bytes, and as many columns as the weight's runs of 16 bytes.</summary>
+    /// <summary>
+    /// Whether these activations can be read as they are: rows at multiples of 16 bytes, and as many columns as the weight's runs of 16 bytes.
+    /// </summary>
     public static bool Reads(Tensor x, IlgpuWeight weight) => new TensorView(x).IsAligned && x.Columns % weight.View.Layout.NumbersPerStep == 0;
 
     /// <param name="device">Where to run.</param>
@@ -190,7 +192,8 @@ internal static class MatMulKernel
     // 16 bytes of a column's run.
     private static Words4 Words(WeightView weight, int column, int step) => WideMemory.LoadConstant(
         weight.Words,
-        ((((long)(column / WeightLayout.ColumnRows) * weight.Layout.Steps) + step) * WeightLayout.PieceWords) + ((column & (WeightLayout.ColumnRows - 1)) * 4));
+        ((((long)(column / WeightLayout.ColumnRows) * weight.Layout.Steps) + step) * WeightLayout.PieceWords)
+            + ((column & (WeightLayout.ColumnRows - 1)) * 4));
 
     internal struct Parameters
     {

@@ -4,9 +4,9 @@ using Steer.Kernels.Gpu.Cuda;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// See <see cref="Device.Norm"/> and <see cref="Device.AddNorm"/>: a group of threads for each group of columns of a row. The variance is taken around the
-/// mean in a second pass, as the difference of mean square and squared mean would cancel. A thread takes four columns at once, as far apart as the group has
-/// threads, so that their loads are on their way together.
+/// See <see cref="Device.Norm"/> and <see cref="Device.AddNorm"/>: a group of threads for each group of columns of a row. The variance is taken
+/// around the mean in a second pass, as the difference of mean square and squared mean would cancel. A thread takes four columns at once, as far
+/// apart as the group has threads, so that their loads are on their way together.
 /// </summary>
 internal static class NormKernel
 {

@@ -25,7 +25,9 @@ internal static class Numbers
     /// <summary>A number of an int8 block whose word has the scale in its lower half; exact.</summary>
     public static float Int8(uint bits, uint scale) => (sbyte)bits * BF16(scale);
 
-    /// <summary>A number of an int4 block whose word has the scale in its lower and the minimum in its upper half: minimum + q * scale, rounded once.</summary>
+    /// <summary>
+    /// A number of an int4 block whose word has the scale in its lower and the minimum in its upper half: minimum + q * scale, rounded once.
+    /// </summary>
     public static float Int4(uint bits, uint scale) => KernelMath.FusedMultiplyAdd(bits & 15, BF16(scale), UpperBF16(scale));
 
     /// <summary>The nearest bfloat16, ties to even; NaN stays NaN.</summary>

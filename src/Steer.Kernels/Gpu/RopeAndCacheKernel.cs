@@ -4,8 +4,8 @@ using Steer.Kernels.Gpu.Cuda;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// See <see cref="Device.RopeAndCache"/>: a group of threads for each head of a row, of q, then of k, then of v. It rotates pairs of columns in place and
-/// writes the head to its slot, neighbouring threads neighbouring words.
+/// See <see cref="Device.RopeAndCache"/>: a group of threads for each head of a row, of q, then of k, then of v. It rotates pairs of columns in place
+/// and writes the head to its slot, neighbouring threads neighbouring words.
 /// </summary>
 internal static class RopeAndCacheKernel
 {

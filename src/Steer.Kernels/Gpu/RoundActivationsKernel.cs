@@ -4,7 +4,8 @@ namespace Steer.Kernels.Gpu;
 
 /// <summary>
 /// Activations as exact products read them where they cannot read them in place: rounded, back in float32, for a weight that rounds them (see
-/// <see cref="WeightFormat"/>) on devices without tensor cores, or as they are; rows begin at 16 bytes and end with zeros. One thread for each block of 32 along k.
+/// <see cref="WeightFormat"/>) on devices without tensor cores, or as they are; rows begin at 16 bytes and end with zeros. One thread for each block
+/// of 32 along k.
 /// </summary>
 internal static class RoundActivationsKernel
 {

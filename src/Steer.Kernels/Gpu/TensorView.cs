@@ -27,7 +27,9 @@ internal readonly struct TensorView(Tensor tensor)
     /// <summary>A row from a column on.</summary>
     public ArrayView<float> From(int row, int column) => _data.SubView(((long)row * _stride) + column);
 
-    /// <summary>Four numbers from a column on that is a multiple of four, zeros past the last; of a tensor that no thread of this launch writes.</summary>
+    /// <summary>
+    /// Four numbers from a column on that is a multiple of four, zeros past the last; of a tensor that no thread of this launch writes.
+    /// </summary>
     public Floats4 Load4(int row, int column)
     {
         long start = ((long)row * _stride) + column;

@@ -3,16 +3,16 @@ using ILGPU;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>
-/// Where the numbers of a weight [n, k] lie: the one definition that packing and kernels share. Both layouts let the lanes of a warp read 16 bytes each
-/// from one run of memory.
+/// Where the numbers of a weight [n, k] lie: the one definition that packing and kernels share. Both layouts let the lanes of a warp read 16 bytes
+/// each from one run of memory.
 /// <list type="bullet">
 /// <item>Columns: [n / 32][k / c][32 rows][16 bytes], where c numbers take 16 bytes. A thread walks down k for one output column.</item>
 /// <item>Tiles: [n / 16][k / stage][2 groups][32 lanes][16 bytes], where a group of 8 words along k is one step of a tensor core in the order of its
 /// fragments (see <see cref="Cuda.TensorCore"/>), in which words 2t and 2t + 1 take the places t and t + 4: so a lane's numbers are neighbours. F32:
 /// [2 groups of 16 numbers][rows g, g + 8][32 lanes][16 bytes]. Int4: [32 lanes][16 bytes] for both groups, and a byte holds rows r and r + 8.</item>
 /// </list>
-/// Rows and k are filled up with zeros. Blocks of int8 and int4 have a word of bfloat16 scale (lower half) and minimum (upper half), in tiles as
-/// [n / 16][k / stage][8 rows][2 rows, r and r + 8][2 groups].
+/// Rows and k are filled up with zeros. Blocks of int8 and int4 have a word of bfloat16 scale (lower half) and minimum (upper half), in tiles as [n /
+/// 16][k / stage][8 rows][2 rows, r and r + 8][2 groups].
 /// </summary>
 internal readonly struct WeightLayout
 {
@@ -113,6 +113,7 @@ internal readonly struct WeightLayout
         long start = row / PanelRows * PanelScales;
         return _tiled == 0
             ? start + ((long)block * ColumnRows) + (row % ColumnRows)
-            : start + ((long)(block / GroupsPerStage) * TileRows * GroupsPerStage) + (row % 8 * 4) + (row % TileRows / 8 * 2) + (block % GroupsPerStage);
+            : start + ((long)(block / GroupsPerStage) * TileRows * GroupsPerStage)
+                + (row % 8 * 4) + (row % TileRows / 8 * 2) + (block % GroupsPerStage);
     }
 }

@@ -53,14 +53,16 @@ internal static partial class AttentionStreamKernel
     }
 
     // What the group has made: a row of y, or one of its parts.
-    private static void PutSums<TFormat>(TFormat format, Parameters p, ArrayView<uint> shared, int row, int firstHead, int heads, int parts, int g, int t)
+    private static void PutSums<TFormat>(
+        TFormat format, Parameters p, ArrayView<uint> shared, int row, int firstHead, int heads, int parts, int g, int t)
         where TFormat : struct, IKvFormat
     {
         float lowScale = parts == 1 ? 1 / Number(shared, SumStart + g) : 1, highScale = parts == 1 ? 1 / Number(shared, SumStart + g + 8) : 1;
         int columnBlocks = ColumnBlocks(p.Attention.HeadDim);
         for (int i = 0; i < 2 * columnBlocks; i++)
         {
-            int tile = i & 1, place = SumPlace(p, i >> 1, tile), d = (TensorAttention.BlockColumns * (i >> 1)) + (16 * Warps.Index) + format.WarpColumn(tile, 2 * t);
+            int tile = i & 1, place = SumPlace(p, i >> 1, tile);
+            int d = (TensorAttention.BlockColumns * (i >> 1)) + (16 * Warps.Index) + format.WarpColumn(tile, 2 * t);
             int next = format.WarpColumn(tile, 1) - format.WarpColumn(tile, 0);
             Sums4 sums = SumsAt(shared, place);
             if (d >= p.Attention.HeadDim)
@@ -94,7 +96,8 @@ internal static partial class AttentionStreamKernel
         p.Parts[place + next] = second;
     }
 
-    // The last group of a row and kv head to come here merges the parts of all, which it sees: each has written its own before it came. Whether it was this.
+    // The last group of a row and kv head to come here merges the parts of all, which it sees: each has written its own before it came. Whether it
+    // was this.
     private static bool Merge(Parameters p, ArrayView<uint> shared, int row, int firstHead, int heads, int firstPart, int parts)
     {
         Group.Barrier();

@@ -3,10 +3,11 @@ using ILGPU;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// Attention of contexts with a single row, bound by memory, see <see cref="TensorAttention"/>. A group has up to 16 heads of one kv head and goes through the
-/// units of its part of a context: a chunk, or where groups are few a single unit. Its warps share a unit: each multiplies the keys of a block, the threads
-/// make the softmax through shared memory, and each warp sums a quarter of the columns of values. Keys of the next unit come to registers and values of this one
-/// to shared memory meanwhile. The last group of a context to be done merges its parts (Flash-Decoding's, without a second launch).
+/// Attention of contexts with a single row, bound by memory, see <see cref="TensorAttention"/>. A group has up to 16 heads of one kv head and goes
+/// through the units of its part of a context: a chunk, or where groups are few a single unit. Its warps share a unit: each multiplies the keys of a
+/// block, the threads make the softmax through shared memory, and each warp sums a quarter of the columns of values. Keys of the next unit come to
+/// registers and values of this one to shared memory meanwhile. The last group of a context to be done merges its parts (Flash-Decoding's, without a
+/// second launch).
 /// </summary>
 internal static partial class AttentionStreamKernel
 {
@@ -105,7 +106,8 @@ internal static partial class AttentionStreamKernel
         ArrayView<uint> shared = SharedMemory.GetDynamic<uint>();
         ArrayView<uint> exchange = shared.SubView(p.ExchangeStart);
         int row = Grid.IdxX, g = Warps.Lane >> 2, t = Warps.Lane & 3;
-        int last = p.Attention.Positions[row], firstUnit = p.Attention.First(last) / TensorAttention.UnitSize, lastUnit = last / TensorAttention.UnitSize;
+        int last = p.Attention.Positions[row];
+        int firstUnit = p.Attention.First(last) / TensorAttention.UnitSize, lastUnit = last / TensorAttention.UnitSize;
         int firstPart = firstUnit / p.UnitsPerPart, parts = (lastUnit / p.UnitsPerPart) + 1 - firstPart;
         if (Grid.IdxZ >= parts || (p.Attention.Mixed != 0 && !p.Attention.IsSingle(row)))
             return;
@@ -154,7 +156,8 @@ internal static partial class AttentionStreamKernel
         TFormat format, Parameters p, ArrayView<uint> shared, int row, int firstHead, int heads, int g, int t)
         where TFormat : struct, IKvFormat
     {
-        TensorAttention.Query low = p.Attention.QueryAt(row, firstHead, heads, g, heads), high = p.Attention.QueryAt(row, firstHead, heads, g + 8, heads);
+        TensorAttention.Query low = p.Attention.QueryAt(row, firstHead, heads, g, heads);
+        TensorAttention.Query high = p.Attention.QueryAt(row, firstHead, heads, g + 8, heads);
         int fours = (p.Attention.Keys.Pieces + 3) / 4 * format.Fours;
         for (int i = Warps.Index; i < fours; i += WarpCount)
         {

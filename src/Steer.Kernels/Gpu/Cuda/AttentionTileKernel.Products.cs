@@ -119,7 +119,8 @@ internal static partial class AttentionTileKernel
 
     // Eight positions.
     private static (Sums16x64 Left, Sums16x64 Right) AddTile<TFormat, TWidth>(
-        TFormat format, TWidth width, ArrayView<uint> values, Sums4 weights, int word, Sums16x64 left, Sums16x64 right, int g, ArrayView<uint> exchange)
+        TFormat format, TWidth width, ArrayView<uint> values, Sums4 weights, int word, Sums16x64 left, Sums16x64 right, int g,
+        ArrayView<uint> exchange)
         where TFormat : struct, IKvFormat
         where TWidth : struct, IWidth
     {

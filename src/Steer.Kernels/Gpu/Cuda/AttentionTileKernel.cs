@@ -3,9 +3,9 @@ using ILGPU;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// Attention of contexts with several rows, see <see cref="TensorAttention"/>. A group has 64 queries (rows times heads of one kv head), 16 to a warp, which
-/// share each unit of keys and values: it comes to shared memory by asynchronous copies, values while keys are multiplied and the other way round. The sums
-/// of a chunk are in registers and those of the chunks before it in y.
+/// Attention of contexts with several rows, see <see cref="TensorAttention"/>. A group has 64 queries (rows times heads of one kv head), 16 to a
+/// warp, which share each unit of keys and values: it comes to shared memory by asynchronous copies, values while keys are multiplied and the other
+/// way round. The sums of a chunk are in registers and those of the chunks before it in y.
 /// </summary>
 internal static partial class AttentionTileKernel
 {
@@ -226,7 +226,9 @@ internal static partial class AttentionTileKernel
         /// <summary>Keys and values have a place each; else they take turns in one.</summary>
         public int Overlaps;
 
-        /// <summary>Begins to copy a unit's <see cref="Keys"/> or <see cref="Values"/>; positions behind <paramref name="last"/> become zeros.</summary>
+        /// <summary>
+        /// Begins to copy a unit's <see cref="Keys"/> or <see cref="Values"/>; positions behind <paramref name="last"/> become zeros.
+        /// </summary>
         public readonly void Copy(ArrayView<uint> shared, int what, int row, int kvHead, int unit, int last)
         {
             long table = (long)Attention.RowContext[row] * Attention.BlockTableStride;

@@ -5,7 +5,8 @@ namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
 /// CUDA graphs of an ILGPU stream through the driver API, which ILGPU itself does not have: its launches are captured and replayed as one, so that a
-/// step costs the host one call instead of hundreds. Where the driver can (CUDA 12.3), each kernel begins before the one ahead has ended, see <see cref="LaunchOrder"/>.
+/// step costs the host one call instead of hundreds. Where the driver can (CUDA 12.3), each kernel begins before the one ahead has ended, see
+/// <see cref="LaunchOrder"/>.
 /// </summary>
 internal sealed unsafe class CudaGraphs : IGraphDriver
 {

@@ -13,7 +13,9 @@ namespace Steer.Kernels.Gpu.Cuda;
 /// </summary>
 internal static class CudaInstructions
 {
-    /// <summary>Has calls of a method written by <paramref name="ptx"/>, and by <paramref name="openCl"/> where the method is not for CUDA alone.</summary>
+    /// <summary>
+    /// Has calls of a method written by <paramref name="ptx"/>, and by <paramref name="openCl"/> where the method is not for CUDA alone.
+    /// </summary>
     public static void Register(Context.Builder builder, Delegate method, PTXIntrinsic.Handler ptx, CLIntrinsic.Handler? openCl = null)
     {
         IntrinsicImplementationManager manager = builder.GetIntrinsicManager();

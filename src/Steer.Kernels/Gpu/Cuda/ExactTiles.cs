@@ -85,8 +85,8 @@ internal struct ExactF32 : IExactWeight
 }
 
 /// <summary>
-/// What formats with exact activations share. A group's products are summed from the small parts up to the product of the leading ones, so that a tensor core,
-/// which cuts off where others round, loses as little as one rounding; and groups are added in float32, rounded to nearest.
+/// What formats with exact activations share. A group's products are summed from the small parts up to the product of the leading ones, so that a
+/// tensor core, which cuts off where others round, loses as little as one rounding; and groups are added in float32, rounded to nearest.
 /// </summary>
 internal static class ExactTiles
 {
@@ -122,8 +122,8 @@ internal static class ExactTiles
     }
 
     /// <summary>
-    /// Adds the products of both groups of a stage, to the same bits as one after the other, but side by side: a tensor core begins a step every few cycles, and
-    /// one that waits for the step before takes several times as long.
+    /// Adds the products of both groups of a stage, to the same bits as one after the other, but side by side: a tensor core begins a step every few
+    /// cycles, and one that waits for the step before takes several times as long.
     /// </summary>
     public static Sums4 MultiplyStage(
         int parts, GroupWeights weights, GroupRows rows, GroupWeights nextWeights, GroupRows nextRows, Sums4 sums, ArrayView<uint> exchange)

@@ -3,9 +3,8 @@ using ILGPU;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// A float32 as a sum of three bfloat16, exactly: each takes the leading eight bits of what those before it leave. A half is the sum of two. Products of parts
-/// are exact on a tensor core, so that it multiplies float32 in several steps (arXiv 1904.06376). What is
-/// not finite leaves NaN.
+/// A float32 as a sum of three bfloat16, exactly: each takes the leading eight bits of what those before it leave. A half is the sum of two. Products
+/// of parts are exact on a tensor core, so that it multiplies float32 in several steps (arXiv 1904.06376). What is not finite leaves NaN.
 /// </summary>
 internal static class FloatParts
 {

@@ -19,7 +19,9 @@ internal struct Words2
     public uint Y;
 }
 
-/// <summary>Four sums of a 16 x 8 tile: rows g and g + 8 (lane = 4 g + t), columns 2t and 2t + 1, as (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1).</summary>
+/// <summary>
+/// Four sums of a 16 x 8 tile: rows g and g + 8 (lane = 4 g + t), columns 2t and 2t + 1, as (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1).
+/// </summary>
 internal struct Sums4
 {
     public float X;

@@ -45,7 +45,9 @@ internal interface IKvFormat
     /// <summary>Which of 64 columns is column 2t of tile <paramref name="tile"/>, less t times <see cref="ColumnsPerLane"/>.</summary>
     int Column(int tile);
 
-    /// <summary>Word of a block's row where column <paramref name="g"/> of the first of a warp's two tiles lies, which share 16 of the 64 columns.</summary>
+    /// <summary>
+    /// Word of a block's row where column <paramref name="g"/> of the first of a warp's two tiles lies, which share 16 of the 64 columns.
+    /// </summary>
     int WarpWord(int warp, int g);
 
     /// <summary>The numbers that column <paramref name="g"/> of a warp's two tiles has in a row that <see cref="WarpWord"/> lies in.</summary>

@@ -8,17 +8,18 @@ using ILGPU.Runtime.Cuda;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// How a kernel follows the one before it in a recorded step (programmatic dependent launch; sm_90 and later, elsewhere nothing). Where the one before lets it, its groups take
-/// their places as soon as all groups of that have begun, and wait there until what those wrote can be read: launching it, and what it does before it waits, cost no time
-/// of their own. A kernel that says nothing of it waits before its first instruction; one that says it itself may read before only what no kernel of a step writes: weights.
+/// How a kernel follows the one before it in a recorded step (programmatic dependent launch; sm_90 and later, elsewhere nothing). Where the one
+/// before lets it, its groups take their places as soon as all groups of that have begun, and wait there until what those wrote can be read:
+/// launching it, and what it does before it waits, cost no time of their own. A kernel that says nothing of it waits before its first instruction;
+/// one that says it itself may read before only what no kernel of a step writes: weights.
 /// </summary>
 internal static partial class LaunchOrder
 {
     private const string BeginNextPtx = "griddepcontrol.launch_dependents", WaitPtx = "griddepcontrol.wait";
 
     /// <summary>
-    /// In a pass of few rows, the groups of the next kernel may take their places once all of this one's have called, or ended. With many, groups that come early would
-    /// crowd where there happens to be room.
+    /// In a pass of few rows, the groups of the next kernel may take their places once all of this one's have called, or ended. With many, groups
+    /// that come early would crowd where there happens to be room.
     /// </summary>
     /// <param name="rows">Rows of the pass.</param>
     public static void LetNextBegin(int rows)
@@ -33,7 +34,10 @@ internal static partial class LaunchOrder
     {
     }
 
-    /// <summary>Waits until the kernel before has ended and what it wrote is there. Every thread calls, before it writes anything or reads what a kernel writes.</summary>
+    /// <summary>
+    /// Waits until the kernel before has ended and what it wrote is there. Every thread calls, before it writes anything or reads what a kernel
+    /// writes.
+    /// </summary>
     [IntrinsicImplementation]
     public static void WaitForPrevious()
     {
@@ -47,7 +51,10 @@ internal static partial class LaunchOrder
         return builder;
     }
 
-    /// <summary>The PTX of a kernel for a backend with what it does not say itself: that it waits first, and that it needs sm_90, where ILGPU names the least that it knows of.</summary>
+    /// <summary>
+    /// The PTX of a kernel for a backend with what it does not say itself: that it waits first, and that it needs sm_90, where ILGPU names the least
+    /// that it knows of.
+    /// </summary>
     public static string Complete(PTXBackend backend, string ptx)
     {
         if (!IsKnownTo(backend))

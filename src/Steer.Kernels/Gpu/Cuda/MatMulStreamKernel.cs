@@ -3,9 +3,9 @@ using ILGPU;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// A product with up to 16 rows, bound by memory. A warp makes one part of the sum of one tile of 16 columns. What a lane multiplies lies side by side in memory and
-/// goes to its registers from there, a few stages ahead of the tensor cores; far ahead of that it is fetched to the second-level cache, while the kernel before still runs
-/// too. The two warps of a group make the two parts of one tile, or where a sum is one part two tiles.
+/// A product with up to 16 rows, bound by memory. A warp makes one part of the sum of one tile of 16 columns. What a lane multiplies lies side by
+/// side in memory and goes to its registers from there, a few stages ahead of the tensor cores; far ahead of that it is fetched to the second-level
+/// cache, while the kernel before still runs too. The two warps of a group make the two parts of one tile, or where a sum is one part two tiles.
 /// </summary>
 internal static class MatMulStreamKernel
 {
@@ -20,7 +20,9 @@ internal static class MatMulStreamKernel
     /// <summary>Stages in a lane's registers: as many as hide what the second-level cache takes to answer behind the tensor cores' steps.</summary>
     private const int Depth = 4;
 
-    /// <summary>Words of its weights that a warp fetches ahead: with two warps to a multiprocessor twice what memory has on the way at full speed.</summary>
+    /// <summary>
+    /// Words of its weights that a warp fetches ahead: with two warps to a multiprocessor twice what memory has on the way at full speed.
+    /// </summary>
     private const int AheadWords = (32 << 10) / sizeof(uint);
 
     /// <summary>Sums of a tile of columns and one of rows.</summary>

@@ -3,9 +3,10 @@ using ILGPU;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// A product with more than 16 rows. A group of four warps makes 128 columns for 128 rows (64 where scales or parts take registers), or 64 columns for
-/// 64 rows where those would be too few for the device; each warp makes a quarter. Weights and activations come to a ring of steps in shared memory by
-/// asynchronous copies, two stages and one barrier to a step. Where a sum is made in parts, each group makes one and <see cref="SumPartsKernel"/> adds them.
+/// A product with more than 16 rows. A group of four warps makes 128 columns for 128 rows (64 where scales or parts take registers), or 64 columns
+/// for 64 rows where those would be too few for the device; each warp makes a quarter. Weights and activations come to a ring of steps in shared
+/// memory by asynchronous copies, two stages and one barrier to a step. Where a sum is made in parts, each group makes one and
+/// <see cref="SumPartsKernel"/> adds them.
 /// </summary>
 internal static partial class MatMulTileKernel
 {
@@ -223,8 +224,8 @@ internal static partial class MatMulTileKernel
         WideMemory.EndStage();
     }
 
-    // Activations as they are, to [tiles][stages][2 groups][32 lanes][16 bytes]. In the place of rows that are not there is the last, whose sums nobody stores
-    // again.
+    // Activations as they are, to [tiles][stages][2 groups][32 lanes][16 bytes]. In the place of rows that are not there is the last, whose sums
+    // nobody stores again.
     private static void CopyExact(StagePlan plan, TensorProduct product, ArrayView<uint> shared, int target, int stage, int end, int thread)
     {
         int ofStep = thread >> 6, group = (thread >> 5) & 1, lane = thread & (Warps.Size - 1);
@@ -238,8 +239,8 @@ internal static partial class MatMulTileKernel
         }
     }
 
-    // Of each of a number of tiles the words of a step, stage by stage: powers of two. The next words of a thread are those at the same place of a later tile, or of
-    // a later stage where one takes all threads.
+    // Of each of a number of tiles the words of a step, stage by stage: powers of two. The next words of a thread are those at the same place of a
+    // later tile, or of a later stage where one takes all threads.
     private static void Copy(
         ArrayView<uint> shared, int target, ArrayView<uint> source, int tileStages, int words, int stages, int stage, int end, int thread)
     {

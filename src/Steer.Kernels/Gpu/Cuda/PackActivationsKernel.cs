@@ -2,7 +2,9 @@ using ILGPU;
 
 namespace Steer.Kernels.Gpu.Cuda;
 
-/// <summary>Packs activations for tensor cores, see <see cref="PackedRows"/>, where what made them did not: a thread for each unit of a row.</summary>
+/// <summary>
+/// Packs activations for tensor cores, see <see cref="PackedRows"/>, where what made them did not: a thread for each unit of a row.
+/// </summary>
 internal static class PackActivationsKernel
 {
     /// <summary>Threads of a group: few, so that one row's keep many multiprocessors busy.</summary>

@@ -5,7 +5,8 @@ namespace Steer.Kernels.Gpu.Cuda;
 /// <summary>
 /// Activations in the order of tensor cores' fragments (see <see cref="TensorCore"/>): [tiles of 8 rows][stages][32 lanes][16 bytes of both groups],
 /// as bfloat16, or in 8 bits with the scale of each block and row and that scale times the sum of its numbers, [tiles][stages][2 groups][8 rows][2].
-/// k is filled up with zeros; rows past the last of x are left as they are: what they make nobody stores, and it touches no other row. Whatever makes activations may write them in this form too; the default is nowhere.
+/// k is filled up with zeros; rows past the last of x are left as they are: what they make nobody stores, and it touches no other row. Whatever makes
+/// activations may write them in this form too; the default is nowhere.
 /// </summary>
 internal struct PackedRows
 {
@@ -60,7 +61,8 @@ internal struct PackedRows
     }
 
     /// <summary>
-    /// Has a group pack units [first, end) of a row, whole blocks. All threads call; there are whole blocks of them, and at most <see cref="MaxThreads"/>.
+    /// Has a group pack units [first, end) of a row, whole blocks. All threads call; there are whole blocks of them, and at most
+    /// <see cref="MaxThreads"/>.
     /// </summary>
     public readonly void Pack(TensorView x, int row, int first, int end)
     {

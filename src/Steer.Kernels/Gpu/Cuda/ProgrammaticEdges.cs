@@ -3,9 +3,9 @@ using System.Runtime.InteropServices;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// Lets a kernel of a CUDA graph begin when all groups of the one before have let it, where it followed the other's end: the edge between them is exchanged
-/// for a programmatic one. Kernels wait for themselves, see <see cref="LaunchOrder"/>. Behind a kernel that never lets the next begin, and on cards before
-/// sm_90, such an edge is as good as the other's end; so all are exchanged, and nobody has to know which kernel a node is.
+/// Lets a kernel of a CUDA graph begin when all groups of the one before have let it, where it followed the other's end: the edge between them is
+/// exchanged for a programmatic one. Kernels wait for themselves, see <see cref="LaunchOrder"/>. Behind a kernel that never lets the next begin, and
+/// on cards before sm_90, such an edge is as good as the other's end; so all are exchanged, and nobody has to know which kernel a node is.
 /// </summary>
 internal sealed unsafe class ProgrammaticEdges
 {

@@ -10,9 +10,9 @@ using ILGPU.Backends.PTX;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// PTX of kernels on disk: the next process need not have ILGPU compile it, and the driver, which keeps what it assembles by the text, finds the same text.
-/// (ILGPU numbers labels and registers differently in each run.) A folder holds what one build of this assembly and of ILGPU's made for one architecture and
-/// instruction set; a file what one kernel is. A folder that cannot be read or written is as good as an empty one.
+/// PTX of kernels on disk: the next process need not have ILGPU compile it, and the driver, which keeps what it assembles by the text, finds the same
+/// text. (ILGPU numbers labels and registers differently in each run.) A folder holds what one build of this assembly and of ILGPU's made for one
+/// architecture and instruction set; a file what one kernel is. A folder that cannot be read or written is as good as an empty one.
 /// </summary>
 /// <param name="root">The folder of all folders.</param>
 /// <param name="build">What made the code, to the last change.</param>
@@ -66,9 +66,9 @@ internal sealed class PtxCache(string root, string build)
         {
             if (!Directory.Exists(Path.GetDirectoryName(file)))
                 MakeFolder(Path.GetDirectoryName(file)!);
+            string memory = shared.HasDynamicMemory ? "dynamic" : "static";
             File.WriteAllText(unfinished, string.Create(
-                CultureInfo.InvariantCulture,
-                $"{Magic} {Hash(compiled.PTXAssembly)} {shared.StaticSize} {(shared.HasDynamicMemory ? "dynamic" : "static")}\n{compiled.PTXAssembly}"));
+                CultureInfo.InvariantCulture, $"{Magic} {Hash(compiled.PTXAssembly)} {shared.StaticSize} {memory}\n{compiled.PTXAssembly}"));
             // Another process may write the same at the same time: either is whole.
             File.Move(unfinished, file, overwrite: true);
         }

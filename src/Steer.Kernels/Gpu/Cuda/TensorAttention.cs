@@ -1,10 +1,10 @@
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// <see cref="Device.Attention"/> on tensor cores, for heads of a multiple of 16 columns, with the bits of float32 (<see cref="TwoPartProduct"/>).
-/// A context is read in units of 64 positions, each with a softmax of its own (maximum, sum of weights, sums of values) that is folded into that of its
-/// chunk of 256, and that into the whole's, all in order of position: a row's bits are the same from <see cref="AttentionTileKernel"/>, for the rows of a
-/// prompt, and <see cref="AttentionStreamKernel"/>, for contexts with a single row.
+/// <see cref="Device.Attention"/> on tensor cores, for heads of a multiple of 16 columns, with the bits of float32 (<see cref="TwoPartProduct"/>). A
+/// context is read in units of 64 positions, each with a softmax of its own (maximum, sum of weights, sums of values) that is folded into that of its
+/// chunk of 256, and that into the whole's, all in order of position: a row's bits are the same from <see cref="AttentionTileKernel"/>, for the rows
+/// of a prompt, and <see cref="AttentionStreamKernel"/>, for contexts with a single row.
 /// </summary>
 internal static partial class TensorAttention
 {
@@ -68,8 +68,8 @@ internal static partial class TensorAttention
             AttentionTileKernel.Run(device, cache.Shape.Type, parameters);
         if (!streams)
             return;
-        // A decode step's rows are packed for the product that follows; a prompt's are so many that a launch more does not count. A copy of q lies where
-        // they would go.
+        // A decode step's rows are packed for the product that follows; a prompt's are so many that a launch more does not count. A copy of q lies
+        // where they would go.
         if (!tiles && !copied && headDim % BlockQuantizer.BlockSize == 0)
             device.Defer(y, packed => AttentionStreamKernel.Run(device, cache.Shape, chunks, parameters, packed));
         else

@@ -5,10 +5,10 @@ using ILGPU.IR.Intrinsics;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// One step of a tensor core: D = A B + C for a tile A of 16 rows x 8 words, B of 8 words x 8 columns and C of 16 x 8, where a word holds one
-/// number in TF32 (m16n8k8), two bf16 (m16n8k16) or four int8 (m16n8k32) along k. On CUDA that is one mma instruction (PTX ISA, "Warp-level matrix instructions") whose operands
-/// stay in registers. Its twin for ILGPU's CPU accelerator follows the same layout: lanes put their fragments where the others of the warp can read
-/// them, so that a kernel's index arithmetic is tested without a GPU.
+/// One step of a tensor core: D = A B + C for a tile A of 16 rows x 8 words, B of 8 words x 8 columns and C of 16 x 8, where a word holds one number
+/// in TF32 (m16n8k8), two bf16 (m16n8k16) or four int8 (m16n8k32) along k. On CUDA that is one mma instruction (PTX ISA, "Warp-level matrix
+/// instructions") whose operands stay in registers. Its twin for ILGPU's CPU accelerator follows the same layout: lanes put their fragments where the
+/// others of the warp can read them, so that a kernel's index arithmetic is tested without a GPU.
 /// </summary>
 /// <remarks>
 /// Lane 4 g + t holds of A the words (g, t), (g + 8, t), (g, t + 4), (g + 8, t + 4), of B the words (t, g), (t + 4, g), and of C and D what
@@ -28,7 +28,8 @@ internal static partial class TensorCore
     /// <summary>A B of int8, summed exactly.</summary>
     public static Sums4 MultiplyInt8(Words4 a, Words2 b, ArrayView<uint> exchange)
     {
-        // A whole number below 2^22 added to the bits of 1.5 * 2^23 gives those of the sum, which subtracts more quickly than whole numbers are converted.
+        // A whole number below 2^22 added to the bits of 1.5 * 2^23 gives those of the sum, which subtracts more quickly than whole numbers are
+        // converted.
         const float Origin = 3 << 22;
         var start = new Counts4 { X = 0x4B400000, Y = 0x4B400000, Z = 0x4B400000, W = 0x4B400000 };
         Counts4 counts = MultiplyInt8(a, b, start, ref exchange[0]);

@@ -21,7 +21,9 @@ internal struct GroupWeights
     public uint High;
 }
 
-/// <summary>A stage of a tile of 16 weight rows as a lane reads it: 16 bytes of each group, twice as many of float32, or 16 of both; and its scales.</summary>
+/// <summary>
+/// A stage of a tile of 16 weight rows as a lane reads it: 16 bytes of each group, twice as many of float32, or 16 of both; and its scales.
+/// </summary>
 internal struct StageWeights
 {
     public Words4 A;
@@ -48,7 +50,8 @@ internal struct GroupRows
 }
 
 /// <summary>
-/// A stage in shared memory: the numbers of all tiles of weight rows, of all tiles of activation rows, and behind them their scales where there are any.
+/// A stage in shared memory: the numbers of all tiles of weight rows, of all tiles of activation rows, and behind them their scales where there are
+/// any.
 /// </summary>
 /// <param name="WeightWords">Words of a tile of weights.</param>
 /// <param name="RowWords">Words of a tile of activations.</param>
@@ -83,8 +86,8 @@ internal interface ITileFormat
     int RowWords { get; }
 
     /// <summary>
-    /// Of exact products, whose activations are read as they are, in float32, the parts of a weight (see <see cref="FloatParts"/>). 0 where activations are
-    /// rounded and packed, see <see cref="PackedRows"/>.
+    /// Of exact products, whose activations are read as they are, in float32, the parts of a weight (see <see cref="FloatParts"/>). 0 where
+    /// activations are rounded and packed, see <see cref="PackedRows"/>.
     /// </summary>
     int Parts { get; }
 

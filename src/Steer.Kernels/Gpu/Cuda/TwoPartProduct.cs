@@ -3,8 +3,8 @@ using ILGPU;
 namespace Steer.Kernels.Gpu.Cuda;
 
 /// <summary>
-/// Products in TF32 of numbers with the bits of float32: x = h + l with h the nearest TF32, and x y = h h' + l h' + h l', which leaves out 2^-22 of it
-/// (Ootomo and Yokota, arXiv 2203.03341). A number that fits a TF32 has no l.
+/// Products in TF32 of numbers with the bits of float32: x = h + l with h the nearest TF32, and x y = h h' + l h' + h l', which leaves out 2^-22 of
+/// it (Ootomo and Yokota, arXiv 2203.03341). A number that fits a TF32 has no l.
 /// </summary>
 internal static class TwoPartProduct
 {
@@ -69,8 +69,8 @@ internal static class TwoPartProduct
     public static int KeyRow(int g) => (g >> 1) + ((g & 1) * 4);
 
     /// <summary>
-    /// Adds the weights of 8 positions times their values in 64 columns: with keys in the order of <see cref="KeyRow"/>, the sums of a tile of scores are
-    /// the operand as they lie.
+    /// Adds the weights of 8 positions times their values in 64 columns: with keys in the order of <see cref="KeyRow"/>, the sums of a tile of scores
+    /// are the operand as they lie.
     /// </summary>
     public static Sums16x64 AddValues<TFormat>(
         TFormat format, Sums4 weights, ValuePieces even, ValuePieces odd, Sums16x64 sums, ArrayView<uint> exchange)

@@ -15,8 +15,8 @@ internal static class Warps
     public static int Lane => Group.IdxX & (Size - 1);
 
     /// <summary>
-    /// This thread in its group, from a register, for loops of few instructions: the assembler would read the special register anew each time, which takes
-    /// longer than a step of a tensor core. What came by way of a shuffle it keeps.
+    /// This thread in its group, from a register, for loops of few instructions: the assembler would read the special register anew each time, which
+    /// takes longer than a step of a tensor core. What came by way of a shuffle it keeps.
     /// </summary>
     public static int KeptThread => Warp.Shuffle(Group.IdxX, Lane);
 }

@@ -11,8 +11,8 @@ namespace Steer.Kernels.Gpu.Cuda;
 internal static partial class WideMemory
 {
     /// <summary>
-    /// Reads 16 bytes of global memory that nobody writes meanwhile. The assembler may have them read before a wait for the kernel before (see <see cref="LaunchOrder"/>):
-    /// weights, or what lies at a place that is itself read after the wait.
+    /// Reads 16 bytes of global memory that nobody writes meanwhile. The assembler may have them read before a wait for the kernel before (see
+    /// <see cref="LaunchOrder"/>): weights, or what lies at a place that is itself read after the wait.
     /// </summary>
     public static Words4 LoadConstant(ArrayView<uint> source, long index) => LoadConstant(ref source[index]);
 
