@@ -29,10 +29,10 @@ internal readonly struct GroupReduce
         Put(value);
         for (int part = Group.IdxX; part < Parts; part += Group.DimX)
         {
-            double of = 0;
+            double ofPart = 0;
             for (int i = part; i < Group.DimX; i += Parts)
-                of += _shared[i];
-            _shared[MaxThreads + part] = of;
+                ofPart += _shared[i];
+            _shared[MaxThreads + part] = ofPart;
         }
 
         Group.Barrier();
@@ -58,15 +58,15 @@ internal readonly struct GroupReduce
         Put(value);
         for (int part = Group.IdxX; part < Parts; part += Group.DimX)
         {
-            double of = 0;
+            double ofPart = 0;
             for (int i = part; i < Group.DimX; i += Parts)
             {
                 double own = _shared[i];
-                _shared[i] = of;
-                of += own;
+                _shared[i] = ofPart;
+                ofPart += own;
             }
 
-            _shared[MaxThreads + part] = of;
+            _shared[MaxThreads + part] = ofPart;
         }
 
         Group.Barrier();
@@ -89,10 +89,10 @@ internal readonly struct GroupReduce
         Put(value);
         for (int part = Group.IdxX; part < Parts; part += Group.DimX)
         {
-            double of = double.NegativeInfinity;
+            double ofPart = double.NegativeInfinity;
             for (int i = part; i < Group.DimX; i += Parts)
-                of = _shared[i] > of ? _shared[i] : of;
-            _shared[MaxThreads + part] = of;
+                ofPart = _shared[i] > ofPart ? _shared[i] : ofPart;
+            _shared[MaxThreads + part] = ofPart;
         }
 
         Group.Barrier();

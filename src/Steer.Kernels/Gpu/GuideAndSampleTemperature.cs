@@ -5,8 +5,11 @@ namespace Steer.Kernels.Gpu;
 /// <summary>Solves for the temperature at which the tokens that stand have a wanted entropy, by the steps that the host takes.</summary>
 internal static class GuideAndSampleTemperature
 {
+    // Bounds of the temperature.
     private const float Lowest = 1e-6f;
     private const float Highest = 1e6f;
+
+    /// <summary>What may be missing of an entropy H, in parts of 1 + H.</summary>
     private const float Tolerance = 1e-6f;
     private const int MaxSteps = 40;
 

@@ -21,7 +21,7 @@ public sealed partial class IlgpuDevice
             launch(default);
     }
 
-    /// <summary>Launches what makes <paramref name="x"/>, if it is that which waits, and has it write packed rows too.</summary>
+    /// <summary>Launches what makes <paramref name="x"/> and has it write packed rows too; false where that is not what waits.</summary>
     internal bool LaunchPacked(Tensor x, PackedRows packed)
     {
         if (_deferred is not { } deferred || deferred.Output != x)

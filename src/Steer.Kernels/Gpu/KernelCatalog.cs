@@ -3,6 +3,13 @@ using Steer.Kernels.Gpu.Cuda;
 namespace Steer.Kernels.Gpu;
 
 /// <summary>Every kernel there is, for those who compile them all: tests, and `steer kernels`.</summary>
+/// <remarks>
+/// How a kernel's file reads: what the host does to launch it (Run); the kernel, a static method of one structure of parameters and, where threads
+/// know nothing of each other, an index; what it calls; and that structure. Flags in it are int, 1 or 0, as ILGPU hands no bool to a device. A group
+/// is what CUDA calls a thread block and OpenCL a work-group. Where tensor cores are used, g and t are a lane's number divided by four and the rest,
+/// as in the PTX ISA, and numbers that a lane holds are fields: an array would lie in memory. Returns that the comment "the whole group" stands
+/// beside are taken by all threads or none, as barriers follow.
+/// </remarks>
 internal static class KernelCatalog
 {
     public static IReadOnlyList<KernelSource> All { get; } =

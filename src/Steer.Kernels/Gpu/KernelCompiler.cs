@@ -39,6 +39,7 @@ public static class KernelCompiler
 
     private static Context CreateContext(OptimizationLevel level) => Context.Create(b => IlgpuDevice.Prepare(b).Optimize(level));
 
+    /// <summary>A kernel as a backend runs it; of PTX, with what orders it in a recorded step.</summary>
     internal static CompiledKernel Compile(Backend backend, KernelSource kernel)
     {
         CompiledKernel compiled = backend.Compile(EntryPoint(kernel), default);
@@ -47,6 +48,7 @@ public static class KernelCompiler
             : compiled;
     }
 
+    /// <summary>How ILGPU is to call a kernel.</summary>
     internal static EntryPointDescription EntryPoint(KernelSource kernel) => kernel.Grouped
         ? EntryPointDescription.FromExplicitlyGroupedKernel(kernel.Method)
         : EntryPointDescription.FromImplicitlyGroupedKernel(kernel.Method);

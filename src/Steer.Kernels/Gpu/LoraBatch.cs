@@ -18,8 +18,8 @@ internal struct LoraBatch
     /// <summary>Numbers of 32 bytes, the least that comes closer at once.</summary>
     public const int PrefetchRun = 32 / sizeof(float);
 
-    private const int MaxParts = 16;
-    private const int MinPartLength = 256;
+    /// <summary>Most parts of a sum over k, and least numbers of one: enough groups for one row, and enough for each to do.</summary>
+    private const int MaxParts = 16, MinPartLength = 256;
 
     public TensorView X;
     public TensorView Y;
@@ -105,6 +105,8 @@ internal struct LoraBatch
         public int ColumnStart;
         public int Columns;
         public int Rank;
+
+        /// <summary>Where its parts of x A^T begin in <see cref="Low"/>.</summary>
         public long LowStart;
 
         /// <summary>[rank, k up to a multiple of 4], zeros at the end of a row.</summary>
@@ -112,6 +114,8 @@ internal struct LoraBatch
 
         /// <summary>[blocks of ranks, columns, <see cref="RankBlock"/>], zeros past the last rank.</summary>
         public ArrayView<float> B;
+
+        /// <summary>[columns], as are biases; empty where there are none.</summary>
         public ArrayView<float> Scale;
         public ArrayView<float> Bias;
         public int HasScale;

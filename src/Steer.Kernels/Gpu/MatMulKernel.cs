@@ -135,9 +135,9 @@ internal static class MatMulKernel
         where TRun : struct, IWeightRun
     {
         TRun run = default;
-        int k = step * 4 * run.Quads;
-        for (int i = 0; i < run.Quads; i++)
-            sum = Floats4.Dot(p.X.LoadAligned4(source, k + (4 * i)), run.Quad(words, i, p.Weight, column, k), sum);
+        int k = step * 4 * run.Fours;
+        for (int i = 0; i < run.Fours; i++)
+            sum = Floats4.Dot(p.X.LoadAligned4(source, k + (4 * i)), run.Four(words, i, p.Weight, column, k), sum);
         return sum;
     }
 
@@ -160,10 +160,10 @@ internal static class MatMulKernel
             {
                 Words4 words = next;
                 next = Words(p.Weight, column, Math.Min(step + 1, end - 1));
-                int k = step * 4 * run.Quads;
-                for (int i = 0; i < run.Quads; i++, k += 4)
+                int k = step * 4 * run.Fours;
+                for (int i = 0; i < run.Fours; i++, k += 4)
                 {
-                    Floats4 w = run.Quad(words, i, p.Weight, column, k - (4 * i));
+                    Floats4 w = run.Four(words, i, p.Weight, column, k - (4 * i));
                     a = Floats4.Dot(p.X.LoadAligned4(p.Source(row), k), w, a);
                     b = Floats4.Dot(p.X.LoadAligned4(p.Source(row + 1), k), w, b);
                     c = Floats4.Dot(p.X.LoadAligned4(p.Source(row + 2), k), w, c);

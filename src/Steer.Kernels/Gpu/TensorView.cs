@@ -7,7 +7,7 @@ internal readonly struct TensorView(Tensor tensor)
 {
     private readonly ArrayView<float> _data = IlgpuDevice.View(tensor.Buffer).SubView(tensor.Offset);
     private readonly int _stride = tensor.Stride;
-    private readonly int _wide = tensor.Offset % 4 == 0 && tensor.Stride % 4 == 0 ? 1 : 0;
+    private readonly int _aligned = tensor.Offset % 4 == 0 && tensor.Stride % 4 == 0 ? 1 : 0;
 
     /// <summary>Rows.</summary>
     public readonly int Rows = tensor.Rows;
@@ -18,13 +18,13 @@ internal readonly struct TensorView(Tensor tensor)
     /// <summary>One number.</summary>
     public ref float this[int row, int column] => ref _data[((long)row * _stride) + column];
 
-    /// <summary>What begins with a row.</summary>
+    /// <summary>Whether rows begin at a multiple of 16 bytes.</summary>
+    public bool IsAligned => _aligned != 0;
+
+    /// <summary>The numbers from the first of a row on.</summary>
     public ArrayView<float> Row(int row) => _data.SubView((long)row * _stride);
 
-    /// <summary>Whether rows begin at a multiple of 16 bytes.</summary>
-    public bool IsAligned => _wide != 0;
-
-    /// <summary>A row from a column on.</summary>
+    /// <summary>The numbers from a column of a row on.</summary>
     public ArrayView<float> From(int row, int column) => _data.SubView(((long)row * _stride) + column);
 
     /// <summary>
@@ -33,7 +33,7 @@ internal readonly struct TensorView(Tensor tensor)
     public Floats4 Load4(int row, int column)
     {
         long start = ((long)row * _stride) + column;
-        if (_wide != 0 && column + 4 <= Columns)
+        if (_aligned != 0 && column + 4 <= Columns)
             return Floats4.Load(_data, start);
 
         return new Floats4

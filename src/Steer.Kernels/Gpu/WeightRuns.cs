@@ -3,50 +3,54 @@ using Steer.Kernels.Gpu.Cuda;
 
 namespace Steer.Kernels.Gpu;
 
-/// <summary>What 16 bytes of a weight in columns hold: <see cref="Quads"/> times four numbers along k.</summary>
+/// <summary>What 16 bytes of a weight in columns hold: <see cref="Fours"/> times four numbers along k.</summary>
 internal interface IWeightRun
 {
     /// <summary>Fours of numbers in 16 bytes.</summary>
-    int Quads { get; }
+    int Fours { get; }
 
     /// <summary>Numbers 4 i to 4 i + 3 of a run that begins at (column, k).</summary>
-    Floats4 Quad(Words4 words, int i, WeightView weight, int column, int k);
+    Floats4 Four(Words4 words, int i, WeightView weight, int column, int k);
 }
 
+/// <summary>float32.</summary>
 internal struct F32Run : IWeightRun
 {
-    public readonly int Quads => 1;
+    public readonly int Fours => 1;
 
-    public readonly Floats4 Quad(Words4 words, int i, WeightView weight, int column, int k) => Floats4.Of(words);
+    public readonly Floats4 Four(Words4 words, int i, WeightView weight, int column, int k) => Floats4.Of(words);
 }
 
+/// <summary>bfloat16.</summary>
 internal struct BF16Run : IWeightRun
 {
-    public readonly int Quads => 2;
+    public readonly int Fours => 2;
 
-    public readonly Floats4 Quad(Words4 words, int i, WeightView weight, int column, int k)
+    public readonly Floats4 Four(Words4 words, int i, WeightView weight, int column, int k)
     {
         uint low = i == 0 ? words.X : words.Z, high = i == 0 ? words.Y : words.W;
         return new() { X = Numbers.BF16(low), Y = Numbers.BF16(low >> 16), Z = Numbers.BF16(high), W = Numbers.BF16(high >> 16) };
     }
 }
 
+/// <summary>Halves.</summary>
 internal struct F16Run : IWeightRun
 {
-    public readonly int Quads => 2;
+    public readonly int Fours => 2;
 
-    public readonly Floats4 Quad(Words4 words, int i, WeightView weight, int column, int k)
+    public readonly Floats4 Four(Words4 words, int i, WeightView weight, int column, int k)
     {
         uint low = i == 0 ? words.X : words.Z, high = i == 0 ? words.Y : words.W;
         return new() { X = Numbers.F16(low), Y = Numbers.F16(low >> 16), Z = Numbers.F16(high), W = Numbers.F16(high >> 16) };
     }
 }
 
+/// <summary>8 bits, with a scale for each block.</summary>
 internal struct Int8Run : IWeightRun
 {
-    public readonly int Quads => 4;
+    public readonly int Fours => 4;
 
-    public readonly Floats4 Quad(Words4 words, int i, WeightView weight, int column, int k)
+    public readonly Floats4 Four(Words4 words, int i, WeightView weight, int column, int k)
     {
         uint four = words[i], scale = weight.Scales[weight.Layout.Scale(column, k)];
         return new()
@@ -59,11 +63,12 @@ internal struct Int8Run : IWeightRun
     }
 }
 
+/// <summary>4 bits, with a scale and a minimum for each block.</summary>
 internal struct Int4Run : IWeightRun
 {
-    public readonly int Quads => 8;
+    public readonly int Fours => 8;
 
-    public readonly Floats4 Quad(Words4 words, int i, WeightView weight, int column, int k)
+    public readonly Floats4 Four(Words4 words, int i, WeightView weight, int column, int k)
     {
         uint eight = i < 2 ? words.X : i < 4 ? words.Y : i < 6 ? words.Z : words.W;
         uint four = eight >> (16 * (i & 1));

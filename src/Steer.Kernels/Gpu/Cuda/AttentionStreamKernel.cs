@@ -183,14 +183,14 @@ internal static partial class AttentionStreamKernel
     private static void CopyValues(Parameters p, ArrayView<uint> shared, TensorAttention.UnitBlocks blocks, int kvHead, int columnBlock, int last)
     {
         KvView values = p.Attention.Values;
-        const int size = KvCacheShape.BlockSize;
+        const int Size = KvCacheShape.BlockSize;
         int blockPieces = TensorAttention.BlockColumns / values.NumbersPerPiece, first = columnBlock * blockPieces;
-        int pieces = Math.Min(values.Pieces - first, p.BlocksHeld * blockPieces), rows = size * p.ValueStride;
+        int pieces = Math.Min(values.Pieces - first, p.BlocksHeld * blockPieces), rows = Size * p.ValueStride;
         ArrayView<uint> target = shared.SubView(p.ValueStart);
         values.CopyBlock(target, p.ValueStride, blocks.A, kvHead, first, pieces, p.ValueShift, last);
-        values.CopyBlock(target.SubView(rows), p.ValueStride, blocks.B, kvHead, first, pieces, p.ValueShift, last - size);
-        values.CopyBlock(target.SubView(2 * rows), p.ValueStride, blocks.C, kvHead, first, pieces, p.ValueShift, last - (2 * size));
-        values.CopyBlock(target.SubView(3 * rows), p.ValueStride, blocks.D, kvHead, first, pieces, p.ValueShift, last - (3 * size));
+        values.CopyBlock(target.SubView(rows), p.ValueStride, blocks.B, kvHead, first, pieces, p.ValueShift, last - Size);
+        values.CopyBlock(target.SubView(2 * rows), p.ValueStride, blocks.C, kvHead, first, pieces, p.ValueShift, last - (2 * Size));
+        values.CopyBlock(target.SubView(3 * rows), p.ValueStride, blocks.D, kvHead, first, pieces, p.ValueShift, last - (3 * Size));
     }
 
     // Scores of the warp's block, as the operand that their weights will be: columns t and t + 4 of rows g and g + 8.

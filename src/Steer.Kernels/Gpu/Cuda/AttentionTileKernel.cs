@@ -40,13 +40,15 @@ internal static partial class AttentionTileKernel
         return Math.Max(keys, values) + (2 * TensorAttention.UnitSize) <= SharedWords;
     }
 
-    public static void Run(IlgpuDevice device, DType type, TensorAttention.Parameters attention)
+    /// <param name="device">Where to run.</param>
+    /// <param name="shape">Of the cache.</param>
+    /// <param name="attention">What to compute.</param>
+    public static void Run(IlgpuDevice device, KvCacheShape shape, TensorAttention.Parameters attention)
     {
-        int headDim = attention.HeadDim, headsPerGroup = Math.Min(attention.Sharing, Queries);
-        var shape = new KvCacheShape(1, 1, attention.Keys.NumKvHeads, headDim, type);
+        int headsPerGroup = Math.Min(attention.Sharing, Queries);
         (int keys, int values) = UnitWords(shape);
         int valuePieces = MaxColumns / attention.Values.NumbersPerPiece;
-        int scales = type == DType.Int8 ? 2 * TensorAttention.UnitSize : 0;
+        int scales = shape.Type == DType.Int8 ? 2 * TensorAttention.UnitSize : 0;
         bool overlaps = keys + values + scales <= SharedWords;
         int scaleStart = overlaps ? keys + values : Math.Max(keys, values);
         var parameters = new Parameters
@@ -66,15 +68,15 @@ internal static partial class AttentionTileKernel
             Overlaps = overlaps ? 1 : 0,
         };
         int down = (attention.Q.Rows + parameters.RowsPerGroup - 1) / parameters.RowsPerGroup;
-        bool wide = headDim > TensorAttention.BlockColumns;
-        Action<Parameters> body = type switch
+        bool wide = shape.HeadDim > TensorAttention.BlockColumns;
+        Action<Parameters> body = shape.Type switch
         {
             DType.F32 => wide ? AttentionWideTileF32 : AttentionTileF32,
             DType.BF16 => wide ? AttentionWideTileBF16 : AttentionTileBF16,
             _ => wide ? AttentionWideTileInt8 : AttentionTileInt8,
         };
         device.LaunchGroups(
-            body, new Index3D(down, attention.Keys.NumKvHeads * parameters.HeadBlocks, (headDim + MaxColumns - 1) / MaxColumns),
+            body, new Index3D(down, attention.Keys.NumKvHeads * parameters.HeadBlocks, (shape.HeadDim + MaxColumns - 1) / MaxColumns),
             WarpCount * Warps.Size, parameters, parameters.ExchangeStart + device.ExchangeWords(WarpCount));
     }
 

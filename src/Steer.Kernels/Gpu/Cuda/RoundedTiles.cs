@@ -87,6 +87,7 @@ internal static class RoundedTiles
         Scales = scales,
     };
 
+    /// <summary>A fragment of a group, with the words of scale and minimum of its rows.</summary>
     public static GroupWeights AddScales(Words4 fragment, Words4 scales, int group) =>
         new() { Fragment = fragment, Low = group == 0 ? scales.X : scales.Y, High = group == 0 ? scales.Z : scales.W };
 

@@ -60,12 +60,13 @@ internal static partial class TensorAttention
         int chunks = ((batch.BlockTableStride * KvCacheShape.BlockSize) + ChunkSize - 1) / ChunkSize;
         if (attention.Window > 0)
             chunks = Math.Min(chunks, ((attention.Window + ChunkSize - 2) / ChunkSize) + 1);
+        // A row that is alone in its context is streamed, the others are made in tiles; the host knows from the counts alone which there may be.
         bool streams = batch.Contexts > 1 || q.Rows == 1;
         streams &= chunks == 1 || (long)chunks * q.Rows * heads * (headDim + 2) <= MostParts;
         bool tiles = !streams || batch.Contexts < q.Rows;
         parameters.Mixed = streams && tiles ? 1 : 0;
         if (tiles)
-            AttentionTileKernel.Run(device, cache.Shape.Type, parameters);
+            AttentionTileKernel.Run(device, cache.Shape, parameters);
         if (!streams)
             return;
         // A decode step's rows are packed for the product that follows; a prompt's are so many that a launch more does not count. A copy of q lies
