@@ -11,6 +11,9 @@ internal struct Floats4
     public float Z;
     public float W;
 
+    /// <summary>Numbers up to whole fours: 16 bytes.</summary>
+    public static int RoundUp(int numbers) => (numbers + 3) / 4 * 4;
+
     /// <summary>The sum.</summary>
     public readonly float Sum => (X + Y) + (Z + W);
 

@@ -91,7 +91,7 @@ internal sealed class IlgpuLora : LoraWeight
         // Each filled up with zeros to a multiple of 16 bytes.
         private static float[] Rows(WeightMatrix matrix)
         {
-            int stride = (matrix.Columns + 3) / 4 * 4;
+            int stride = Floats4.RoundUp(matrix.Columns);
             var rows = new float[checked(matrix.Rows * stride)];
             for (int r = 0; r < matrix.Rows; r++)
                 Read(matrix, r, rows.AsSpan(r * stride, matrix.Columns));

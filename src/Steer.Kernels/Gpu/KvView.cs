@@ -31,25 +31,25 @@ internal readonly struct KvView(KvCacheShape shape, ArrayView<uint> words, Array
     /// <summary>Numbers of a type in 16 bytes.</summary>
     public static int NumbersPerPieceOf(DType type) => type == DType.F32 ? 4 : type == DType.BF16 ? 8 : 16;
 
-    /// <summary>Words that a head takes.</summary>
+    /// <summary>Words that a head takes: whole pieces.</summary>
     public static long HeadWords(KvCacheShape shape)
     {
-        int size = shape.Type == DType.Int8 ? 1 : shape.Type.Size();
-        return (((long)shape.HeadDim * size) + 15) / 16 * 4;
+        int numbers = NumbersPerPieceOf(shape.Type);
+        return ((long)shape.HeadDim + numbers - 1) / numbers * 4;
     }
 
     /// <summary>Which head, over all blocks, a slot's head is.</summary>
-    public long Head(int slot, int head) => FirstHead(slot / KvCacheShape.BlockSize, head) + (slot % KvCacheShape.BlockSize);
+    public long Head(int slot, int kvHead) => FirstHead(slot / KvCacheShape.BlockSize, kvHead) + (slot % KvCacheShape.BlockSize);
 
     /// <summary>Word where the heads of a block's 16 positions begin, one after the other.</summary>
-    public long BlockStart(int block, int head) => (((long)block * NumKvHeads) + head) * (KvCacheShape.BlockSize * 4 * Pieces);
+    public long BlockStart(int block, int kvHead) => (((long)block * NumKvHeads) + kvHead) * (KvCacheShape.BlockSize * 4 * Pieces);
 
     /// <summary>Reads 16 bytes from a word on; a launch that reads does not write, and where a context's blocks are it reads itself.</summary>
     public Words4 LoadWords(long word) => WideMemory.LoadConstant(_words, word);
 
     /// <summary>Begins to copy the scales of four positions of a block, from <paramref name="place"/> on, to shared memory.</summary>
-    public void CopyScales(ArrayView<uint> shared, int index, int block, int head, int place) =>
-        WideMemory.Copy(shared, index, _scales.Cast<uint>(), FirstHead(block, head) + place);
+    public void CopyScales(ArrayView<uint> shared, int index, int block, int kvHead, int place) =>
+        WideMemory.Copy(shared, index, _scales.Cast<uint>(), FirstHead(block, kvHead) + place);
 
     /// <summary>Logarithm of the threads that copy a position of so many pieces.</summary>
     public static int CopyShift(int pieces) => BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)pieces));
@@ -133,7 +133,7 @@ internal readonly struct KvView(KvCacheShape shape, ArrayView<uint> words, Array
         }
     }
 
-    private long FirstHead(int block, int head) => (((long)block * NumKvHeads) + head) * KvCacheShape.BlockSize;
+    private long FirstHead(int block, int kvHead) => (((long)block * NumKvHeads) + kvHead) * KvCacheShape.BlockSize;
 
     // The bits of a number.
     private uint Pack(float value, float scale) => Type == DType.F32 ? Interop.FloatAsInt(value)

@@ -59,7 +59,7 @@ internal struct LoraBatch
     }
 
     /// <summary>Places for the parts of a number of x A^T: a multiple of 16 bytes.</summary>
-    public readonly int PartStride => (Parts + 3) / 4 * 4;
+    public readonly int PartStride => Floats4.RoundUp(Parts);
 
     /// <summary>One segment.</summary>
     public Segment this[int i]
@@ -109,7 +109,7 @@ internal struct LoraBatch
         /// <summary>Where its parts of x A^T begin in <see cref="Low"/>.</summary>
         public long LowStart;
 
-        /// <summary>[rank, k up to a multiple of 4], zeros at the end of a row.</summary>
+        /// <summary>[rank, k up to whole fours], zeros at the end of a row.</summary>
         public ArrayView<float> A;
 
         /// <summary>[blocks of ranks, columns, <see cref="RankBlock"/>], zeros past the last rank.</summary>
@@ -133,6 +133,6 @@ internal struct LoraBatch
         /// <summary>Where the parts of x A^T of a row and a rank begin in <see cref="Low"/>.</summary>
         public readonly long LowPlace(int row, int rank, int partStride) => LowStart + ((((long)row * Rank) + rank) * partStride);
 
-        private readonly long DownPlace(int rank, int i, int k) => ((long)Math.Min(rank, Rank - 1) * ((k + 3) / 4 * 4)) + i;
+        private readonly long DownPlace(int rank, int i, int k) => ((long)Math.Min(rank, Rank - 1) * Floats4.RoundUp(k)) + i;
     }
 }

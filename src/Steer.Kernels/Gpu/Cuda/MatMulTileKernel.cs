@@ -181,14 +181,15 @@ internal static partial class MatMulTileKernel
         return new()
         {
             Stages = stages,
-            Weights = Find(product.Weight.Words, tiles, format.WeightWords, tile, stages, thread),
-            Rows = format.Parts == 0 ? Find(product.Rows, rowTiles, PackedRows.StageWords, rowTile, stages, thread) : product.Rows,
-            Scales = scaled ? Find(product.Weight.Scales, tiles, StagePlan.WeightScales, tile, stages, thread) : product.Rows,
-            RowScales = scaled ? Find(product.RowScales, rowTiles, PackedRows.StageScales, rowTile, stages, thread) : product.Rows,
+            Weights = FindOwn(product.Weight.Words, tiles, format.WeightWords, tile, stages, thread),
+            Rows = format.Parts == 0 ? FindOwn(product.Rows, rowTiles, PackedRows.StageWords, rowTile, stages, thread) : product.Rows,
+            Scales = scaled ? FindOwn(product.Weight.Scales, tiles, StagePlan.WeightScales, tile, stages, thread) : product.Rows,
+            RowScales = scaled ? FindOwn(product.RowScales, rowTiles, PackedRows.StageScales, rowTile, stages, thread) : product.Rows,
         };
     }
 
-    private static ArrayView<uint> Find(ArrayView<uint> source, int tiles, int words, int firstTile, int stages, int thread)
+    // A source from what a thread copies of its first step on.
+    private static ArrayView<uint> FindOwn(ArrayView<uint> source, int tiles, int words, int firstTile, int stages, int thread)
     {
         int stepWords = StagesPerStep * words, own = 4 * thread & ((tiles * stepWords) - 1);
         return source.SubView(((long)(firstTile + (own / stepWords)) * stages * words) + (own & (stepWords - 1)));

@@ -17,7 +17,10 @@ namespace Steer.Kernels.Gpu.Cuda;
 internal static partial class TensorCore
 {
     /// <summary>Words of dynamic shared memory that the twin needs for each warp; CUDA needs none.</summary>
-    public const int ExchangeWords = Warps.Size * 6;
+    public const int ExchangeWords = Warps.Size * LaneWords;
+
+    // What a lane holds of A and B.
+    private const int LaneWords = 6;
 
     /// <summary>A B + C of bf16, summed in float32.</summary>
     public static Sums4 MultiplyBF16(Words4 a, Words2 b, Sums4 c, ArrayView<uint> exchange) => MultiplyBF16(a, b, c, ref exchange[0]);
@@ -104,7 +107,7 @@ internal static partial class TensorCore
     private static ref uint Exchange(Words4 a, Words2 b, ref uint exchange)
     {
         ref uint warp = ref Unsafe.Add(ref exchange, Warps.Index * ExchangeWords);
-        ref uint own = ref Unsafe.Add(ref warp, Warps.Lane * 6);
+        ref uint own = ref Unsafe.Add(ref warp, Warps.Lane * LaneWords);
         Unsafe.As<uint, Words4>(ref own) = a;
         Unsafe.As<uint, Words2>(ref Unsafe.Add(ref own, 4)) = b;
         Warp.Barrier();
@@ -112,10 +115,10 @@ internal static partial class TensorCore
     }
 
     private static uint A(ref uint warp, int row, int word) =>
-        Unsafe.Add(ref warp, (((row % 8 * 4) + (word % 4)) * 6) + (row / 8) + (2 * (word / 4)));
+        Unsafe.Add(ref warp, (((row % 8 * 4) + (word % 4)) * LaneWords) + (row / 8) + (2 * (word / 4)));
 
     private static uint B(ref uint warp, int word, int column) =>
-        Unsafe.Add(ref warp, (((column * 4) + (word % 4)) * 6) + 4 + (word / 4));
+        Unsafe.Add(ref warp, (((column * 4) + (word % 4)) * LaneWords) + 4 + (word / 4));
 
     private static float TF32(uint word) => Interop.IntAsFloat(word & 0xFFFFE000u);
 }
