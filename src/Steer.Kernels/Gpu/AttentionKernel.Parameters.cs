@@ -46,7 +46,7 @@ internal static partial class AttentionKernel
         public int HeadDim;
 
         /// <summary>Query heads of a kv head.</summary>
-        public int Sharing;
+        public int HeadsPerKvHead;
         public float Scale;
         public float SoftCap;
         public int Window;

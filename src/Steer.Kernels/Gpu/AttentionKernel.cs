@@ -30,7 +30,7 @@ internal static partial class AttentionKernel
     public static void Run(
         IlgpuDevice device, Tensor q, IlgpuKvCache cache, int layer, ForwardBatch batch, AttentionParams attention, Tensor y)
     {
-        int headDim = cache.Shape.HeadDim, heads = q.Columns / headDim, sharing = heads / cache.Shape.NumKvHeads;
+        int headDim = cache.Shape.HeadDim, heads = q.Columns / headDim, headsPerKvHead = heads / cache.Shape.NumKvHeads;
         var parameters = new Parameters
         {
             Q = new TensorView(q),
@@ -43,19 +43,19 @@ internal static partial class AttentionKernel
             AlibiSlopes = IlgpuDevice.ViewOrEmpty(attention.AlibiSlopes),
             BlockTableStride = batch.BlockTableStride,
             HeadDim = headDim,
-            Sharing = sharing,
+            HeadsPerKvHead = headsPerKvHead,
             Scale = attention.Scale,
             SoftCap = attention.SoftCap,
             Window = attention.Window,
             HasAlibi = attention.AlibiSlopes is null ? 0 : 1,
             Tile = TileSize(headDim),
-            RowsPerGroup = Math.Max(1, Queries / sharing),
+            RowsPerGroup = Math.Max(1, Queries / headsPerKvHead),
         };
         if (parameters.SharedLength > SharedNumbers)
             throw new ArgumentException($"Attention: heads of {headDim} columns are wider than the shared memory of a GPU's group takes.");
         int chunks = ((batch.BlockTableStride * KvCacheShape.BlockSize) + ChunkSize - 1) / ChunkSize;
         int down = (q.Rows + parameters.RowsPerGroup - 1) / parameters.RowsPerGroup;
-        int across = cache.Shape.NumKvHeads * ((sharing + Queries - 1) / Queries);
+        int across = cache.Shape.NumKvHeads * ((headsPerKvHead + Queries - 1) / Queries);
         bool apart = chunks > 1 && (long)down * across < 4L * device.NumMultiprocessors;
         if (apart)
             parameters.Parts = device.Scratch(ScratchUse.Attention, (long)chunks * q.Rows * heads * (headDim + 2)).View;
@@ -79,9 +79,9 @@ internal static partial class AttentionKernel
     internal static void Attention(Parameters p)
     {
         ArrayView<float> shared = SharedMemory.GetDynamic<float>();
-        int headBlocks = (p.Sharing + Queries - 1) / Queries;
+        int headBlocks = (p.HeadsPerKvHead + Queries - 1) / Queries;
         int kvHead = Grid.IdxY / headBlocks, firstHead = Grid.IdxY % headBlocks * Queries;
-        int headsHere = Math.Min(Queries, p.Sharing - firstHead);
+        int headsHere = Math.Min(Queries, p.HeadsPerKvHead - firstHead);
         int row = Grid.IdxX * p.RowsPerGroup, end = Math.Min(row + p.RowsPerGroup, p.Q.Rows);
         // Neighbouring rows of one context go through it together.
         while (row < end)
@@ -93,7 +93,7 @@ internal static partial class AttentionKernel
             {
                 Row = row,
                 HeadsHere = headsHere,
-                FirstHead = (kvHead * p.Sharing) + firstHead,
+                FirstHead = (kvHead * p.HeadsPerKvHead) + firstHead,
                 Count = (next - row) * headsHere,
                 KvHead = kvHead,
             };

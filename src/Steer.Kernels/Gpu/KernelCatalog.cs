@@ -4,11 +4,16 @@ namespace Steer.Kernels.Gpu;
 
 /// <summary>Every kernel there is, for those who compile them all: tests, and `steer kernels`.</summary>
 /// <remarks>
+/// <para>
 /// How a kernel's file reads: what the host does to launch it (Run); the kernel, a static method of one structure of parameters and, where threads
-/// know nothing of each other, an index; what it calls; and that structure. Flags in it are int, 1 or 0, as ILGPU hands no bool to a device. A group
-/// is what CUDA calls a thread block and OpenCL a work-group. Where tensor cores are used, g and t are a lane's number divided by four and the rest,
-/// as in the PTX ISA, and numbers that a lane holds are fields: an array would lie in memory. Returns that the comment "the whole group" stands
-/// beside are taken by all threads or none, as barriers follow.
+/// know nothing of each other, an index; what it calls; and that structure. Flags in it are int, 1 or 0, as ILGPU hands no bool to a device. A kernel
+/// for several formats is one generic body and a short entry for each, as ILGPU launches no generic method; what differs is members of a structure
+/// without fields, which are constants by the time it is compiled.
+/// </para>
+/// <para>
+/// A group is what CUDA calls a thread block and OpenCL a work-group. Where tensor cores are used, g and t are a lane's number divided by four and
+/// the rest, as in the PTX ISA. Numbers that a thread holds together are fields, A to H: an array would lie in memory.
+/// </para>
 /// </remarks>
 internal static class KernelCatalog
 {

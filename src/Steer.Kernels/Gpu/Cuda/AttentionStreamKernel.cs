@@ -56,7 +56,7 @@ internal static partial class AttentionStreamKernel
     /// <param name="packed">Where y goes too, if anywhere; heads are then whole blocks of it.</param>
     public static void Run(IlgpuDevice device, KvCacheShape shape, int chunks, TensorAttention.Parameters attention, PackedRows packed)
     {
-        int headBlocks = (attention.Sharing + Queries - 1) / Queries, across = attention.Keys.NumKvHeads * headBlocks, rows = attention.Q.Rows;
+        int headBlocks = (attention.HeadsPerKvHead + Queries - 1) / Queries, across = attention.Keys.NumKvHeads * headBlocks, rows = attention.Q.Rows;
         bool few = (long)rows * across * chunks < 2L * device.NumMultiprocessors;
         int parts = few ? chunks * TensorAttention.UnitsPerChunk : chunks;
         int blocks = ColumnBlocks(shape.HeadDim), valueStart = ValueStart(shape);
@@ -76,7 +76,7 @@ internal static partial class AttentionStreamKernel
         };
         if (parts > 1)
         {
-            long heads = (long)rows * attention.Heads;
+            long heads = (long)rows * attention.NumHeads;
             parameters.Parts = device.Scratch(ScratchUse.Attention, parts * heads * (attention.HeadDim + 2)).View;
             parameters.Arrivals = device.Scratch(ScratchUse.AttentionArrivals, (long)rows * across).View.Cast<int>();
         }
@@ -113,8 +113,8 @@ internal static partial class AttentionStreamKernel
             return;
 
         int kvHead = Grid.IdxY / p.HeadBlocks, firstHead = Grid.IdxY % p.HeadBlocks * Queries;
-        int heads = Math.Min(Queries, p.Attention.Sharing - firstHead);
-        firstHead += kvHead * p.Attention.Sharing;
+        int heads = Math.Min(Queries, p.Attention.HeadsPerKvHead - firstHead);
+        firstHead += kvHead * p.Attention.HeadsPerKvHead;
         int unit = Math.Max((firstPart + Grid.IdxZ) * p.UnitsPerPart, firstUnit);
         int end = Math.Min((firstPart + Grid.IdxZ + 1) * p.UnitsPerPart, lastUnit + 1);
         TensorAttention.UnitBlocks blocks = p.Attention.Blocks(row, unit, last);
@@ -148,7 +148,9 @@ internal static partial class AttentionStreamKernel
             return;
         int column = firstHead * p.Attention.HeadDim;
         // The last heads take what a row is filled up with.
-        p.Packed.PackOwn(p.Attention.Y, row, column, firstHead + heads < p.Attention.Heads ? heads * p.Attention.HeadDim : p.Packed.Columns - column);
+        p.Packed.PackOwn(
+            p.Attention.Y, row, column,
+            firstHead + heads < p.Attention.NumHeads ? heads * p.Attention.HeadDim : p.Packed.Columns - column);
     }
 
     // The group's queries, in the order in which lanes read them: for each four columns those of row g and then those of row g + 8.
@@ -265,6 +267,6 @@ internal static partial class AttentionStreamKernel
         public int ExchangeStart;
 
         public readonly long Part(int part, int row, int head) =>
-            ((((long)part * Attention.Q.Rows) + row) * Attention.Heads + head) * (Attention.HeadDim + 2);
+            ((((long)part * Attention.Q.Rows) + row) * Attention.NumHeads + head) * (Attention.HeadDim + 2);
     }
 }

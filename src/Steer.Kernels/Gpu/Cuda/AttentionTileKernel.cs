@@ -45,7 +45,7 @@ internal static partial class AttentionTileKernel
     /// <param name="attention">What to compute.</param>
     public static void Run(IlgpuDevice device, KvCacheShape shape, TensorAttention.Parameters attention)
     {
-        int headsPerGroup = Math.Min(attention.Sharing, Queries);
+        int headsPerGroup = Math.Min(attention.HeadsPerKvHead, Queries);
         (int keys, int values) = UnitWords(shape);
         int valuePieces = MaxColumns / attention.Values.NumbersPerPiece;
         int scales = shape.Type == DType.Int8 ? 2 * TensorAttention.UnitSize : 0;
@@ -55,7 +55,7 @@ internal static partial class AttentionTileKernel
         {
             Attention = attention,
             HeadsPerGroup = headsPerGroup,
-            HeadBlocks = (attention.Sharing + headsPerGroup - 1) / headsPerGroup,
+            HeadBlocks = (attention.HeadsPerKvHead + headsPerGroup - 1) / headsPerGroup,
             RowsPerGroup = Queries / headsPerGroup,
             KeyStride = KeyStride(shape),
             ValueStride = ValueStride(shape),
@@ -98,7 +98,7 @@ internal static partial class AttentionTileKernel
     {
         ArrayView<uint> shared = SharedMemory.GetDynamic<uint>();
         int kvHead = Grid.IdxY / p.HeadBlocks, firstHead = Grid.IdxY % p.HeadBlocks * p.HeadsPerGroup;
-        int heads = Math.Min(p.HeadsPerGroup, p.Attention.Sharing - firstHead);
+        int heads = Math.Min(p.HeadsPerGroup, p.Attention.HeadsPerKvHead - firstHead);
         // The last rows have the most to do and so come first.
         int row = (Grid.DimX - 1 - Grid.IdxX) * p.RowsPerGroup, end = Math.Min(row + p.RowsPerGroup, p.Attention.Q.Rows);
         while (row < end)
@@ -107,7 +107,7 @@ internal static partial class AttentionTileKernel
             while (next < end && p.Attention.RowContext[next] == p.Attention.RowContext[row])
                 next++;
             if (p.Attention.Mixed == 0 || !p.Attention.IsSingle(row))
-                AttendRows<TFormat, TWidth>(p, shared, row, next, kvHead, (kvHead * p.Attention.Sharing) + firstHead, heads);
+                AttendRows<TFormat, TWidth>(p, shared, row, next, kvHead, (kvHead * p.Attention.HeadsPerKvHead) + firstHead, heads);
             row = next;
         }
     }

@@ -19,10 +19,10 @@ internal static partial class TensorAttention
         public int HeadDim;
 
         /// <summary>Query heads.</summary>
-        public int Heads;
+        public int NumHeads;
 
         /// <summary>Query heads of a kv head.</summary>
-        public int Sharing;
+        public int HeadsPerKvHead;
         public float Scale;
         public float SoftCap;
 
