@@ -49,7 +49,10 @@ public sealed partial class IlgpuDevice : Device
     /// <summary>Where kernels run.</summary>
     internal Accelerator Accelerator { get; }
 
-    /// <summary>Products go to tensor cores, or on the emulator to their twin.</summary>
+    /// <summary>The one stream on which kernels and copies are queued. Not the default one, which CUDA cannot record.</summary>
+    internal AcceleratorStream Stream { get; }
+
+    /// <summary>Products and attention go to tensor cores, or on the emulator to their twin.</summary>
     internal bool HasTensorCores => Accelerator switch
     {
         CudaAccelerator cuda => CudaSupport.HasTensorCores(cuda.Architecture, cuda.InstructionSet),
@@ -57,25 +60,13 @@ public sealed partial class IlgpuDevice : Device
         _ => IsEmulator && Accelerator.WarpSize == Warps.Size,
     };
 
-    /// <summary>Threads of a group that shares work, a power of two: fewer where a device has no such groups, and on an emulator.</summary>
-    internal int GroupSize(int threads) => Math.Min(threads, _maxGroupSize);
-
-    /// <summary>
-    /// Dynamic shared memory of a kernel with tensor cores, in words: its own, then what their twin needs, and at least what ILGPU takes for such a
-    /// kernel.
-    /// </summary>
-    internal int ExchangeWords(int warps, int own = 0) => IsEmulator ? own + (warps * TensorCore.ExchangeWords) : Math.Max(1, own);
+    /// <summary>How many groups run side by side at least.</summary>
+    internal int NumMultiprocessors => _launcher?.NumMultiprocessors ?? Accelerator.NumMultiprocessors;
 
     /// <summary>Kernels put on the stream or recorded so far; what a recording replays is not counted again.</summary>
     internal long Launches { get; private set; }
 
-    /// <summary>How many groups run side by side at least.</summary>
-    internal int NumMultiprocessors => _launcher?.NumMultiprocessors ?? Accelerator.NumMultiprocessors;
-
     private bool IsEmulator => Accelerator.AcceleratorType == AcceleratorType.CPU && _launcher is null;
-
-    /// <summary>The one stream on which kernels and copies are queued. Not the default one, which CUDA cannot record.</summary>
-    internal AcceleratorStream Stream { get; }
 
     /// <inheritdoc/>
     public override DeviceBuffer<T> Allocate<T>(long length) => AllocateBuffer<T>(length);
@@ -115,6 +106,15 @@ public sealed partial class IlgpuDevice : Device
         Accelerator.Dispose();
         _context.Dispose();
     }
+
+    /// <summary>Threads of a group that shares work, a power of two: fewer where a device has no such groups, and on an emulator.</summary>
+    internal int GroupSize(int threads) => Math.Min(threads, _maxGroupSize);
+
+    /// <summary>
+    /// Dynamic shared memory of a kernel with tensor cores, in words: its own, then what their twin needs, and at least what ILGPU takes for such a
+    /// kernel.
+    /// </summary>
+    internal int ExchangeWords(int warps, int own = 0) => IsEmulator ? own + (warps * TensorCore.ExchangeWords) : Math.Max(1, own);
 
     /// <summary>The elements of a buffer of this device, for a kernel's parameters.</summary>
     internal static ArrayView<T> View<T>(DeviceBuffer<T> buffer)

@@ -249,6 +249,8 @@ internal static partial class AttentionStreamKernel
 
         /// <summary>Groups of each row, kv head and block of heads that are done.</summary>
         public ArrayView<int> Arrivals;
+
+        /// <summary>Blocks of up to 16 query heads of a kv head, a group each.</summary>
         public int HeadBlocks;
 
         /// <summary>A whole chunk, or one.</summary>

@@ -129,6 +129,8 @@ internal static partial class AttentionTileKernel
         int unit = p.Attention.First(p.Attention.Positions[row]) / TensorAttention.UnitSize, lastUnit = last / TensorAttention.UnitSize;
         Sums16x64 left = default, right = default;
         SoftmaxState chunk = SoftmaxState.Empty, total = SoftmaxState.Empty;
+        // Keys and values are a stage each, and all but the newest is waited for. Where they share a place an empty stage follows each, so that it is
+        // waited for at once.
         p.Copy(shared, Keys, row, kvHead, unit, last);
         WideMemory.EndStage();
         if (p.Overlaps != 0)
@@ -205,6 +207,8 @@ internal static partial class AttentionTileKernel
     internal struct Parameters
     {
         public TensorAttention.Parameters Attention;
+
+        /// <summary>Query heads of a kv head that a group takes, and in how many such blocks of heads a kv head's come.</summary>
         public int HeadsPerGroup;
         public int HeadBlocks;
         public int RowsPerGroup;
