@@ -48,7 +48,9 @@ internal sealed class RequestPlanner(
             request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, prompt, request.Sampling.MaxTokens, expert, out var warnings);
         var plan = GuidancePlan.Create(request.Guidance, new GuidanceContexts(prompt, negatives, context), _loaded, expert);
         plan = plan with { Warnings = [.. plan.Warnings, .. warnings], VocabSize = CommonVocab(plan) };
-        int maxTokens = CheckRoom(plan, request.Sampling.MaxTokens);
+        int maxTokens = CheckRoom(plan, request.Sampling.MaxTokens, out bool cacheIsFull);
+        if (cacheIsFull)
+            plan = plan with { Warnings = [.. plan.Warnings, "Without --max-tokens a text ends where the cache of keys and values is full, before the model's window is: raise --memory for longer ones."] };
         return new PlannedRequest(request, plan, maxTokens, models.EosIds, models.Tokenizer);
     }
 
@@ -71,7 +73,7 @@ internal sealed class RequestPlanner(
 
         plan = plan with { Warnings = [.. plan.Warnings, .. warnings], VocabSize = CommonVocab(plan) };
 
-        int count = CheckRoom(plan, request.CompletionIds.Count);
+        int count = CheckRoom(plan, request.CompletionIds.Count, out _);
         if (count < request.CompletionIds.Count)
             throw new SteerException($"A text of {request.CompletionIds.Count} tokens is too long: after its prompt the model's window leaves {count}.");
         var sampling = new SamplingParams { LogProbs = 0, Temperature = 0 };
@@ -91,7 +93,7 @@ internal sealed class RequestPlanner(
         var config = models[model].Config;
         int count = Math.Min(tokens.Length, config.MaxPositions);
         var plan = new GuidancePlan([new Branch("embedding", model, tokens[..1], 1)], 0, 0, 0, new GuidanceParams().Floor, []) { VocabSize = config.VocabSize };
-        CheckRoom(plan, count);
+        CheckRoom(plan, count, out _);
         var sink = new EmbeddingSink(skip: tokens.Length - ids.Count, config.HiddenSize);
         var sequence = new Sequence(plan, new SamplingParams { Temperature = 0 }, count, seed: 0, text: null, sink)
         {
@@ -113,9 +115,9 @@ internal sealed class RequestPlanner(
 
     /// <summary>
     /// Most tokens that the window of every branch leaves, at most <paramref name="asked"/>; checks that the cache and a step can hold them. Where none
-    /// are asked for, at most what the cache holds.
+    /// are asked for, at most what the cache holds, and <paramref name="cacheIsFull"/> tells that this is less.
     /// </summary>
-    private int CheckRoom(GuidancePlan plan, int? asked)
+    private int CheckRoom(GuidancePlan plan, int? asked, out bool cacheIsFull)
     {
         int branches = plan.Branches.Count, rows = plan.Branches.GroupBy(b => decoderOf[b.Variant]).Max(g => g.Count());
         if (branches > limits.MaxContexts)
@@ -149,6 +151,7 @@ internal sealed class RequestPlanner(
             }
         }
 
+        cacheIsFull = asked is null && tokens < most;
         return tokens;
     }
 

@@ -363,7 +363,11 @@ public sealed class SteerEngineTests : IDisposable
         using var tiny = SteerEngine.Load(Options with { Memory = 4 * 6144 * 16 });
         var endless = Request(seed: 2, s => s with { MaxTokens = null, IgnoreEos = true }) with { Guidance = new GuidanceParams { Gamma = 0.3f } };
         await foreach (var result in tiny.GenerateAsync([endless, endless with { Seed = 3 }]))
+        {
             Assert.Equal((FinishReason.Length, 33), (result.FinishReason, result.PromptTokens + result.TokenIds.Count));
+            Assert.StartsWith("Without --max-tokens a text ends where the cache", Assert.Single(result.Warnings), StringComparison.Ordinal);
+        }
+
         Assert.Throws<SteerException>(() => tiny.Check(endless with { Prompt = string.Join(' ', Enumerable.Repeat(Prompt, 4)) }));
     }
 
