@@ -7,6 +7,7 @@ using Steer.Cli.Input;
 using Steer.Cli.Output;
 using Steer.Cli.Runs;
 using Steer.Kernels.Profiling;
+using Steer.Runtime;
 using Steer.Runtime.Engine;
 using Steer.Runtime.Guidance;
 

@@ -25,27 +25,9 @@ internal sealed class JsonLines(ResultStream stream) : IDisposable
     public void Dispose() => _json.Dispose();
 }
 
-/// <summary>What JSON lacks.</summary>
+/// <summary>Members of several values.</summary>
 internal static class JsonExtensions
 {
-    /// <summary>A number, or null where it is infinite or none. Floats are written in the fewest digits that read back as the same float.</summary>
-    public static void WriteFinite(this Utf8JsonWriter json, string name, float value)
-    {
-        if (float.IsFinite(value))
-            json.WriteNumber(name, value);
-        else
-            json.WriteNull(name);
-    }
-
-    /// <inheritdoc cref="WriteFinite(Utf8JsonWriter, string, float)"/>
-    public static void WriteFinite(this Utf8JsonWriter json, string name, double value)
-    {
-        if (double.IsFinite(value))
-            json.WriteNumber(name, value);
-        else
-            json.WriteNull(name);
-    }
-
     /// <summary>A list of whole numbers.</summary>
     public static void WriteIds(this Utf8JsonWriter json, string name, IReadOnlyList<int> ids)
     {

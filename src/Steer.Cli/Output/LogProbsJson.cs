@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Steer.Runtime;
 using Steer.Runtime.Engine;
 
 namespace Steer.Cli.Output;

@@ -106,9 +106,9 @@ public static class SweepTables
         json.WriteString("cell", cell.Name);
         json.WriteBoolean("asked", row.Asked);
         json.WriteString("preset", cell.Preset.Name());
-        json.WriteFinite("gamma", (double?)(decimal?)cell.Gamma);
+        json.WriteFinite("gamma", cell.Gamma);
         json.WriteNumber("eta", cell.Eta);
-        json.WriteFinite("alpha", (double?)(decimal?)cell.Alpha);
+        json.WriteFinite("alpha", cell.Alpha);
         json.WriteNumber("temperature", cell.Temperature);
         json.WriteNumber("negatives", cell.Negatives);
         json.WriteBoolean("sum_to_one", cell.SumToOne);

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Xml.Linq;
 using Steer.Runtime.Evaluation;
 using Steer.Runtime.Guidance;
@@ -64,6 +65,19 @@ public sealed class ReportTests
         Assert.Equal(("0.53", "0.43", "0.63", "plain"), (csv[4][mauve], csv[4][mauve + 1], csv[4][mauve + 2], csv[4][control]));
         Assert.Contains("| g0.2 e0.4 a0 k10 | plain |", SweepTables.ToMarkdown(result), StringComparison.Ordinal);
         Assert.Contains("| mauve | 0 above, 0 below of 3; +0.020 |", SweepTables.ToMarkdown(result), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0.1f)]
+    [InlineData(1e30f)]
+    [InlineData(float.MaxValue)]
+    public void Tables_hold_any_strength_that_a_cell_may_have(float strength)
+    {
+        var result = Result();
+        var texts = new SweepCellTexts(new SweepCell { Gamma = strength, Eta = strength, Alpha = 0.1f });
+        result = result with { Rows = [result.Rows[0] with { Texts = texts }], Contrasts = [] };
+        var cell = JsonDocument.Parse(SweepTables.ToJson(result)).RootElement.GetProperty("cells")[0];
+        Assert.Equal((strength, strength, 0.1), (cell.GetProperty("gamma").GetSingle(), cell.GetProperty("eta").GetSingle(), cell.GetProperty("alpha").GetDouble()));
     }
 
     [Fact]
