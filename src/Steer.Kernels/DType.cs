@@ -22,6 +22,9 @@ public enum DType
 /// <summary>Conversions between storage types and float32.</summary>
 public static class DTypeExtensions
 {
+    /// <summary>As options and reports write it: f32, bf16, f16, int8, int4.</summary>
+    public static string Name(this DType type) => type.ToString().ToLowerInvariant();
+
     /// <summary>Bytes that one number takes.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A type that is stored in blocks: <see cref="BlockQuantizer"/> says what those take.</exception>
     public static int Size(this DType type) => type switch

@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Steer.Cli.Output;
 using Steer.Cli.Runs;
+using Steer.Kernels;
+using Steer.Runtime;
 
 namespace Steer.Cli.Display;
 
@@ -86,7 +87,7 @@ internal static class ProfileReport
             {
                 json.WriteNumber("n", id.N);
                 json.WriteNumber("k", id.K);
-                json.WriteString("weights", id.Format.Type.ToString().ToLowerInvariant());
+                json.WriteString("weights", id.Format.Type.Name());
             }
 
             json.WriteNumber("calls", calls);

@@ -42,13 +42,13 @@ internal sealed class EngineFlags : FlagGroup
 
     /// <summary>Names of the types that weights can be held in.</summary>
     public static (string Name, DType Type)[] WeightTypes { get; } =
-        [("f32", DType.F32), ("f16", DType.F16), ("bf16", DType.BF16), ("int8", DType.Int8), ("int4", DType.Int4)];
+        Named(DType.F32, DType.F16, DType.BF16, DType.Int8, DType.Int4);
 
     /// <summary>Flags that do not decide which texts are made.</summary>
     public IReadOnlyList<Option> Operational => [_threads, _maxBatch, _memory, _isa];
 
     /// <summary>Names of the types that keys and values can be held in.</summary>
-    public static (string Name, DType Type)[] KvCacheTypes { get; } = [("f32", DType.F32), ("bf16", DType.BF16), ("int8", DType.Int8)];
+    public static (string Name, DType Type)[] KvCacheTypes { get; } = Named(DType.F32, DType.BF16, DType.Int8);
 
     /// <summary>Puts what was given into the options.</summary>
     public EngineOptions Apply(ParseResult parsed, EngineOptions options) => options with
@@ -62,6 +62,8 @@ internal sealed class EngineFlags : FlagGroup
         ExactActivations = parsed.GetValue(_compute) is { } compute ? compute == Activations.F32 : options.ExactActivations,
         KvCacheType = parsed.GetValue(_kvCache) ?? options.KvCacheType,
     };
+
+    private static (string Name, DType Type)[] Named(params DType[] types) => [.. types.Select(t => (t.Name(), t))];
 
     private enum Activations
     {

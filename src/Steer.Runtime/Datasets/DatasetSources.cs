@@ -31,13 +31,11 @@ public sealed record DatasetSources(IReadOnlyList<string> Real, IReadOnlyDiction
     {
         List<string> asked = [];
         if (options.Weights is { } weights)
-            asked.Add(Name(weights));
+            asked.Add(weights.Name());
         if (options is { Weights: not null, ExactActivations: true })
             asked.Add("f32 activations");
         if (options.KvCacheType is { } cache)
-            asked.Add($"{Name(cache)} keys and values");
+            asked.Add($"{cache.Name()} keys and values");
         return asked.Count > 0 ? string.Join(", ", asked) : null;
-
-        static string Name(DType type) => type.ToString().ToLowerInvariant();
     }
 }

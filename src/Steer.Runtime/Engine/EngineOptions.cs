@@ -92,6 +92,6 @@ public sealed record EngineOptions
         if (Memory is <= 0)
             throw new SteerException("memory is not above 0: give a size such as 512MB or 4GB.");
         if (KvCacheType is not (null or DType.F32 or DType.BF16 or DType.Int8))
-            throw new SteerException($"kv-cache is {KvCacheType}: give f32, bf16 or int8.");
+            throw new SteerException($"kv-cache is {KvCacheType?.Name()}: give f32, bf16 or int8.");
     }
 }
