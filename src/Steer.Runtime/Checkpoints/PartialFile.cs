@@ -29,8 +29,7 @@ internal sealed class PartialFile : IDisposable
     public static bool IsUnwritable(Exception e) => e is IOException or UnauthorizedAccessException or NotSupportedException;
 
     /// <summary>The line for an error of writing.</summary>
-    public SteerException Unwritable(Exception e) =>
-        FileError.At(_path, $"cannot be written ({e.Message}); check the folder, its rights and the space left.", e);
+    public SteerException Unwritable(Exception e) => SteerException.Unwritable(_path, e, "Check the folder, its rights and the space left.");
 
     /// <summary>Writes what stands at the beginning; the file is removed where that fails.</summary>
     /// <exception cref="SteerException">The file cannot be written.</exception>

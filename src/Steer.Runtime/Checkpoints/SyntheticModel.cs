@@ -147,7 +147,7 @@ public static class SyntheticModel
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SteerException($"{folder}: cannot be written ({e.Message.ReplaceLineEndings(" ")}). Give another folder.", e);
+            throw SteerException.Unwritable(folder, e, "Give another folder.");
         }
     }
 

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Steer.Runtime.Checkpoints;
 using Steer.Runtime.Reports;
 
 namespace Steer.Runtime.Datasets;
@@ -119,25 +120,18 @@ public static class DatasetExport
         IReadOnlyList<ExportRow> rows, ExportColumns columns, DatasetJobConfig config, ExportOptions options, string name, CancellationToken cancellationToken)
     {
         // A full disk or an end in the middle must not leave a file that looks whole.
-        string path = PathOf(name, options), partial = path + ".partial";
-        try
-        {
-            if (options.Format == ExportFormat.Parquet)
-                await ParquetExport.WriteAsync(partial, rows, columns, cancellationToken).ConfigureAwait(false);
-            else
-                WriteLines(partial, rows, columns, config, options.Format, cancellationToken);
-            File.Move(partial, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(partial);
-        }
+        using var file = new PartialFile(PathOf(name, options));
+        if (options.Format == ExportFormat.Parquet)
+            await ParquetExport.WriteAsync(file.Stream, rows, columns, cancellationToken).ConfigureAwait(false);
+        else
+            WriteLines(file.Stream, rows, columns, config, options.Format, cancellationToken);
+        file.Finish();
     }
 
     private static void WriteLines(
-        string path, IReadOnlyList<ExportRow> rows, ExportColumns columns, DatasetJobConfig config, ExportFormat format, CancellationToken cancellationToken)
+        Stream stream, IReadOnlyList<ExportRow> rows, ExportColumns columns, DatasetJobConfig config, ExportFormat format, CancellationToken cancellationToken)
     {
-        using var writer = new StreamWriter(path, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { NewLine = "\n" };
+        using var writer = new StreamWriter(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), leaveOpen: true) { NewLine = "\n" };
         if (format == ExportFormat.Csv)
             writer.WriteLine(CsvText.Line(columns.Names));
         foreach (var row in rows)

@@ -196,6 +196,6 @@ internal sealed class JobFolder : IDisposable
         }
     }
 
-    private static SteerException Unwritable(string path, Exception cause) => new(
-        $"{path}: cannot be written ({cause.Message.ReplaceLineEndings(" ").TrimEnd('.')}). What was committed is safe: mend it and run the same command again.", cause);
+    private static SteerException Unwritable(string path, Exception cause) =>
+        SteerException.Unwritable(path, cause, "What was committed is safe: mend it and run the same command again.");
 }

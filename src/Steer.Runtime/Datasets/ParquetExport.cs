@@ -8,7 +8,7 @@ internal static class ParquetExport
 {
     private const int GroupRows = 100_000;
 
-    public static async Task WriteAsync(string path, IReadOnlyList<ExportRow> rows, ExportColumns names, CancellationToken cancellationToken)
+    public static async Task WriteAsync(Stream stream, IReadOnlyList<ExportRow> rows, ExportColumns names, CancellationToken cancellationToken)
     {
         var (id, text) = (new DataField<int>("id"), new DataField<string>("text", nullable: false));
         DataField<string>? label = names.Labelled ? new DataField<string>("label", nullable: true) : null;
@@ -17,7 +17,6 @@ internal static class ParquetExport
         var (gamma, eta) = (new DataField<float?>("gamma"), new DataField<float>("eta"));
         var (perplexity, copied) = (new DataField<double?>("perplexity"), new DataField<int>("copied_run"));
         var schema = new ParquetSchema([id, .. label is null ? Array.Empty<Field>() : [label], text, .. fields, tokens, finish, seed, gamma, eta, perplexity, copied]);
-        await using var stream = new FileStream(path, FileMode.Create, FileAccess.ReadWrite, FileShare.None);
         await using var writer = await ParquetWriter.CreateAsync(schema, stream, cancellationToken: cancellationToken).ConfigureAwait(false);
         foreach (var group in rows.Chunk(GroupRows))
         {
