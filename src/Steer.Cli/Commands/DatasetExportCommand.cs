@@ -28,8 +28,10 @@ internal sealed class DatasetExportCommand : SteerCommand
     protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
     {
         var options = _flags.Read(parsed);
-        var (train, test) = await DatasetExport.RunAsync(parsed.GetRequiredValue(_folder), options, stop).ConfigureAwait(false);
+        var (train, test, others) = await DatasetExport.RunAsync(parsed.GetRequiredValue(_folder), options, stop).ConfigureAwait(false);
         Terminal.WriteOutput($"{options.Folder}: {Figures.Count(train, "example")} to train{(options.TestShare > 0 ? $", {Figures.Count(test)} to test" : "")}\n");
+        if (others.Count > 0)
+            Terminal.Error.WriteLine($"steer: note: of an earlier export, and not named in README.md: {string.Join(", ", others.Select(Path.GetFileName))}.");
         return ExitCode.Ok;
     }
 

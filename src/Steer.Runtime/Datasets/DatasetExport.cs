@@ -54,6 +54,12 @@ public sealed record ExportOptions
     }
 }
 
+/// <summary>What an export wrote, and what it found.</summary>
+/// <param name="Train">Examples to train with.</param>
+/// <param name="Test">Examples to test with.</param>
+/// <param name="Others">Files of earlier exports in other layouts, which stay.</param>
+public sealed record ExportResult(int Train, int Test, IReadOnlyList<string> Others);
+
 /// <summary>Writes the examples of a job in layouts that others read, with a dataset card.</summary>
 public static class DatasetExport
 {
@@ -63,9 +69,8 @@ public static class DatasetExport
     /// <param name="job">Folder of the job.</param>
     /// <param name="options">What to write.</param>
     /// <param name="cancellationToken">Ends the export.</param>
-    /// <returns>Examples of both files.</returns>
     /// <exception cref="SteerException">The folder holds no job, or no examples; a test file of an earlier export would stay; or a file cannot be written.</exception>
-    public static async Task<(int Train, int Test)> RunAsync(string job, ExportOptions options, CancellationToken cancellationToken = default)
+    public static async Task<ExportResult> RunAsync(string job, ExportOptions options, CancellationToken cancellationToken = default)
     {
         if (!(options.TestShare is >= 0 and < 1))
             throw new SteerException(string.Create(CultureInfo.InvariantCulture, $"test-share is {options.TestShare}: give a number of at least 0 and below 1."));
@@ -80,8 +85,9 @@ public static class DatasetExport
             var rows = ExportRow.ReadAll(Path.Combine(job, DatasetFolder.ExamplesName));
             if (rows.Count == 0)
                 throw new SteerException($"{Path.Combine(job, DatasetFolder.ExamplesName)}: holds no examples. Go on with the job, or give the folder of another.");
-            if (options.TestShare == 0 && File.Exists(PathOf("test", options)))
-                throw new SteerException($"{PathOf("test", options)}: is of an earlier export, and {Path.GetFileName(PathOf("train", options))} would hold its examples too. Remove it, or give --test-share or another folder.");
+            string[] others = Others(options);
+            if (options.TestShare == 0 && Array.Find(others, f => Path.GetFileName(f).StartsWith("test.", StringComparison.Ordinal)) is { } stale)
+                throw new SteerException($"{stale}: is of an earlier export, and {Path.GetFileName(PathOf("train", options))} would hold its examples too. Remove it, or give --test-share or another folder.");
             var columns = new ExportColumns(rows, labelled: config.Labels.Count > 0);
             var parts = rows.ToLookup(r => IsTest(r.Text, options.TestShare));
             Directory.CreateDirectory(options.Folder);
@@ -92,7 +98,7 @@ public static class DatasetExport
             }
 
             File.WriteAllText(Path.Combine(options.Folder, "README.md"), DatasetCard.Write(job, manifest, options, [.. parts[false]], [.. parts[true]]));
-            return (parts[false].Count(), parts[true].Count());
+            return new ExportResult(parts[false].Count(), parts[true].Count(), others);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -101,6 +107,13 @@ public static class DatasetExport
     }
 
     private static string FullPath(string folder) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+
+    /// <summary>Files of earlier exports that this one does not replace.</summary>
+    private static string[] Others(ExportOptions options) =>
+    [
+        .. Enum.GetValues<ExportFormat>().SelectMany(format => new[] { "train", "test" }.Select(name => PathOf(name, options with { Format = format }))).Distinct()
+            .Except(options.TestShare > 0 ? [PathOf("train", options), PathOf("test", options)] : [PathOf("train", options)]).Where(File.Exists),
+    ];
 
     private static string PathOf(string name, ExportOptions options) => Path.Combine(options.Folder, $"{name}.{Extension(options.Format)}");
 

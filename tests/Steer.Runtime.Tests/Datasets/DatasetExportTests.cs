@@ -98,7 +98,7 @@ public sealed class DatasetExportTests : IDisposable
     [Fact]
     public async Task The_split_is_by_the_words_and_each_example_is_on_one_side()
     {
-        var (train, test) = await ExportAsync(ExportFormat.Alpaca, 0.25);
+        var (train, test, _) = await ExportAsync(ExportFormat.Alpaca, 0.25);
         Assert.Equal(Count, train + test);
         Assert.InRange(test, 70, 130);
         string[] Outputs(string name) => [.. File.ReadLines(Out(name)).Select(l => JsonDocument.Parse(l).RootElement).Select(l =>
@@ -116,6 +116,17 @@ public sealed class DatasetExportTests : IDisposable
         string kept = File.ReadAllText(Out("train.jsonl"));
         Assert.StartsWith(Out("test.jsonl"), (await Assert.ThrowsAsync<SteerException>(() => ExportAsync(ExportFormat.Alpaca, 0))).Message, StringComparison.Ordinal);
         Assert.Equal(kept, File.ReadAllText(Out("train.jsonl")));
+    }
+
+    [Fact]
+    public async Task Files_of_another_layout_are_told_and_none_is_left_with_examples_to_train_with()
+    {
+        Assert.Empty((await ExportAsync(ExportFormat.Csv, 0.1)).Others);
+        Assert.Equal([Out("train.csv"), Out("test.csv")], (await ExportAsync(ExportFormat.Parquet, 0.1)).Others);
+        Assert.StartsWith(Out("test.csv"), (await Assert.ThrowsAsync<SteerException>(() => ExportAsync(ExportFormat.Jsonl, 0))).Message, StringComparison.Ordinal);
+        File.Delete(Out("test.csv"));
+        File.Delete(Out("test.parquet"));
+        Assert.Equal([Out("train.csv"), Out("train.parquet")], (await ExportAsync(ExportFormat.Jsonl, 0)).Others);
     }
 
     [Fact]
@@ -185,7 +196,7 @@ public sealed class DatasetExportTests : IDisposable
         Perplexity = 1.5 + i,
     };
 
-    private Task<(int Train, int Test)> ExportAsync(ExportFormat format, double testShare) => DatasetExport.RunAsync(
+    private Task<ExportResult> ExportAsync(ExportFormat format, double testShare) => DatasetExport.RunAsync(
         _job, new ExportOptions { Folder = Path.Combine(_folder, "out"), Format = format, TestShare = testShare, License = "cc0-1.0" });
 
     private string Out(string name) => Path.Combine(_folder, "out", name);
