@@ -97,7 +97,7 @@ internal sealed class ScoreCommand : SteerCommand
         if (writer.Totals.FirstOrDefault(t => t.Masked > 0) is { } masked)
         {
             progress.Note(
-                $"{masked.Masked} of {masked.Tokens} tokens lie outside the plausibility mask, where the guided probability is 0; "
+                $"{masked.Masked} of {Figures.Count(masked.Tokens, "token")} {(masked.Masked == 1 ? "lies" : "lie")} outside the plausibility mask, where the guided probability is 0; "
                 + "--alpha 0 scores without a mask.");
         }
 

@@ -23,12 +23,12 @@ internal static class ClosingBox
         Row("Texts", texts);
         Row("Prefill", $"{Figures.Rate(s.PrefillRows, s.PrefillSeconds)} ({Figures.Count(s.PrefillRows)} computed, {Figures.Count(s.SharedRows)} shared)");
         if (s.DecodeRows > 0)
-            Row("Decode", $"{Figures.Rate(s.GeneratedTokens, s.DecodeSeconds)} ({Figures.Count(s.GeneratedTokens)} tokens)");
+            Row("Decode", $"{Figures.Rate(s.GeneratedTokens, s.DecodeSeconds)} ({Figures.Count(s.GeneratedTokens, "token")})");
         if (branches.Count > 0)
             Row("Branches", $"{branches.Count} ({string.Join(", ", branches)})");
         Row("Memory", Memory(s));
         if (s.Preemptions > 0)
-            Row("Waiting", $"{Figures.Count(s.Preemptions)} times a text gave its memory back; raise --memory");
+            Row("Waiting", $"{Figures.Count(s.Preemptions, "time")} a text gave its memory back; raise --memory");
         Row("Device", engine.DeviceDescription);
         if (s.Synchronisations > 0 && s.GeneratedTokens > 0)
             Row("Queue", Queue(s));

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Steer.Runtime.Reports;
 
 namespace Steer.Cli.Display;
 
@@ -9,7 +10,7 @@ internal static class Figures
     public static string Count(long count) => count.ToString("n0", CultureInfo.InvariantCulture);
 
     /// <summary>"1 text", "2 texts".</summary>
-    public static string Count(long count, string noun) => $"{Count(count)} {noun}{(count == 1 ? "" : "s")}";
+    public static string Count(long count, string noun) => Numbers.Count(count, noun);
 
     /// <summary>Tokens per second; a dash where nothing was measured.</summary>
     public static string Rate(long tokens, double seconds) => seconds <= 0 || tokens == 0

@@ -47,7 +47,7 @@ internal static class DryRun
             CultureInfo.InvariantCulture,
             $"""
             Measured   {DatasetDisplay.Totals(p)} in {Figures.Duration(p.Seconds)}
-            Time       about {Figures.Duration(p.Seconds * scale)} for {config.ItemCount:n0} items
+            Time       about {Figures.Duration(p.Seconds * scale)} for {Figures.Count(config.ItemCount, "item")}
             Tokens     about {p.Tokens * scale:n0}, {p.TokensPerSecond:n0} a second
             Memory     {ByteSize.Format(memory)} of weights, cache and activations
             Disk       about {ByteSize.Format((long)(bytes * scale))}

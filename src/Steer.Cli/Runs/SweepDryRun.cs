@@ -49,8 +49,8 @@ internal static class SweepDryRun
             $"""
             Cells      {List([.. cells.Where(c => c.Asked)])}
             Controls   {List([.. cells.Where(c => !c.Asked)])}
-            Measured   {p.Texts:n0} texts in {Figures.Duration(p.Seconds)}
-            Time       about {Figures.Duration(p.Seconds * scale)} for {texts:n0} texts{searches}
+            Measured   {Figures.Count(p.Texts, "text")} in {Figures.Duration(p.Seconds)}
+            Time       about {Figures.Duration(p.Seconds * scale)} for {Figures.Count(texts, "text")}{searches}
             Tokens     about {p.Tokens * scale:n0}, {p.TokensPerSecond:n0} a second
             Memory     {ByteSize.Format(memory)} of weights, cache and activations
             Disk       about {ByteSize.Format((long)(bytes * scale))}

@@ -112,7 +112,7 @@ public sealed class Evaluator : IDisposable
             if (distinct == 1)
                 notes.Add($"{set.Name}: all texts are the same.");
             else if (distinct < set.Texts.Count)
-                notes.Add($"{set.Name}: {set.Texts.Count - distinct} of {set.Texts.Count} texts repeat another.");
+                notes.Add($"{set.Name}: {set.Texts.Count - distinct} of {set.Texts.Count} texts {(set.Texts.Count - distinct == 1 ? "repeats" : "repeat")} another.");
             if (set.Embeddings is null && _options.Metrics >= MetricGroups.Cosine)
                 notes.Add($"{set.Name}: no embeddings, so metrics of embeddings are left out.");
         }

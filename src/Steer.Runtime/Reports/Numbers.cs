@@ -7,6 +7,9 @@ namespace Steer.Runtime.Reports;
 /// <summary>Figures as they stand in reports: never NaN.</summary>
 public static class Numbers
 {
+    /// <summary>"1 text", "2,000 texts".</summary>
+    public static string Count(long count, string noun) => string.Create(CultureInfo.InvariantCulture, $"{count:n0} {noun}{(count == 1 ? "" : "s")}");
+
     /// <summary>Three digits that count; a dash for none.</summary>
     public static string Short(double? value) => value is { } number && double.IsFinite(number)
         ? number.ToString(Math.Abs(number) switch { >= 1e6 => "0.00e0", >= 999.5 => "n0", >= 99.95 => "0", >= 9.995 => "0.0", >= 0.9995 => "0.00", _ => "0.000" }, CultureInfo.InvariantCulture)

@@ -42,7 +42,7 @@ public sealed class SweepReport
         int asked = result.Rows.Count(r => r.Asked);
         page.Paragraph(string.Create(
             CultureInfo.InvariantCulture,
-            $"{asked} cells of {result.PerCell} texts and {result.Rows.Count - asked} controls, measured against {result.Real.Texts.Count} real texts. n-grams are counted over the same {result.Words:n0} words of every cell."));
+            $"{Numbers.Count(asked, "cell")} of {Numbers.Count(result.PerCell, "text")} and {Numbers.Count(result.Rows.Count - asked, "control")}, measured against {Numbers.Count(result.Real.Texts.Count, "real text")}. n-grams are counted over the same {result.Words:n0} words of every cell."));
         page.Note("A cell is named by its gamma (g), eta (e), alpha (a), number of negatives (k), temperature (t); mask and plain are the expert alone. Intervals are of 95%.");
 
         page.Heading("What steering buys at equal entropy");
@@ -140,7 +140,7 @@ public sealed class SweepReport
         {
             var rows = result.Rows.Where(r => r.Asked == asked).ToList();
             if (rows.Count > 0)
-                page.Table($"{rows.Count} {(asked ? "cells" : "controls")}", ["cell", "entropy", "tokens", .. metrics.Select(m => SweepSentences.Title(result, m))], rows.Select(Row));
+                page.Table(Numbers.Count(rows.Count, asked ? "cell" : "control"), ["cell", "entropy", "tokens", .. metrics.Select(m => SweepSentences.Title(result, m))], rows.Select(Row));
         }
 
         if (ceilings is not null)

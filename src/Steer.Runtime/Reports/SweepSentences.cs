@@ -11,7 +11,7 @@ public static class SweepSentences
     public static string? WithoutMetrics(SweepResult result) => result.Rows.Count(r => r.Report is null) is > 0 and var cells
         ? string.Create(
             CultureInfo.InvariantCulture,
-            $"{cells:n0} of {result.Rows.Count:n0} cells and controls have fewer than {EvaluationSet.FewestTexts} texts that are not empty, and so no metrics.")
+            $"{cells:n0} of {result.Rows.Count:n0} cells and controls {(cells == 1 ? "has" : "have")} fewer than {EvaluationSet.FewestTexts} texts that are not empty, and so no metrics.")
         : null;
 
     /// <summary>A metric in a few words.</summary>
