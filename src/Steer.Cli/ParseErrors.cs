@@ -8,10 +8,11 @@ namespace Steer.Cli;
 /// <summary>Turns what the parser refuses into one line that says what to do.</summary>
 internal static class ParseErrors
 {
-    /// <summary>The first error, or null. Help and version win over errors.</summary>
+    /// <summary>The first error, or null. Help and version win over errors, and a line that a shell completes is no command line yet.</summary>
     public static string? Find(ParseResult result)
     {
-        if (result.Action is HelpPage or VersionLine)
+        bool suggests = result.RootCommandResult.Command is RootCommand root && root.Directives.Any(d => result.GetResult(d) is not null);
+        if (suggests || result.Action is HelpPage or VersionLine)
             return null;
         string hint = $"See {CommandLine(result.CommandResult.Command)} --help.";
         if (UnknownOptions(result).FirstOrDefault() is { } option)

@@ -18,15 +18,21 @@ internal static class SteerProgram
             var result = CreateRoot(terminal).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
             if (ParseErrors.Find(result) is { } error)
                 return Fail(terminal, error, ExitCode.User);
-            return await result.InvokeAsync(
+
+            // What the parser itself writes: names that complete a line, where a shell asks for them by the directive [suggest].
+            using var completions = new StringWriter { NewLine = "\n" };
+            int code = await result.InvokeAsync(
                 new InvocationConfiguration
                 {
                     EnableDefaultExceptionHandler = false,
                     ProcessTerminationTimeout = null,
-                    Output = TextWriter.Null,
+                    Output = completions,
                     Error = terminal.Error,
                 },
                 stop).ConfigureAwait(false);
+            if (completions.GetStringBuilder().Length > 0)
+                terminal.WriteOutput(completions.ToString());
+            return code;
         }
         catch (SteerException e)
         {

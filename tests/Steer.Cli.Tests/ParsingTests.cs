@@ -29,6 +29,14 @@ public sealed class ParsingTests
     [InlineData("", null)]
     public void Ids(string text, int[]? ids) => Assert.Equal(ids, TokenIds.Parse(text));
 
+    /// <summary>Names that the flag takes, and no others: not those of the enumeration behind it.</summary>
+    [Theory]
+    [InlineData("generate --preset ", new[] { "cfg", "context-aware", "contrastive", "contrastive-beta", "dexperts", "plain", "proxy", "steer" })]
+    [InlineData("dataset --resume ", new[] { "always", "if-possible", "never" })]
+    [InlineData("tokeni", new[] { "tokenize" })]
+    public async Task Completions(string line, string[] names) =>
+        Assert.Equal(names, CliResult.Lines((await Cli.SucceedAsync($"[suggest:{line.Length}]", line)).Output));
+
     [Fact]
     public void Biases()
     {

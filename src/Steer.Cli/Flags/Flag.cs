@@ -50,6 +50,9 @@ internal static class Flag
 
             return (T?)null;
         });
+
+        // In place of the members of the type, which have other names.
+        option.CompletionSources.Clear();
         option.CompletionSources.Add([.. choices.Select(c => c.Name)]);
         return option;
     }
