@@ -39,6 +39,11 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--gama: no such option. Did you mean --gamma?", "score", "text", "--gama", "0.3")]
     [InlineData("--n is '99999999999': give a whole number of at most 2147483647", "generate", "--task", "astronomy", "-n", "99999999999")]
     [InlineData("give one of them", "score", "text", "--eos", "--no-eos")]
+    [InlineData("Both texts and --ids-file are given", "score", "text", "--ids-file", "ids.json")]
+    [InlineData("Both texts and --ids are given", "tokenize", "text", "--ids", "1,2")]
+    [InlineData("Both a and --base are given", "inspect", "a", "--base", "b")]
+    [InlineData("--shape makes models of its own", "bench", "--shape", "134M", "--base", "b")]
+    [InlineData("--arch is that of PTX", "kernels", "--emit", "opencl", "--arch", "sm_80", "out")]
     [InlineData("--ids holds 4096, and the tokenizer's ids go from 0 to 4095", "tokenize", "--ids", "7,4096")]
     public async Task Flags(string says, params string[] args) =>
         Assert.Contains(says, await Cli.RefuseAsync(args), StringComparison.OrdinalIgnoreCase);

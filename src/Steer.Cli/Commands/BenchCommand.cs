@@ -46,7 +46,10 @@ internal sealed class BenchCommand : SteerCommand
     protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
     {
         int rank = _flags.Rank(parsed);
-        using var random = _flags.Shape(parsed) is { } shape ? new SyntheticPair(shape, rank) : null;
+        var shape = _flags.Shape(parsed);
+        if (shape is not null && _models.AreGiven(parsed))
+            throw new SteerException("--shape makes models of its own: give it, or a task and models, but not both.");
+        using var random = shape is not null ? new SyntheticPair(shape, rank) : null;
         var models = random is null ? _models.Resolve(parsed) : new ModelChoice { Base = random.Base, Expert = rank > 0 ? random.Expert : null };
         var guidance = _guidance.Apply(parsed, models, hasContext: false);
         if (guidance is { Preset: GuidancePreset.Steer, Gamma: null or 0, Eta: 0 } && models.Expert is not null)

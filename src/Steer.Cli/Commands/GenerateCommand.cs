@@ -88,6 +88,8 @@ internal sealed class GenerateCommand : SteerCommand
         var models = _models.Resolve(parsed);
         string? context = _prompts.Context(parsed);
         var guidance = _guidance.Apply(parsed, models, context is not null);
+        if (context is not null && guidance.Preset != GuidancePreset.ContextAware)
+            progress.Note("--context has no effect here: it needs preset context-aware.");
         var sampling = _sampling.Apply(parsed, new SamplingParams { MaxTokens = models.Task?.MaxTokens, Stop = models.Task?.Stop ?? [] });
         var negatives = _negatives.Resolve(parsed, models.Task, guidance, progress.Note);
         var prompts = await _prompts.AllAsync(parsed, models.Task, Terminal, stop).ConfigureAwait(false);

@@ -53,6 +53,8 @@ internal sealed class ScoreCommand : SteerCommand
         var negatives = _negatives.Resolve(parsed, models.Task, guidance, progress.Note);
         var prompt = _prompt.Single(parsed, models.Task);
         string? idsFile = _scoring.IdsFile(parsed), logits = _scoring.Logits(parsed);
+        if (idsFile is not null && _texts.AreGiven(parsed))
+            throw new SteerException("Both texts and --ids-file are given: give one of them.");
         var rows = idsFile is null ? null : IdsFile.Read(idsFile);
         var texts = rows is null ? await _texts.ReadAsync(parsed, Terminal, stop).ConfigureAwait(false) : [];
         if (rows is null && texts.Count == 0)

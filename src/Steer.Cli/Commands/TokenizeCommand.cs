@@ -34,6 +34,8 @@ internal sealed class TokenizeCommand : SteerCommand
     {
         int[]? given = _flags.Ids(parsed);
         bool special = _flags.Special(parsed);
+        if (given is not null && _texts.AreGiven(parsed))
+            throw new SteerException("Both texts and --ids are given: give one of them.");
         var texts = given is null ? await _texts.ReadAsync(parsed, Terminal, stop).ConfigureAwait(false) : [];
         if (given is null && texts.Count == 0)
             throw new SteerException("There is no text: give it as an argument, with --file FILE, or pipe it in.");

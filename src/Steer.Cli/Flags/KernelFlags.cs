@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Steer.Runtime;
 
 namespace Steer.Cli.Flags;
 
@@ -17,7 +18,12 @@ internal sealed class KernelFlags : FlagGroup
             ("sm_80", 80), ("sm_86", 86), ("sm_87", 87), ("sm_89", 89), ("sm_90", 90)));
     }
 
-    public KernelLanguage Language(ParseResult parsed) => parsed.GetValue(_language) ?? KernelLanguage.Ptx;
+    /// <exception cref="SteerException">It is OpenCL C, and an architecture was given.</exception>
+    public KernelLanguage Language(ParseResult parsed) => (parsed.GetValue(_language) ?? KernelLanguage.Ptx) switch
+    {
+        KernelLanguage.OpenCl when parsed.GetValue(_architecture) is not null => throw new SteerException("--arch is that of PTX: leave it out with --emit opencl."),
+        var language => language,
+    };
 
     /// <summary>The two numbers of the architecture.</summary>
     public (int Major, int Minor) Architecture(ParseResult parsed) => Math.DivRem(parsed.GetValue(_architecture) ?? 90, 10);

@@ -48,9 +48,11 @@ internal sealed class ModelFlags : FlagGroup
     /// <summary>Finds the task and the paths of its models.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="folder">A base that was given in another way than by --base; or null.</param>
-    /// <exception cref="SteerException">There is no such task, or no base.</exception>
+    /// <exception cref="SteerException">There is no such task, no base, or one in both ways.</exception>
     public ModelChoice Resolve(ParseResult parsed, string? folder = null)
     {
+        if (folder is not null && parsed.GetValue(_base) is not null)
+            throw new SteerException($"Both {folder} and --base are given: give one of them.");
         var task = parsed.GetValue(_task) is { } name ? Tasks.Find(name) : null;
         string? givenBase = folder ?? parsed.GetValue(_base);
         return new ModelChoice

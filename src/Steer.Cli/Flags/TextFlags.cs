@@ -24,6 +24,9 @@ internal sealed class TextFlags : FlagGroup
     /// <summary>To be added to the command.</summary>
     public Argument<string[]> Argument { get; }
 
+    /// <summary>Whether texts or a file of them were given.</summary>
+    public bool AreGiven(ParseResult parsed) => parsed.GetValue(Argument) is { Length: > 0 } || parsed.GetValue(_file) is not null;
+
     /// <summary>All texts, those of arguments first; empty where none were given and nobody pipes any in.</summary>
     /// <exception cref="SteerException">A file cannot be read.</exception>
     public async Task<IReadOnlyList<string>> ReadAsync(ParseResult parsed, Terminal terminal, CancellationToken stop)
