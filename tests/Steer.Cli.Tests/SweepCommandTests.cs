@@ -20,9 +20,10 @@ public sealed class SweepCommandTests : IDisposable
         Assert.Contains("g0.4 e0 a0.1", table.Output, StringComparison.Ordinal);
         Assert.Contains("texts of 1 cell and controls", table.Error, StringComparison.Ordinal);
         string csv = File.ReadAllText(In("sweep", "sweep.csv")), html = File.ReadAllText(In("sweep", "report.html"));
-        Assert.Equal(csv, (await Again("csv")).Output);
-        Assert.Equal(html, (await Again("html")).Output);
-        Assert.Contains("| g0.4 e0 a0.1 |", (await Again("markdown")).Output, StringComparison.Ordinal);
+        string markdown = File.ReadAllText(In("sweep", "sweep.md")), figures = File.ReadAllText(In("sweep", "sweep.json"));
+        foreach (var (format, text) in new[] { ("csv", csv), ("html", html), ("markdown", markdown), ("json", figures) })
+            Assert.Equal(text, (await Again(format)).Output);
+        Assert.Contains("| g0.4 e0 a0.1 |", markdown, StringComparison.Ordinal);
 
         string[][] lines = [.. CliResult.Lines(csv).Select(l => l.Split(','))];
         Assert.All(lines, l => Assert.Equal(lines[0].Length, l.Length));
@@ -31,7 +32,7 @@ public sealed class SweepCommandTests : IDisposable
         string[] cells = [.. lines.Skip(1).Select(l => l[0])];
         Assert.Equal("g0.4 e0 a0.1", cells[0]);
         Assert.Contains("mask a0.1", cells);
-        using var json = JsonDocument.Parse((await Again("json")).Output);
+        using var json = JsonDocument.Parse(figures);
         Assert.Equal(cells, json.RootElement.GetProperty("cells").EnumerateArray().Select(c => c.GetProperty("cell").GetString()));
         Assert.Contains(json.RootElement.GetProperty("comparisons").EnumerateArray(), c => c.GetProperty("kind").GetString() == "temperature" && c.GetProperty("differences").GetProperty("mauve").GetProperty("low").ValueKind == JsonValueKind.Number);
     }

@@ -62,6 +62,8 @@ internal sealed class SweepCommand : SteerCommand
             stop.ThrowIfCancellationRequested();
             progress.Loading(path, share);
         });
+        foreach (string warning in engine.Warnings)
+            progress.Note(warning);
         if (config.Cells.Any(c => c is { Eta: >= 1, SumToOne: false }))
             progress.Note("some cells have an eta of 1 or more: there the weights no longer favour what the expert likes, and the sum-to-one form among the controls is the one to read.");
         if (config.PerCell < EvaluationSet.FewestTexts)
@@ -74,16 +76,16 @@ internal sealed class SweepCommand : SteerCommand
         progress.Dispose();
 
         var report = new SweepReport(result);
-        string html = report.ToHtml(), csv = SweepTables.ToCsv(result);
-        job.Write("report.html", Terminal.Utf8.GetBytes(html));
-        job.Write("sweep.csv", Terminal.Utf8.GetBytes(csv));
+        string html = report.ToHtml(), csv = SweepTables.ToCsv(result), json = SweepTables.ToJson(result), markdown = SweepTables.ToMarkdown(result);
+        foreach (var (name, text) in new[] { ("report.html", html), ("sweep.csv", csv), ("sweep.json", json), ("sweep.md", markdown) })
+            job.Write(name, Terminal.Utf8.GetBytes(text));
         foreach (var figure in report.Figures)
             job.Write($"figures/{figure.Name}.svg", Terminal.Utf8.GetBytes(figure.ToFile()));
         Terminal.WriteOutput(_output.Format(parsed) switch
         {
-            ReportFormat.Json => SweepTables.ToJson(result),
+            ReportFormat.Json => json,
             ReportFormat.Csv => csv,
-            ReportFormat.Markdown => SweepTables.ToMarkdown(result),
+            ReportFormat.Markdown => markdown,
             ReportFormat.Html => html,
             _ => SweepTable.Draw(result, Terminal.Width),
         });

@@ -19,7 +19,7 @@ internal sealed class SweepOutputFlags : FlagGroup
     public SweepOutputFlags()
         : base("Measurement and output")
     {
-        _out = Add(Flag.Text("--out", "DIR", "Folder of the sweep: sweep.jsonl, manifest.json, and when it is done sweep.csv, report.html, its figures and the embeddings."));
+        _out = Add(Flag.Text("--out", "DIR", "Folder of the sweep: sweep.jsonl, manifest.json, and when it is done the figures in every format (report.html, sweep.csv, sweep.json, sweep.md), those of the page as SVG, and the embeddings."));
         _resume = Add(DatasetFlags.ResumeFlag());
         _heldout = Add(Flag.Text("--heldout", "FILE", "Real texts that the cells are measured against. Default: the task's held-out texts."));
         _halfSamples = Add(Flag.Integer("--half-samples", "N", "Pairs of half-samples for the intervals. Default: 20."));
