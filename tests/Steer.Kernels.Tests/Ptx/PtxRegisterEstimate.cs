@@ -1,3 +1,5 @@
+using System.Collections;
+
 namespace Steer.Kernels.Tests.Ptx;
 
 /// <summary>
@@ -24,16 +26,16 @@ internal sealed class PtxRegisterEstimate
     private int Most()
     {
         (int Start, int End)[] blocks = [.. _layout.Blocks];
-        HashSet<int>[] live = [.. blocks.Select(_ => new HashSet<int>())];
+        BitArray[] live = [.. blocks.Select(_ => new BitArray(_words.Count))];
         for (bool changed = true; changed;)
         {
             changed = false;
             for (int b = blocks.Length - 1; b >= 0; b--)
             {
-                HashSet<int> now = After(b, live);
+                BitArray now = After(b, live);
                 for (int i = blocks[b].End - 1; i >= blocks[b].Start; i--)
                     Step(now, i);
-                changed |= now.Count != live[b].Count;
+                changed |= ((BitArray)now.Clone()).Xor(live[b]).HasAnySet();
                 live[b] = now;
             }
         }
@@ -41,26 +43,45 @@ internal sealed class PtxRegisterEstimate
         int most = 0;
         for (int b = 0; b < blocks.Length; b++)
         {
-            HashSet<int> now = After(b, live);
+            BitArray now = After(b, live);
+            int words = Enumerable.Range(0, _words.Count).Sum(r => now[r] ? _words[r] : 0);
             for (int i = blocks[b].End - 1; i >= blocks[b].Start; i--)
             {
                 // What is written needs a place, read or not.
-                most = Math.Max(most, now.Union(_statements[i].Written).Sum(r => _words[r]));
-                Step(now, i);
+                most = Math.Max(most, words + _statements[i].Written.Distinct().Sum(r => now[r] ? 0 : _words[r]));
+                words += Step(now, i);
             }
         }
 
         return most;
     }
 
-    private HashSet<int> After(int block, HashSet<int>[] live) => [.. _layout.Successors(block).SelectMany(s => live[s])];
-
-    // From what is read after a statement to what is read from it on.
-    private void Step(HashSet<int> live, int statement)
+    private BitArray After(int block, BitArray[] live)
     {
+        var after = new BitArray(_words.Count);
+        foreach (int successor in _layout.Successors(block))
+            after.Or(live[successor]);
+        return after;
+    }
+
+    // From what is read after a statement to what is read from it on; how many words more those are.
+    private int Step(BitArray live, int statement)
+    {
+        int more = 0;
         if (_entry.Statements[statement].Guard is null)
-            live.ExceptWith(_statements[statement].Written);
-        live.UnionWith(_statements[statement].Read);
+            Set(_statements[statement].Written, false);
+        Set(_statements[statement].Read, true);
+        return more;
+
+        void Set(int[] registers, bool value)
+        {
+            foreach (int register in registers)
+            {
+                if (live[register] != value)
+                    more += value ? _words[register] : -_words[register];
+                live[register] = value;
+            }
+        }
     }
 
     private (int[] Written, int[] Read) Registers(PtxStatement statement)
