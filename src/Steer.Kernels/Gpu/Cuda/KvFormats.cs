@@ -39,8 +39,11 @@ internal interface IKvFormat
     /// <summary>A piece of a row of values with what is of column <paramref name="g"/> of each tile at its beginning.</summary>
     Words4 Own(Words4 piece, int g);
 
-    /// <summary>The number that a lane's column of tile <paramref name="tile"/> has in its pieces of a row.</summary>
-    float Value(ValuePieces pieces, int tile);
+    /// <summary>What a lane's column of each of the first four tiles has in its pieces of a row.</summary>
+    Floats4 FirstFour(ValuePieces pieces);
+
+    /// <summary>The same of the last four tiles.</summary>
+    Floats4 LastFour(ValuePieces pieces);
 
     /// <summary>Which of 64 columns is column 2t of tile <paramref name="tile"/>, less t times <see cref="ColumnsPerLane"/>.</summary>
     int Column(int tile);
@@ -79,7 +82,9 @@ internal struct F32Kv : IKvFormat
 
     public readonly Words4 Own(Words4 piece, int g) => piece;
 
-    public readonly float Value(ValuePieces pieces, int tile) => Interop.IntAsFloat((tile < 4 ? pieces.First : pieces.Second)[tile % 4]);
+    public readonly Floats4 FirstFour(ValuePieces pieces) => Floats4.Of(pieces.First);
+
+    public readonly Floats4 LastFour(ValuePieces pieces) => Floats4.Of(pieces.Second);
 
     public readonly int Column(int tile) => (tile / 4 * 32) + (tile % 4);
 
@@ -109,24 +114,16 @@ internal struct BF16Kv : IKvFormat
     public readonly Floats4 Four(Words4 piece, int four)
     {
         uint first = four == 0 ? piece.X : piece.Z, second = four == 0 ? piece.Y : piece.W;
-        return new()
-        {
-            X = Numbers.BF16(first),
-            Y = Numbers.UpperBF16(first),
-            Z = Numbers.BF16(second),
-            W = Numbers.UpperBF16(second),
-        };
+        return Four(first, second);
     }
 
     public readonly int ValueWord(int g) => 4 * g;
 
     public readonly Words4 Own(Words4 piece, int g) => piece;
 
-    public readonly float Value(ValuePieces pieces, int tile)
-    {
-        uint word = pieces.First[tile / 2];
-        return Interop.IntAsFloat(tile % 2 == 0 ? word << 16 : word & 0xFFFF0000u);
-    }
+    public readonly Floats4 FirstFour(ValuePieces pieces) => Four(pieces.First.X, pieces.First.Y);
+
+    public readonly Floats4 LastFour(ValuePieces pieces) => Four(pieces.First.Z, pieces.First.W);
 
     public readonly int Column(int tile) => tile;
 
@@ -141,6 +138,14 @@ internal struct BF16Kv : IKvFormat
     public readonly int WarpColumn(int tile, int column) => (2 * column) + tile;
 
     public readonly int ColumnsPerLane => 16;
+
+    private static Floats4 Four(uint first, uint second) => new()
+    {
+        X = Numbers.BF16(first),
+        Y = Numbers.UpperBF16(first),
+        Z = Numbers.BF16(second),
+        W = Numbers.UpperBF16(second),
+    };
 }
 
 /// <summary>8 bits and scales, four numbers to a word.</summary>
@@ -156,18 +161,15 @@ internal struct Int8Kv : IKvFormat
 
     public readonly int TwoPieces => 0;
 
-    public readonly Floats4 Four(Words4 piece, int four)
-    {
-        uint word = piece[four] ^ 0x80808080u;
-        return new() { X = Byte(word), Y = Byte(word >> 8), Z = Byte(word >> 16), W = Byte(word >> 24) };
-    }
+    public readonly Floats4 Four(Words4 piece, int four) => Four(piece[four]);
 
     public readonly int ValueWord(int g) => (g >> 1) * 4;
 
     public readonly Words4 Own(Words4 piece, int g) => (g & 1) == 0 ? piece : new Words4 { X = piece.Z, Y = piece.W };
 
-    public readonly float Value(ValuePieces pieces, int tile) =>
-        Byte(((tile < 4 ? pieces.First.X : pieces.First.Y) ^ 0x80808080u) >> (tile % 4 * 8));
+    public readonly Floats4 FirstFour(ValuePieces pieces) => Four(pieces.First.X);
+
+    public readonly Floats4 LastFour(ValuePieces pieces) => Four(pieces.First.Y);
 
     public readonly int Column(int tile) => tile;
 
@@ -182,6 +184,12 @@ internal struct Int8Kv : IKvFormat
     public readonly int WarpColumn(int tile, int column) => (2 * column) + tile;
 
     public readonly int ColumnsPerLane => 16;
+
+    private static Floats4 Four(uint word)
+    {
+        word ^= 0x80808080u;
+        return new() { X = Byte(word), Y = Byte(word >> 8), Z = Byte(word >> 16), W = Byte(word >> 24) };
+    }
 
     // The lowest byte less 128: as the last bits of 2^23, which costs less than a conversion.
     private static float Byte(uint word) => Interop.IntAsFloat(0x4B000000u | (word & 255)) - 8388736f;

@@ -77,20 +77,18 @@ internal static class TwoPartProduct
         where TFormat : struct, IKvFormat
     {
         (Words4 high, Words4 low) = Split(weights.X, weights.Z, weights.Y, weights.W);
-        sums.First = Multiply(format, high, low, Columns(format, even, odd, 0), sums.First, exchange);
-        sums.Second = Multiply(format, high, low, Columns(format, even, odd, 4), sums.Second, exchange);
+        sums.First = Multiply(format, high, low, Pairs(format.FirstFour(even), format.FirstFour(odd)), sums.First, exchange);
+        sums.Second = Multiply(format, high, low, Pairs(format.LastFour(even), format.LastFour(odd)), sums.Second, exchange);
         return sums;
     }
 
-    // Four tiles of columns of values.
-    private static Pairs4 Columns<TFormat>(TFormat format, ValuePieces even, ValuePieces odd, int tile)
-        where TFormat : struct, IKvFormat => new()
-        {
-            A = new Pair { X = format.Value(even, tile), Y = format.Value(odd, tile) },
-            B = new Pair { X = format.Value(even, tile + 1), Y = format.Value(odd, tile + 1) },
-            C = new Pair { X = format.Value(even, tile + 2), Y = format.Value(odd, tile + 2) },
-            D = new Pair { X = format.Value(even, tile + 3), Y = format.Value(odd, tile + 3) },
-        };
+    private static Pairs4 Pairs(Floats4 even, Floats4 odd) => new()
+    {
+        A = new Pair { X = even.X, Y = odd.X },
+        B = new Pair { X = even.Y, Y = odd.Y },
+        C = new Pair { X = even.Z, Y = odd.Z },
+        D = new Pair { X = even.W, Y = odd.W },
+    };
 
     private static Words2 High<TFormat>(TFormat format, Pair numbers)
         where TFormat : struct, IKvFormat => format.TwoParts != 0
