@@ -5,6 +5,10 @@ using Steer.Kernels.Host;
 using Steer.Kernels.Tests.Ptx;
 using Xunit.Sdk;
 
+// One test at a time: the threads of an emulated group wait for each other thousands of times a launch, which takes ten times as long where others
+// have the processors meanwhile.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
+
 namespace Steer.Kernels.Tests;
 
 /// <summary>

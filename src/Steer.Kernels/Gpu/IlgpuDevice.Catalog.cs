@@ -62,7 +62,7 @@ public sealed partial class IlgpuDevice
 
     /// <summary>Opens the emulator with the warps of a GPU, each thread one of the machine's: slow, for tests of what lanes do together.</summary>
     /// <param name="warps">Warps of a group that shares work, up to the 16 that a GPU has.</param>
-    internal static IlgpuDevice CreateWarpEmulator(int warps = 4)
+    internal static IlgpuDevice CreateWarpEmulator(int warps = 2)
     {
         var device = new CPUDevice(Warps.Size, numWarpsPerMultiprocessor: Math.Max(warps, GroupThreads / Warps.Size), numMultiprocessors: 1);
         return OpenEmulator(device, long.MaxValue, warps * Warps.Size);

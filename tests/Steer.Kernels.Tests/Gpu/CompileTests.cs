@@ -22,10 +22,8 @@ public sealed partial class CompileTests
     private const int MaxWideRegisters = 280;
 
     [Theory]
-    [InlineData(8, 0, OptimizationLevel.O1)]
     [InlineData(8, 0, OptimizationLevel.O2)]
     [InlineData(9, 0, OptimizationLevel.O1)]
-    [InlineData(9, 0, OptimizationLevel.O2)]
     public void Kernels_compile_to_PTX_that_keeps_everything_in_registers(int major, int minor, OptimizationLevel level)
     {
         IReadOnlyDictionary<string, string> texts = KernelCompiler.Ptx(major, minor, level);
@@ -62,6 +60,14 @@ public sealed partial class CompileTests
         Assert.All(["LoraDown", "LoraUp"], k => Assert.Contains("ld.global.nc.v4.u32", texts[k], StringComparison.Ordinal));
         Assert.Contains("fma.rn.f32", texts["MatMulRowF32"], StringComparison.Ordinal);
     }
+
+    /// <summary>The other two pairs of architecture and level, each of which has been seen above.</summary>
+    [Theory]
+    [Trait("Category", "Heavy")]
+    [InlineData(8, 0, OptimizationLevel.O1)]
+    [InlineData(9, 0, OptimizationLevel.O2)]
+    public void Kernels_compile_to_PTX_for_every_architecture_at_every_level(int major, int minor, OptimizationLevel level) =>
+        Kernels_compile_to_PTX_that_keeps_everything_in_registers(major, minor, level);
 
     [Theory]
     [InlineData(OptimizationLevel.O1)]

@@ -33,12 +33,12 @@ public sealed class WarpEmulatorTests(DeviceSet devices)
     public void Threads_share_the_columns_of_a_head_that_rotates_and_goes_to_the_cache(RopeLayout layout)
     {
         new RopeTests(devices).Queries_and_keys_rotate_in_place(DeviceSet.WarpEmulator, layout);
-        new RopeTests(devices).Values_are_found_at_their_slots_in_every_layer(DeviceSet.WarpEmulator);
     }
 
     [Fact]
     public void Threads_share_the_positions_and_columns_of_attention()
     {
+        new RopeTests(devices).Values_are_found_at_their_slots_in_every_layer(DeviceSet.WarpEmulator);
         var tests = new AttentionTests(devices);
         tests.Query_heads_share_kv_heads(DeviceSet.WarpEmulator, 8, 2);
         tests.A_later_chunk_and_decode_mix_in_one_batch(DeviceSet.WarpEmulator);

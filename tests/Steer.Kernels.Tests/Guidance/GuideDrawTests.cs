@@ -8,15 +8,16 @@ public sealed class GuideDrawTests(DeviceSet devices)
 {
     [Theory]
     [OnEveryDevice(Except = DeviceSet.Ptx)]
-    public void A_hundred_thousand_draws_follow_the_exact_distribution(string device)
+    public void Many_draws_follow_the_exact_distribution(string device)
     {
-        const int Draws = 100_000;
+        // An emulator takes half a minute for what others do in half a second.
+        int draws = device == "ilgpu-cpu" ? 20_000 : 100_000;
         GuideCase guided = Guided(seed: 1, vocabSize: 60);
         var reference = new GuideReference(guided);
         double[] expected = reference.Distribution;
         int[] counts = new int[expected.Length];
-        int[] tokens = GuideRunner.Draw(devices[device], guided, Draws);
-        for (int step = 0; step < Draws; step++)
+        int[] tokens = GuideRunner.Draw(devices[device], guided, draws);
+        for (int step = 0; step < draws; step++)
         {
             counts[tokens[step]]++;
             // Each draw is also the right one, but where the random number is nearer to an edge than float32 tells the two sides apart.
@@ -36,8 +37,8 @@ public sealed class GuideDrawTests(DeviceSet devices)
             }
 
             // The approximation by a chi-square asks for about five draws in each cell.
-            Assert.True(expected[x] * Draws > 5);
-            statistic += Math.Pow(counts[x] - (expected[x] * Draws), 2) / (expected[x] * Draws);
+            Assert.True(expected[x] * draws > 5);
+            statistic += Math.Pow(counts[x] - (expected[x] * draws), 2) / (expected[x] * draws);
             cells++;
         }
 
