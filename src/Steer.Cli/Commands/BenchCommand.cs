@@ -63,6 +63,8 @@ internal sealed class BenchCommand : SteerCommand
             Terminal.Error.WriteLine("steer: " + warning);
         _flags.CheckWindow(parsed, engine.MaxPositions, guidance.Eta > 0);
         var run = new BenchRun(engine, _flags.PromptTokens(parsed), _flags.NegativeTokens(parsed), _flags.MaxTokens(parsed));
+        // What other tenants of a machine leave changes from second to second: limits are taken before and after, and the best of both counts.
+        using var limits = options.Device == "cpu" ? new MachineLimits(options.Threads) : null;
         var results = new List<BenchResult>();
         foreach (int batch in batches)
         {
@@ -71,7 +73,7 @@ internal sealed class BenchCommand : SteerCommand
                 results.Add(await run.MeasureAsync("guided", guidance, batch, stop).ConfigureAwait(false));
         }
 
-        using var limits = options.Device == "cpu" ? new MachineLimits(options.Threads) : null;
+        limits?.Refine();
         if (_output.Json(parsed))
             WriteJson(results, limits);
         else
