@@ -28,7 +28,7 @@ internal static class ProfileReport
         var columns = narrow
             ? new Columns(["kernel", "share", "of its\nlimit"], [24, 7, 9], 0)
             : new Columns(
-                ["kernel", "calls\na step", "us\na step", "share", "GB/s", "GFLOP/s", "of its\nlimit", "limit"], [24, 7, 9, 7, 6, 9, 7, 11], 0);
+                ["kernel", "calls\na step", "us\na step", "share", "GB/s", "GFLOP/s", "of its\nlimit", "limit"], [22, 7, 11, 7, 6, 9, 7, 11], 0);
         var page = new StringBuilder();
         page.Append(Format($"\n{title}\n{profile.Steps:n0} steps of {1e3 * profile.Seconds / profile.Steps:0.00} ms, {(double)profile.Rows / profile.Steps:0.#} rows\n"));
         page.Append(Format($"{roofline.ProductShare:0%} in products with weights\n\n"));
