@@ -2,7 +2,7 @@ namespace Steer.Runtime;
 
 /// <summary>A repository that was cloned without Git LFS holds a few lines of text in place of each large file.</summary>
 /// <remarks>Format: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md.</remarks>
-public static class GitLfs
+internal static class GitLfs
 {
     // No pointer has as many bytes.
     private const int MaxPointerBytes = 1024;

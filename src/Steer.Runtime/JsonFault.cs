@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Steer.Runtime;
 
 /// <summary>Where JSON is wrong, for a message to whoever wrote it.</summary>
-public static class JsonFault
+internal static class JsonFault
 {
     /// <summary>Member, line and byte, from 1, where they are known. Without the content, which may be anything and of any length.</summary>
     public static string Describe(JsonException fault)

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Steer.Runtime;
 
 /// <summary>Numbers that JSON lacks.</summary>
-public static class JsonNumbers
+internal static class JsonNumbers
 {
     /// <summary>A number, or null where it is infinite or none.</summary>
     public static void WriteFinite(this Utf8JsonWriter json, string name, double? value)
