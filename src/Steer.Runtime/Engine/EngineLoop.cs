@@ -4,15 +4,15 @@ using Steer.Kernels;
 namespace Steer.Runtime.Engine;
 
 /// <summary>
-/// The engine's thread: schedule, run, hand out, again and again. Everything that touches the device happens here;
-/// other threads only leave sequences and take results. Where the device works on its own, texts are handed out while it does.
+/// The engine's thread: schedule, execute, process the output, again and again. Everything that touches the device happens here;
+/// other threads only submit sequences and take results. While the device executes one plan, the texts of the plan before are delivered.
 /// </summary>
 internal sealed class EngineLoop : IDisposable
 {
     private readonly Device _device;
     private readonly ModelRunner _runner;
     private readonly Scheduler _scheduler;
-    private readonly TokenHandOut _handOut;
+    private readonly OutputProcessor _output;
     private readonly EngineProfiler? _profiler;
     private readonly Lock _lock = new();
     private readonly Queue<Sequence> _incoming = new();
@@ -25,14 +25,14 @@ internal sealed class EngineLoop : IDisposable
     private Exception? _failure;
     private EngineStatistics _statistics;
 
-    public EngineLoop(Device device, ModelRunner runner, Scheduler scheduler, TokenHandOut handOut, EngineProfiler? profiler = null)
+    public EngineLoop(Device device, ModelRunner runner, Scheduler scheduler, OutputProcessor output, EngineProfiler? profiler = null)
     {
         _round = new Round(runner.CreateResults());
         _spare = new Round(runner.CreateResults());
         _device = device;
         _runner = runner;
         _scheduler = scheduler;
-        _handOut = handOut;
+        _output = output;
         _profiler = profiler;
         _thread = new Thread(Run) { IsBackground = true, Name = "steer engine" };
         _thread.Start();
@@ -48,8 +48,10 @@ internal sealed class EngineLoop : IDisposable
         }
     }
 
-    /// <summary>Leaves sequences for the next step; those of one call are seen together.</summary>
+    /// <summary>Queues sequences for the next step; those of one call are scheduled together.</summary>
     /// <exception cref="ObjectDisposedException">The engine is disposed.</exception>
+    /// <exception cref="SteerException">The engine stopped after an error that one line explains.</exception>
+    /// <exception cref="InvalidOperationException">The engine stopped after another error.</exception>
     public void Submit(params ReadOnlySpan<Sequence> sequences)
     {
         lock (_lock)
@@ -65,7 +67,7 @@ internal sealed class EngineLoop : IDisposable
         }
     }
 
-    /// <summary>Wakes the thread, so that it sees what was cancelled.</summary>
+    /// <summary>Wakes the thread, so that it drops cancelled sequences.</summary>
     public void Wake()
     {
         lock (_lock)
@@ -112,7 +114,7 @@ internal sealed class EngineLoop : IDisposable
     }
 
     private Exception Explain(Exception error) => error is OutOfMemoryException
-        ? new SteerException("The device has no room for the memory that a step takes beside the cache: lower --memory or --max-batch.", error)
+        ? new SteerException("The device has too little memory for what a step needs beside the cache: lower --memory or --max-batch.", error)
         : _device.Explain(error) is { } line ? new SteerException(line, error) : error;
 
     private void Step()
@@ -124,12 +126,14 @@ internal sealed class EngineLoop : IDisposable
         foreach (var sequence in plan.Preempted)
             _runner.Retire(sequence);
         if (plan.Rows.Count == 0)
-            throw new InvalidOperationException("The scheduler found work and nothing to do.");
+            throw new InvalidOperationException("The scheduler has work and planned none of it.");
         _profiler?.Begin(plan);
         _runner.Execute(plan, results);
+
+        // The device is at work: time for the texts of the round before.
         Deliver();
         results.Wait();
-        _handOut.Take(plan, results);
+        _output.AppendTokens(plan, results);
         RemoveEnded();
         _undelivered = _round;
         _round.Seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
@@ -137,13 +141,13 @@ internal sealed class EngineLoop : IDisposable
             Deliver(started);
     }
 
-    /// <summary>Hands out the texts of the last round, where that is still to be done.</summary>
-    /// <param name="started">When the round began, where nothing else runs meanwhile: handing out is part of its time then.</param>
+    /// <summary>Delivers the texts of the last round, unless that is done.</summary>
+    /// <param name="started">When the round began, where the device idles meanwhile: delivery is then part of the round's time.</param>
     private void Deliver(long? started = null)
     {
         if (_undelivered is not { } round)
             return;
-        _handOut.Deliver(round.Plan, round.Results);
+        _output.Deliver(round.Plan, round.Results);
         RemoveEnded();
         if (started is { } start)
             round.Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
@@ -151,8 +155,8 @@ internal sealed class EngineLoop : IDisposable
         lock (_lock)
             Count(round);
 
-        // Only now: whoever holds a result finds it counted.
-        _handOut.Tell();
+        // After the count, so that whoever holds a result finds it in the statistics.
+        _output.Notify();
         _undelivered = null;
     }
 
@@ -177,7 +181,7 @@ internal sealed class EngineLoop : IDisposable
 
     private void RemoveEnded()
     {
-        foreach (var sequence in _handOut.Ended)
+        foreach (var sequence in _output.Ended)
             Remove(sequence);
     }
 
@@ -189,24 +193,25 @@ internal sealed class EngineLoop : IDisposable
 
     private void FailAll(Exception error)
     {
-        _handOut.Tell();
+        _output.Notify();
         TakeIncoming();
-        foreach (var sequence in _scheduler.All.Concat(_undelivered?.Plan.Draws.Select(d => d.Sequence) ?? []).Where(s => !s.Ended).Distinct().ToList())
+        var undelivered = _undelivered?.Plan.Draws.Select(d => d.Sequence) ?? [];
+        foreach (var sequence in _scheduler.All.Concat(undelivered).Where(s => !s.Ended).Distinct().ToList())
             sequence.Sink.OnFailed(sequence, error);
     }
 
     private void Count(Round round)
     {
-        int prefill = round.Plan.PrefillRows + _handOut.KnownRows;
-        double prefillShare = (double)prefill / Math.Max(1, prefill + _handOut.Rows);
+        int prefill = round.Plan.PrefillRows + _output.KnownRows;
+        double prefillShare = (double)prefill / Math.Max(1, prefill + _output.Rows);
         _statistics = _statistics with
         {
             Steps = _statistics.Steps + round.Plan.Steps,
             Rounds = _statistics.Rounds + 1,
             PrefillRows = _statistics.PrefillRows + prefill,
-            DecodeRows = _statistics.DecodeRows + _handOut.Rows,
-            GeneratedTokens = _statistics.GeneratedTokens + _handOut.Tokens,
-            FinishedTexts = _statistics.FinishedTexts + _handOut.Finished,
+            DecodeRows = _statistics.DecodeRows + _output.Rows,
+            GeneratedTokens = _statistics.GeneratedTokens + _output.Tokens,
+            FinishedTexts = _statistics.FinishedTexts + _output.Finished,
             PrefillSeconds = _statistics.PrefillSeconds + round.Seconds * prefillShare,
             DecodeSeconds = _statistics.DecodeSeconds + round.Seconds * (1 - prefillShare),
             Preemptions = _scheduler.Preemptions,

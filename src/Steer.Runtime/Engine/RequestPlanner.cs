@@ -1,37 +1,14 @@
-using Steer.Kernels;
 using Steer.Runtime.Guidance;
 
 namespace Steer.Runtime.Engine;
 
-/// <summary>A request that was checked and tokenised: makes the sequences of its texts.</summary>
-internal sealed class PlannedRequest(
-    GenerationRequest request, GuidancePlan plan, int maxTokens, IReadOnlyList<int> eosIds, Tokenization.Tokenizer? tokenizer)
-{
-    private readonly int[] _stops = [.. request.Sampling.IgnoreEos ? [] : eosIds, .. request.Sampling.StopTokenIds];
-    private readonly TokenBias[] _bans = [.. eosIds.Concat(request.Sampling.StopTokenIds).Select(t => new TokenBias { Token = t, Bias = float.NegativeInfinity })];
-
-    public Sequence Create(int requestIndex, int sampleIndex, ISequenceSink sink)
-    {
-        var prompt = plan.Branches[plan.Reference].Context;
-        var text = tokenizer is null ? null : new TextAssembler(tokenizer, prompt, request.Sampling.Stop);
-        return new Sequence(plan, request.Sampling, maxTokens, Seeds.Derive(request.Seed, sampleIndex), text, sink)
-        {
-            StopWhen = request.StopWhen?.Invoke(),
-            RequestIndex = requestIndex,
-            SampleIndex = sampleIndex,
-            Stops = _stops,
-            Bans = _bans,
-        };
-    }
-}
-
 /// <summary>Checks requests, tokenises their contexts and plans their branches.</summary>
-internal sealed class RequestPlanner(
-    ModelSet models, IReadOnlyList<BlockPool> pools, IReadOnlyDictionary<Variant, int> decoderOf, StepLimits limits)
+internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
 {
     private readonly IReadOnlySet<Variant> _loaded = models.Loaded;
 
-    /// <exception cref="SteerException">The request cannot be served.</exception>
+    /// <summary>Checks a request to generate, and tokenises it.</summary>
+    /// <exception cref="SteerException">The request cannot be served; one line says why.</exception>
     public PlannedRequest Plan(GenerationRequest request)
     {
         request.Sampling.Check();
@@ -45,25 +22,32 @@ internal sealed class RequestPlanner(
         IReadOnlyList<int>? context = request.Context is not { } before ? null
             : request.PromptIds is { } ids ? [.. Encode(before, special: true), .. ids] : Encode(before + Text(request), special: true);
         var negatives = Negatives(
-            request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, prompt, request.Sampling.MaxTokens, expert, out var warnings);
+            request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, prompt, request.Sampling.MaxTokens, expert,
+            out var warnings);
         var plan = GuidancePlan.Create(request.Guidance, new GuidanceContexts(prompt, negatives, context), _loaded, expert);
         plan = plan with { Warnings = [.. plan.Warnings, .. warnings], VocabSize = CommonVocab(plan) };
-        int maxTokens = CheckRoom(plan, request.Sampling.MaxTokens, out bool cacheIsFull);
+        int maxTokens = capacity.MaxTokens(plan, request.Sampling.MaxTokens, out bool cacheIsFull);
         if (cacheIsFull)
-            plan = plan with { Warnings = [.. plan.Warnings, "Without --max-tokens a text ends where the cache of keys and values is full, before the model's window is: raise --memory for longer ones."] };
+        {
+            const string warning = "Without --max-tokens a text ends where the cache of keys and values is full, before the model's window is: " +
+                "raise --memory for longer ones.";
+            plan = plan with { Warnings = [.. plan.Warnings, warning] };
+        }
+
         return new PlannedRequest(request, plan, maxTokens, models.EosIds, models.Tokenizer);
     }
 
-    /// <exception cref="SteerException">The request cannot be served.</exception>
+    /// <summary>A text to score: a sequence whose tokens are forced instead of drawn.</summary>
+    /// <exception cref="SteerException">The request cannot be served; one line says why.</exception>
     public Sequence PlanScore(ScoreRequest request, ISequenceSink sink)
     {
         CheckIds(request.PromptIds, "The prompt");
         CheckIds(request.CompletionIds, "The text");
         var negatives = Negatives(
-            request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, request.PromptIds, request.CompletionIds.Count, Variant.Expert,
-            out var warnings);
+            request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, request.PromptIds, request.CompletionIds.Count,
+            Variant.Expert, out var warnings);
         var plan = request.Model is { } model
-            ? new GuidancePlan([new Branch(model.Name(), model, request.PromptIds, 1)], 0, 0, 0, request.Guidance.Floor, [])
+            ? GuidancePlan.Single(model.Name(), model, request.PromptIds, request.Guidance.Floor)
             : GuidancePlan.Create(request.Guidance, new GuidanceContexts(request.PromptIds, negatives, null), _loaded);
         foreach (var branch in plan.Branches)
         {
@@ -72,15 +56,20 @@ internal sealed class RequestPlanner(
         }
 
         plan = plan with { Warnings = [.. plan.Warnings, .. warnings], VocabSize = CommonVocab(plan) };
-
-        int count = CheckRoom(plan, request.CompletionIds.Count, out _);
+        int count = capacity.MaxTokens(plan, request.CompletionIds.Count, out _);
         if (count < request.CompletionIds.Count)
-            throw new SteerException($"A text of {request.CompletionIds.Count} tokens is too long: after its prompt the model's window leaves {count}.");
+        {
+            throw new SteerException(
+                $"A text of {request.CompletionIds.Count} tokens is too long: after its prompt the model's window leaves {count}.");
+        }
+
         var sampling = new SamplingParams { LogProbs = 0, Temperature = 0 };
         return new Sequence(plan, sampling, count, seed: 0, text: null, sink) { Forced = request.CompletionIds, KeepLogits = request.KeepLogits };
     }
 
-    /// <summary>A text whose hidden states are wanted: scored like any other, with one token more at its end so that the last token has a state too.</summary>
+    /// <summary>
+    /// A text whose hidden states are wanted: its tokens are forced as for a text to score, with one more at the end so that the last has a state too.
+    /// </summary>
     /// <exception cref="SteerException">The text has no token, or the model is not loaded.</exception>
     public (Sequence Sequence, EmbeddingSink Sink) PlanEmbed(string text, Variant model)
     {
@@ -92,8 +81,8 @@ internal sealed class RequestPlanner(
         int[] tokens = models.BosId is { } bos ? [bos, .. ids] : [.. ids];
         var config = models[model].Config;
         int count = Math.Min(tokens.Length, config.MaxPositions);
-        var plan = new GuidancePlan([new Branch("embedding", model, tokens[..1], 1)], 0, 0, 0, new GuidanceParams().Floor, []) { VocabSize = config.VocabSize };
-        CheckRoom(plan, count, out _);
+        var plan = GuidancePlan.Single("embedding", model, tokens[..1], new GuidanceParams().Floor) with { VocabSize = config.VocabSize };
+        capacity.MaxTokens(plan, count, out _);
         var sink = new EmbeddingSink(skip: tokens.Length - ids.Count, config.HiddenSize);
         var sequence = new Sequence(plan, new SamplingParams { Temperature = 0 }, count, seed: 0, text: null, sink)
         {
@@ -110,69 +99,8 @@ internal sealed class RequestPlanner(
         var expert = request.Expert == 0 ? Variant.Expert : Variant.MoreExperts + (request.Expert - 1);
         return request.Expert == 0 || (request.Expert > 0 && _loaded.Contains(expert))
             ? expert
-            : throw new SteerException($"A request asks for expert {request.Expert}, and the engine has no such one: see {nameof(EngineOptions.MoreExperts)}.");
-    }
-
-    /// <summary>
-    /// Most tokens that the window of every branch leaves, at most <paramref name="asked"/>; checks that the cache and a step can hold them. Where none
-    /// are asked for, at most what the cache holds, and <paramref name="cacheIsFull"/> tells that this is less.
-    /// </summary>
-    private int CheckRoom(GuidancePlan plan, int? asked, out bool cacheIsFull)
-    {
-        int branches = plan.Branches.Count, rows = plan.Branches.GroupBy(b => decoderOf[b.Variant]).Max(g => g.Count());
-        if (branches > limits.MaxContexts)
-            throw new SteerException($"A text has {branches} branches and a step holds {limits.MaxContexts}: raise --max-batch, or take fewer negatives.");
-        if (rows > limits.MaxRows)
-        {
-            throw new SteerException(
-                $"A text has {rows} branches and a forward pass holds {limits.MaxRows} rows: take fewer negatives, or raise {nameof(EngineOptions.MaxBatchedTokens)}.");
-        }
-
-        int most = int.MaxValue;
-        foreach (var branch in plan.Branches)
-        {
-            // The last token is drawn and never computed, so it needs no position.
-            int window = models[branch.Variant].Config.MaxPositions, left = window - branch.Context.Count + 1;
-            if (left < 1)
-                throw new SteerException($"The {branch.Name} branch begins with {branch.Context.Count} tokens and the model's window is {window}: shorten it.");
-            most = Math.Min(most, left);
-        }
-
-        int tokens = Math.Min(asked ?? int.MaxValue, most);
-        for (int pool = 0; pool < pools.Count; pool++)
-        {
-            if (asked is null)
-                tokens = MostTokens(plan, pool, tokens);
-            int blocks = Blocks(plan, pool, tokens);
-            if (blocks > pools[pool].Count)
-            {
-                throw new SteerException(
-                    $"A text of {tokens} tokens needs {blocks} blocks of keys and values and there are {pools[pool].Count}: raise --memory or lower --max-tokens.");
-            }
-        }
-
-        cacheIsFull = asked is null && tokens < most;
-        return tokens;
-    }
-
-    /// <summary>Blocks of a pool that a text of so many tokens takes; the last of them needs none.</summary>
-    private int Blocks(GuidancePlan plan, int pool, int tokens) => plan.Branches.Where(b => decoderOf[b.Variant] == pool)
-        .Sum(b => (b.Context.Count + tokens - 1 + KvCacheShape.BlockSize - 1) / KvCacheShape.BlockSize);
-
-    /// <summary>The most tokens, from 1 to <paramref name="most"/>, whose blocks a pool has; 1 where it has not even those.</summary>
-    private int MostTokens(GuidancePlan plan, int pool, int most)
-    {
-        int least = 1;
-        while (least < most)
-        {
-            int middle = least + (most - least + 1) / 2;
-            if (Blocks(plan, pool, middle) <= pools[pool].Count)
-                least = middle;
-            else
-                most = middle - 1;
-        }
-
-        return least;
+            : throw new SteerException(
+                $"A request asks for expert {request.Expert}, which the engine does not have: see {nameof(EngineOptions.MoreExperts)}.");
     }
 
     private IReadOnlyList<int> Prompt(GenerationRequest request)
@@ -186,7 +114,9 @@ internal sealed class RequestPlanner(
         var ids = Encode(Text(request), special: true);
         if (ids.Count > 0)
             return ids;
-        return models.BosId is { } bos ? [bos] : throw new SteerException("The prompt is empty and the model has no token to begin with: give a prompt.");
+        return models.BosId is { } bos
+            ? [bos]
+            : throw new SteerException("The prompt is empty and the model has no token to begin with: give a prompt.");
     }
 
     private static string Text(GenerationRequest request) =>
@@ -244,7 +174,8 @@ internal sealed class RequestPlanner(
 
     private IReadOnlyList<IReadOnlyList<int>> Separate(IReadOnlyList<string> texts, int[] begin, int room, out int kept)
     {
-        IReadOnlyList<int>[] fitting = [.. texts.Select(t => (IReadOnlyList<int>)[.. begin, .. Encode(t, special: false)]).Where(c => c.Count <= room)];
+        IReadOnlyList<int>[] fitting =
+            [.. texts.Select(t => (IReadOnlyList<int>)[.. begin, .. Encode(t, special: false)]).Where(c => c.Count <= room)];
         kept = fitting.Length;
         return fitting;
     }

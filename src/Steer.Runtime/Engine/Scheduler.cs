@@ -2,51 +2,6 @@ using Steer.Runtime.Guidance;
 
 namespace Steer.Runtime.Engine;
 
-/// <summary>Positions of one context that a step computes.</summary>
-/// <param name="Context">Whose.</param>
-/// <param name="Start">First position.</param>
-/// <param name="Count">Number of positions.</param>
-/// <param name="Logits">How many of the last of them give logits.</param>
-/// <param name="Draw">Place in <see cref="StepPlan.Draws"/>; -1 where nothing is drawn.</param>
-internal readonly record struct ScheduledRows(Context Context, int Start, int Count, int Logits, int Draw);
-
-/// <summary>A sequence that draws tokens in a step: one, or several where they are known beforehand.</summary>
-internal readonly record struct ScheduledDraw(Sequence Sequence, int Draws);
-
-/// <summary>What one step does, or several that follow each other with no word from the host.</summary>
-internal sealed class StepPlan
-{
-    /// <summary>Steps. Where there are several, each computes one row of every context and draws one token of every sequence that is not at its end.</summary>
-    public int Steps { get; set; } = 1;
-
-    public List<ScheduledRows> Rows { get; } = [];
-
-    /// <summary>Sequences that draw.</summary>
-    public List<ScheduledDraw> Draws { get; } = [];
-
-    /// <summary>Sequences that gave their cache back.</summary>
-    public List<Sequence> Preempted { get; } = [];
-
-    /// <summary>Rows that belong to prompts, as opposed to drawn tokens.</summary>
-    public int PrefillRows { get; set; }
-
-    public void Clear()
-    {
-        Rows.Clear();
-        Draws.Clear();
-        Preempted.Clear();
-        PrefillRows = 0;
-        Steps = 1;
-    }
-}
-
-/// <summary>How much a step may hold.</summary>
-/// <param name="MaxSequences">Sequences that run at once.</param>
-/// <param name="MaxRows">Rows of one decoder's forward pass.</param>
-/// <param name="MaxContexts">Contexts of one decoder's forward pass; also rows of logits of all decoders.</param>
-/// <param name="MaxSteps">Decode steps that are queued before the host looks at what they gave.</param>
-internal readonly record struct StepLimits(int MaxSequences, int MaxRows, int MaxContexts, int MaxSteps = 1);
-
 /// <summary>
 /// Continuous batching: decides what each step computes. Running sequences come first, oldest first; prompts are computed in chunks beside
 /// them as far as the row budget goes; waiting sequences join when their cache fits. Where the cache runs out while generating, the youngest

@@ -82,7 +82,7 @@ internal sealed class Sequence
     /// <summary>A step gave nothing that can be used.</summary>
     public bool Failed { get; set; }
 
-    /// <summary>Nothing more comes; the sink has been told, or is next (<see cref="TokenHandOut.Tell"/>).</summary>
+    /// <summary>Nothing more comes; the sink has been told, or is next (<see cref="OutputProcessor.Notify"/>).</summary>
     public bool Ended { get; set; }
 
     /// <summary>Token i of the output.</summary>

@@ -22,7 +22,7 @@ public sealed class SteerEngine : IDisposable
     private readonly EngineLoop _loop;
     private readonly EngineProfiler? _profiler;
     private readonly RequestPlanner _planner;
-    private readonly int _maxBatch;
+    private readonly int _maxSubmitted;
     private readonly CacheBudget _budget;
     private readonly long _synchronisations;
     private bool _disposed;
@@ -31,7 +31,9 @@ public sealed class SteerEngine : IDisposable
     {
         _device = device;
         _models = models;
-        _maxBatch = options.MaxBatch;
+
+        // Twice what runs at once, so that a text is ready wherever another ends.
+        _maxSubmitted = 2 * options.MaxBatch;
         _budget = budget;
         _runner = runner;
         int blocks = _runner.CreateCaches(_budget);
@@ -39,10 +41,10 @@ public sealed class SteerEngine : IDisposable
             Warnings = [_budget.ShrunkTo(blocks)];
         _pools = [.. models.Shapes.Select(_ => new BlockPool(blocks, options.SharePrefixes))];
         var decoderOf = models.Variants.ToDictionary(v => v.Variant, v => v.Decoder);
-        _planner = new RequestPlanner(models, _pools, decoderOf, limits);
+        _planner = new RequestPlanner(models, new CapacityCheck(models, _pools, decoderOf, limits));
         _synchronisations = device.Counters.Synchronisations;
         _profiler = device is ProfiledDevice profiled ? new EngineProfiler(profiled) : null;
-        _loop = new EngineLoop(device, _runner, new Scheduler(_pools, decoderOf, limits), new TokenHandOut(models, _runner), _profiler);
+        _loop = new EngineLoop(device, _runner, new Scheduler(_pools, decoderOf, limits), new OutputProcessor(models, _runner), _profiler);
     }
 
     /// <summary>The tokenizer of the models; null where the base comes without one, and then requests give token ids.</summary>
@@ -89,7 +91,7 @@ public sealed class SteerEngine : IDisposable
         return Load(options, options.Profile ? new ProfiledDevice(device) : device, progress);
     }
 
-    /// <summary>As the other, onto a device that becomes the engine's own.</summary>
+    /// <summary>Loads onto an open device, which the engine disposes.</summary>
     internal static SteerEngine Load(EngineOptions options, Device device, Action<string, double>? progress = null)
     {
         ModelSet? models = null;
@@ -143,7 +145,7 @@ public sealed class SteerEngine : IDisposable
         {
             while (true)
             {
-                while (more && running.Count < 2 * _maxBatch && (more = source.MoveNext()))
+                while (more && running.Count < _maxSubmitted && (more = source.MoveNext()))
                     Submit(source.Current, index++, sink, running, due);
                 if (running.Count == 0)
                     yield break;
@@ -201,36 +203,14 @@ public sealed class SteerEngine : IDisposable
     /// <param name="requests">What to score.</param>
     /// <param name="cancellationToken">Ends scoring.</param>
     /// <exception cref="SteerException">A request cannot be served.</exception>
-    public async IAsyncEnumerable<ScoreResult> ScoreAsync(
-        IEnumerable<ScoreRequest> requests, [EnumeratorCancellation] CancellationToken cancellationToken = default)
-    {
-        using var source = requests.GetEnumerator();
-        var running = new Queue<(Sequence Sequence, ScoreSink Sink)>();
-        bool more = true;
-        try
+    public IAsyncEnumerable<ScoreResult> ScoreAsync(IEnumerable<ScoreRequest> requests, CancellationToken cancellationToken = default) => InOrder(
+        requests,
+        request =>
         {
-            while (true)
-            {
-                while (more && running.Count < 2 * _maxBatch && (more = source.MoveNext()))
-                {
-                    var sink = new ScoreSink();
-                    var sequence = _planner.PlanScore(source.Current, sink);
-                    running.Enqueue((sequence, sink));
-                    _loop.Submit(sequence);
-                }
-
-                if (!running.TryPeek(out var first))
-                    yield break;
-                var result = await first.Sink.Result.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
-                running.Dequeue();
-                yield return result;
-            }
-        }
-        finally
-        {
-            Cancel(running.Select(r => r.Sequence));
-        }
-    }
+            var sink = new ScoreSink();
+            return (_planner.PlanScore(request, sink), sink.Result.Task);
+        },
+        cancellationToken);
 
     /// <summary>
     /// An embedding of each text, in order: the mean over its tokens of a model's last hidden states, after the final norm. It depends on the text alone, not
@@ -241,35 +221,15 @@ public sealed class SteerEngine : IDisposable
     /// <param name="cancellationToken">Ends the work.</param>
     /// <returns>[hidden size] for each text.</returns>
     /// <exception cref="SteerException">A text has no tokens, or the model is not loaded.</exception>
-    public async IAsyncEnumerable<float[]> EmbedAsync(
-        IEnumerable<string> texts, Variant model = Variant.Base, [EnumeratorCancellation] CancellationToken cancellationToken = default)
-    {
-        using var source = texts.GetEnumerator();
-        var running = new Queue<(Sequence Sequence, EmbeddingSink Sink)>();
-        bool more = true;
-        try
+    public IAsyncEnumerable<float[]> EmbedAsync(
+        IEnumerable<string> texts, Variant model = Variant.Base, CancellationToken cancellationToken = default) => InOrder(
+        texts,
+        text =>
         {
-            while (true)
-            {
-                while (more && running.Count < 2 * _maxBatch && (more = source.MoveNext()))
-                {
-                    var planned = _planner.PlanEmbed(source.Current, model);
-                    running.Enqueue(planned);
-                    _loop.Submit(planned.Sequence);
-                }
-
-                if (!running.TryPeek(out var first))
-                    yield break;
-                float[] embedding = await first.Sink.Result.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
-                running.Dequeue();
-                yield return embedding;
-            }
-        }
-        finally
-        {
-            Cancel(running.Select(r => r.Sequence));
-        }
-    }
+            var (sequence, sink) = _planner.PlanEmbed(text, model);
+            return (sequence, sink.Result.Task);
+        },
+        cancellationToken);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -305,6 +265,38 @@ public sealed class SteerEngine : IDisposable
         {
             // The name of the device, or its instructions: an argument that is the user's.
             throw new SteerException(e.Message, e);
+        }
+    }
+
+    /// <summary>Runs one sequence for each item, several at once, and gives their results in the order of the items.</summary>
+    private async IAsyncEnumerable<TResult> InOrder<TItem, TResult>(
+        IEnumerable<TItem> items, Func<TItem, (Sequence Sequence, Task<TResult> Result)> plan,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        using var source = items.GetEnumerator();
+        var running = new Queue<(Sequence Sequence, Task<TResult> Result)>();
+        bool more = true;
+        try
+        {
+            while (true)
+            {
+                while (more && running.Count < _maxSubmitted && (more = source.MoveNext()))
+                {
+                    var planned = plan(source.Current);
+                    running.Enqueue(planned);
+                    _loop.Submit(planned.Sequence);
+                }
+
+                if (!running.TryPeek(out var first))
+                    yield break;
+                var result = await first.Result.WaitAsync(cancellationToken).ConfigureAwait(false);
+                running.Dequeue();
+                yield return result;
+            }
+        }
+        finally
+        {
+            Cancel(running.Select(r => r.Sequence));
         }
     }
 

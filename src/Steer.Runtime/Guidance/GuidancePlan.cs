@@ -11,6 +11,11 @@ internal sealed record GuidanceContexts(
 /// The branches of a guided sequence and what makes its mask: a preset's row of weights over the models and contexts at hand.
 /// Branches of weight 0 are left out, so gamma = eta = 0 is one plain branch.
 /// </summary>
+/// <remarks>
+/// A token's guided score is sum_j w_j log p_j(token | context_j), over the tokens whose probability under the reference branch is at least alpha
+/// times that of its best one; <see cref="Kernels.Device.GuideAndSample"/> computes it. steer: w = 1 + gamma for the expert, -gamma for the base and
+/// -eta for the negatives (arXiv 2308.07645). The other rows of weights stand in <see cref="Create"/>.
+/// </remarks>
 /// <param name="Branches">At least one.</param>
 /// <param name="Reference">Index of the branch that makes the mask.</param>
 /// <param name="Alpha">Plausibility mask.</param>
@@ -29,7 +34,11 @@ internal sealed record GuidancePlan(
     /// <summary>Mass of the base's nucleus in dexperts (Liu et al., arXiv 2105.03023, section 3).</summary>
     private const float DExpertsNucleus = 0.9f;
 
-    /// <summary>Makes the plan.</summary>
+    /// <summary>One model alone, with no mask.</summary>
+    public static GuidancePlan Single(string name, Variant variant, IReadOnlyList<int> context, float floor) =>
+        new([new Branch(name, variant, context, Weight: 1)], Reference: 0, Alpha: 0, NucleusMass: 0, floor, Warnings: []);
+
+    /// <summary>Makes the plan of a preset.</summary>
     /// <param name="parameters">Checked here.</param>
     /// <param name="contexts">Tokenised contexts.</param>
     /// <param name="loaded">Models at hand; the base is always among them.</param>
@@ -76,7 +85,7 @@ internal sealed record GuidancePlan(
                 break;
             case GuidancePreset.ContextAware:
                 float trust = parameters.Gamma ?? 0.5f;
-                plan.Add("context", plan.Main, contexts.Context ?? throw new SteerException("context-aware needs a context: give one with --context FILE."), 1 + trust);
+                plan.Add("context", plan.Main, plan.NeedContext(), 1 + trust);
                 plan.Add(plan.Main, contexts.Prompt, -trust);
                 break;
             default:
@@ -102,6 +111,9 @@ internal sealed record GuidancePlan(
                 : throw new SteerException($"Preset {parameters.Preset.Name()} needs a model that is not loaded: give --{variant.Name()} DIR.");
         }
 
+        public IReadOnlyList<int> NeedContext() =>
+            contexts.Context ?? throw new SteerException("context-aware needs a context: give one with --context FILE.");
+
         /// <summary>expert 1 + gamma, base -gamma, negative -eta; sum-to-one: expert 1 + gamma + eta.</summary>
         public void Steer()
         {
@@ -113,7 +125,10 @@ internal sealed record GuidancePlan(
             }
 
             if (eta >= 1 && !parameters.SumToOne)
-                _warnings.Add(FormattableString.Invariant($"eta is {eta}: from 1 on the weights no longer favour what the expert likes; consider --sum-to-one or a smaller eta."));
+            {
+                _warnings.Add(FormattableString.Invariant(
+                    $"eta is {eta}: from 1 on the weights no longer favour what the expert likes; consider --sum-to-one or a smaller eta."));
+            }
 
             Add(gamma > 0 ? Need(Variant.Expert) : Main, contexts.Prompt, 1 + gamma + (parameters.SumToOne ? eta : 0));
             Add(Variant.Base, contexts.Prompt, -gamma);
@@ -157,6 +172,5 @@ internal sealed record GuidancePlan(
                 _branches.Add(new Branch(name, Main, negatives[i], weight, parameters.ExemptEos, group));
             }
         }
-
     }
 }

@@ -73,7 +73,7 @@ public class DeviceFaultTests
 
     [Theory]
     [InlineData(false, "the device failed (the card fell off the bus)")]
-    [InlineData(true, "no room for the memory that a step takes")]
+    [InlineData(true, "too little memory for what a step needs")]
     public async Task A_fault_while_texts_are_made_fails_them_and_all_that_follow_with_one_line(bool outOfMemory, string line)
     {
         using var engine = SteerEngine.Load(Options);

@@ -3,16 +3,16 @@ using Steer.Kernels;
 namespace Steer.Runtime.Engine;
 
 /// <summary>
-/// Gives what a plan drew to its sequences, token by token, and ends texts. What was drawn beyond the end of a text, because steps or plans ran
-/// ahead of the host, is dropped here: the same tokens remain, however far that was.
+/// Gives the drawn tokens of a plan to their sequences, one by one, and ends texts. Tokens that were drawn beyond the end of a text, because the
+/// device ran ahead of the host, are dropped here: a text is the same however far the device ran.
 /// </summary>
-internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
+internal sealed class OutputProcessor(ModelSet models, ModelRunner runner)
 {
     private readonly float[] _logits = new float[runner.VocabSize];
     private readonly float[] _hidden = new float[models.Shapes.Max(s => s.HiddenSize)];
-    private readonly Queue<News> _news = new();
+    private readonly Queue<Notification> _notifications = new();
 
-    /// <summary>Sequences that came to their end in the last call.</summary>
+    /// <summary>Sequences that the last call ended.</summary>
     public List<Sequence> Ended { get; } = [];
 
     /// <summary>Texts that the last delivery finished.</summary>
@@ -27,8 +27,8 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
     /// <summary>Rows of tokens that were known beforehand: texts that are scored or embedded.</summary>
     public int KnownRows { get; private set; }
 
-    /// <summary>Adds what was drawn to the sequences, up to a token that ends one: enough to plan what comes next.</summary>
-    public void Take(StepPlan plan, StepResults results)
+    /// <summary>Adds the drawn tokens to the sequences, up to one that ends a text: all that the next plan needs to know.</summary>
+    public void AppendTokens(StepPlan plan, StepResults results)
     {
         Ended.Clear();
         int row = 0;
@@ -51,7 +51,7 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
         }
     }
 
-    /// <summary>Makes text of what <see cref="Take"/> added, and ends texts; sinks hear of it from <see cref="Tell"/>.</summary>
+    /// <summary>Turns into text what <see cref="AppendTokens"/> added, and ends texts; sinks hear of it from <see cref="Notify"/>.</summary>
     public void Deliver(StepPlan plan, StepResults results)
     {
         Ended.Clear();
@@ -65,7 +65,7 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
             if (sequence.Failed && !sequence.Ended)
             {
                 Fail(sequence, new SteerException(
-                    "The model gave logits that are no numbers, or every token is banned: check the weights and the logit bias."));
+                    "The model's logits are not numbers (NaN or infinite), or every token is banned: check the weights and the logit bias."));
             }
 
             row += draws;
@@ -73,12 +73,12 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
         }
     }
 
-    /// <summary>Tells the sinks what came of deliveries, in order.</summary>
-    public void Tell()
+    /// <summary>Tells the sinks of the tokens, ends and failures since the last call, in order.</summary>
+    public void Notify()
     {
-        while (_news.TryDequeue(out var news))
+        while (_notifications.TryDequeue(out var notification))
         {
-            var (sequence, token, text, reason, error) = news;
+            var (sequence, token, text, reason, error) = notification;
             if (error is null)
                 sequence.Sink.OnToken(sequence, token, text, reason);
             else
@@ -125,7 +125,7 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
         }
         catch (Exception e)
         {
-            // The check is the host's: its fault is that of its own text, not of all that run beside it.
+            // The callback is the caller's: an exception of it fails its own text, not those that run beside it.
             Fail(sequence, e);
             return;
         }
@@ -138,7 +138,7 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
             Finished++;
         }
 
-        _news.Enqueue(new News(sequence, token, text, reason, null));
+        _notifications.Enqueue(new Notification(sequence, token, text, reason, null));
     }
 
     /// <summary>Why the text ends with this token; null where it goes on.</summary>
@@ -156,7 +156,7 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
     {
         sequence.Ended = true;
         Ended.Add(sequence);
-        _news.Enqueue(new News(sequence, 0, "", null, error));
+        _notifications.Enqueue(new Notification(sequence, 0, "", null, error));
     }
 
     private static TokenLogProbs LogProbs(in GuideResult result, ReadOnlySpan<TokenLogProb> alternatives, ReadOnlySpan<float> branches)
@@ -188,6 +188,6 @@ internal sealed class TokenHandOut(ModelSet models, ModelRunner runner)
         sequence.Sink.OnHidden(sequence, hidden);
     }
 
-    /// <summary>What a sink is to hear: a token, or where there is an error that.</summary>
-    private readonly record struct News(Sequence Sequence, int Token, string Text, FinishReason? Reason, Exception? Error);
+    /// <summary>What a sink is told: a token, or an error.</summary>
+    private readonly record struct Notification(Sequence Sequence, int Token, string Text, FinishReason? Reason, Exception? Error);
 }
