@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Steer.Kernels;
 using Steer.Runtime.Engine;
 using Steer.Runtime.Guidance;
@@ -18,15 +19,18 @@ internal sealed record BenchResult(
 /// <summary>Measures whole runs on an engine: random prompts that share nothing, ends ignored, so that all sequences have the same length.</summary>
 internal sealed class BenchRun(SteerEngine engine, int promptTokens, int negativeTokens, int maxTokens)
 {
+    // Small models are done in milliseconds, which is before their code has been compiled with optimisations, and too short to be measured.
+    private static readonly TimeSpan Least = TimeSpan.FromSeconds(0.3);
+
     private int _runs;
 
-    /// <summary>Runs <paramref name="batch"/> sequences once to warm up and once to measure.</summary>
+    /// <summary>Runs <paramref name="batch"/> sequences to warm up and to measure, each once and for 0.3 s at least.</summary>
     public async Task<BenchResult> MeasureAsync(string mode, GuidanceParams guidance, int batch, CancellationToken stop)
     {
-        await RunAsync(guidance, batch, stop).ConfigureAwait(false);
+        await RepeatAsync(guidance, batch, stop).ConfigureAwait(false);
         var before = engine.Statistics;
         engine.TakeProfile();
-        int branches = await RunAsync(guidance, batch, stop).ConfigureAwait(false);
+        int branches = await RepeatAsync(guidance, batch, stop).ConfigureAwait(false);
         var after = engine.Statistics;
         double prefillSeconds = after.PrefillSeconds - before.PrefillSeconds, decodeSeconds = after.DecodeSeconds - before.DecodeSeconds;
         long generated = after.GeneratedTokens - before.GeneratedTokens;
@@ -38,6 +42,16 @@ internal sealed class BenchRun(SteerEngine engine, int promptTokens, int negativ
             generated / decodeSeconds,
             (double)generated / batch * (after.WeightBytes + after.AdapterBytes) / decodeSeconds,
             engine.TakeProfile());
+    }
+
+    private async Task<int> RepeatAsync(GuidanceParams guidance, int batch, CancellationToken stop)
+    {
+        long start = Stopwatch.GetTimestamp();
+        int branches;
+        do
+            branches = await RunAsync(guidance, batch, stop).ConfigureAwait(false);
+        while (Stopwatch.GetElapsedTime(start) < Least);
+        return branches;
     }
 
     private async Task<int> RunAsync(GuidanceParams guidance, int batch, CancellationToken stop)
