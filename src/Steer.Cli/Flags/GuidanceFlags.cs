@@ -87,7 +87,19 @@ internal sealed class GuidanceFlags : FlagGroup
             AmateurTemperature = parsed.GetValue(_amateurTemperature) ?? defaults.AmateurTemperature,
         };
         guidance.Check();
+        Refuse(eta is > 0 && preset != GuidancePreset.Steer, _eta, preset, "steer");
+        Refuse(guidance.SumToOne && preset != GuidancePreset.Steer, _sumToOne, preset, "steer");
+        Refuse(
+            guidance.AmateurTemperature != 1 && preset is not (GuidancePreset.Contrastive or GuidancePreset.ContrastiveBeta), _amateurTemperature, preset,
+            "contrastive or contrastive-beta");
         return guidance;
+    }
+
+    // What would have no effect: the run would not be what was asked for.
+    private static void Refuse(bool condition, Option option, GuidancePreset preset, string wanted)
+    {
+        if (condition)
+            throw new SteerException($"{option.Name} has no effect with preset {preset.Name()}: leave it out, or give --preset {wanted}.");
     }
 
     private static GuidancePreset DefaultPreset(ModelChoice models, float? gamma, float? eta, bool hasContext)
