@@ -25,8 +25,13 @@ internal static class ParseErrors
     }
 
     /// <summary>What is typed to run a command.</summary>
-    public static string CommandLine(Command command) =>
-        string.Join(' ', command.Parents.OfType<Command>().Where(c => c is not RootCommand).Select(c => c.Name).Prepend("steer").Append(command.Name).Take(command is RootCommand ? 1 : int.MaxValue));
+    public static string CommandLine(Command command)
+    {
+        if (command is RootCommand)
+            return "steer";
+        var parents = command.Parents.OfType<Command>().Where(c => c is not RootCommand).Select(c => c.Name);
+        return string.Join(' ', ["steer", .. parents, command.Name]);
+    }
 
     /// <summary>Dashed words that were taken for something else: left over, or texts that stand before any "--".</summary>
     private static IEnumerable<string> UnknownOptions(ParseResult result)
@@ -49,13 +54,18 @@ internal static class ParseErrors
         return Spelling.Nearest(name, known.Where(k => k.StartsWith("--", StringComparison.Ordinal))) is { } near ? $" Did you mean {near}?" : "";
     }
 
-    /// <summary>A word that was taken for the file of a command that has commands of its own, and is no file but nearly the name of one of them.</summary>
+    /// <summary>
+    /// A word that was taken for the file of a command that has commands of its own, and is no file but nearly the name of one of them.
+    /// </summary>
     private static string? MistypedCommand(ParseResult result)
     {
         var command = result.CommandResult.Command;
-        if (command is RootCommand || command.Arguments.Select(result.GetResult).FirstOrDefault()?.Tokens is not [var word] || File.Exists(word.Value))
+        if (command is RootCommand || command.Arguments.Select(result.GetResult).FirstOrDefault()?.Tokens is not [var word]
+            || File.Exists(word.Value))
             return null;
-        return Spelling.Nearest(word.Value, command.Subcommands.Select(c => c.Name)) is { } near ? $"{word.Value}: no such file or command. Did you mean {near}?" : null;
+        return Spelling.Nearest(word.Value, command.Subcommands.Select(c => c.Name)) is { } near
+            ? $"{word.Value}: no such file or command. Did you mean {near}?"
+            : null;
     }
 
     private static string Unexpected(string token, ParseResult result)
@@ -76,7 +86,8 @@ internal static class ParseErrors
     private static string Plain(ParseError error) => error.SymbolResult switch
     {
         OptionResult { Tokens.Count: 0, Option: var option } => $"{option.Name} needs a value.",
-        OptionResult { Option: var option } r when r.IdentifierTokenCount > 1 => $"{option.Name} is given {r.IdentifierTokenCount} times: give it once.",
+        OptionResult { Option: var option } r when r.IdentifierTokenCount > 1 =>
+            $"{option.Name} is given {r.IdentifierTokenCount} times: give it once.",
         ArgumentResult { Tokens.Count: 0, Argument: var argument } => $"{argument.Name} is missing.",
         _ => error.Message,
     };

@@ -26,8 +26,8 @@ internal static partial class StandardStreams
     }
 
     /// <summary>
-    /// Whether the caller left a standard stream open. Where it did not, the runtime's own pipes have taken its number: who reads there waits for ever.
-    /// What the system closes when a program starts cannot have come from the one that started it.
+    /// Whether the caller left a standard stream open. Where it did not, the runtime's own pipes have taken its number: who reads there waits for
+    /// ever. What the system closes when a program starts cannot have come from the one that started it.
     /// </summary>
     private static bool IsOpen(int descriptor) =>
         OperatingSystem.IsWindows() || (Control(descriptor, GetDescriptorFlags) is >= 0 and var flags && (flags & CloseOnExec) == 0);

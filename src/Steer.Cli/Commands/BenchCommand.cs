@@ -56,7 +56,8 @@ internal sealed class BenchCommand : SteerCommand
             guidance = guidance with { Gamma = DefaultGamma };
         int[] batches = _flags.Batches(parsed);
         var options = _engine.Apply(parsed, models.ToOptions());
-        // Nothing is shared between random prompts; blocks kept for others like them would have each run meet memory that the warm-up has not touched.
+        // Nothing is shared between random prompts; blocks kept for others like them would have each run meet memory that the warm-up has not
+        // touched.
         options = options with { MaxBatch = Math.Max(options.MaxBatch, batches.Max()), SharePrefixes = false, Profile = _flags.Profile(parsed) };
         using var engine = SteerEngine.Load(options, (_, _) => stop.ThrowIfCancellationRequested());
         foreach (string warning in engine.Warnings)
@@ -123,7 +124,10 @@ internal sealed class BenchCommand : SteerCommand
         foreach (var r in results)
         {
             foreach (var profile in r.Profiles)
-                page.Append(ProfileReport.Text(Text($"{r.Mode}, batch {r.Batch}, {(profile.IsPrefill ? "prefill" : "decode")}"), new Roofline(profile, limits), Terminal.Width));
+            {
+                page.Append(ProfileReport.Text(
+                    Text($"{r.Mode}, batch {r.Batch}, {(profile.IsPrefill ? "prefill" : "decode")}"), new Roofline(profile, limits), Terminal.Width));
+            }
         }
 
         string device = engine.DeviceDescription;

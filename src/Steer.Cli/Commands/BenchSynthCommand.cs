@@ -64,7 +64,6 @@ internal sealed class BenchSynthCommand : SteerCommand
         public SyntheticShape Shape(ParseResult parsed) => SyntheticShape.Find(
             parsed.GetValue(_params) ?? throw new SteerException("There is no size: give --params, such as --params 134M."));
 
-        public string Folder(ParseResult parsed) =>
-            parsed.GetValue(_out) ?? throw new SteerException("There is no folder to write to: give --out DIR.");
+        public string Folder(ParseResult parsed) => parsed.RequiredFolder(_out);
     }
 }

@@ -46,10 +46,14 @@ internal sealed class DatasetCommand : SteerCommand
 
     public override IReadOnlyList<(string CommandLine, string Comment)> Examples =>
     [
-        ("steer dataset --task commonsense --count 1000 --out runs/csqa --gamma 0.3 --eta 0.2", "A thousand questions. Run it again to go on after any interruption."),
+        (
+            "steer dataset --task commonsense --count 1000 --out runs/csqa --gamma 0.3 --eta 0.2",
+            "A thousand questions. Run it again to go on after any interruption."),
         ("steer dataset job.json --device cuda", "The same from a file, with one flag of its own."),
         ("steer dataset watch runs/csqa", "How far it is, from another terminal."),
-        ("steer dataset export runs/csqa --format parquet --test-share 0.1 --out hub/csqa", "Parquet files of a train and a test part, with a dataset card."),
+        (
+            "steer dataset export runs/csqa --format parquet --test-share 0.1 --out hub/csqa",
+            "Parquet files of a train and a test part, with a dataset card."),
     ];
 
     protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
@@ -60,7 +64,10 @@ internal sealed class DatasetCommand : SteerCommand
         var options = _engine.Apply(parsed, models.ToOptions());
         options.Check();
         var config = Config(parsed, models);
-        var sources = Sources(parsed, models, options) with { Command = DatasetCommandLine.Write(parsed, [.. _dataset.Operational, .. _engine.Operational]) };
+        var sources = Sources(parsed, models, options) with
+        {
+            Command = DatasetCommandLine.Write(parsed, [.. _dataset.Operational, .. _engine.Operational]),
+        };
         bool quiet = _dataset.Quiet(parsed);
         if (_dataset.DryRun(parsed))
             return await DryRun.RunAsync(Terminal, config, sources, options, quiet, stop).ConfigureAwait(false);
@@ -68,7 +75,11 @@ internal sealed class DatasetCommand : SteerCommand
         if (job.Progress.Done)
         {
             if (!quiet)
-                Terminal.Error.WriteLine($"steer: {_dataset.Folder(parsed)}: is complete with {Figures.Count(job.Progress.Accepted, "example")}; nothing is left to do.");
+            {
+                Terminal.Error.WriteLine(
+                    $"steer: {_dataset.Folder(parsed)}: is complete with {Figures.Count(job.Progress.Accepted, "example")}; nothing is left to do.");
+            }
+
             return ExitCode.Ok;
         }
 
@@ -102,7 +113,9 @@ internal sealed class DatasetCommand : SteerCommand
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            progress.Note($"interrupted with {Figures.Count(job.Progress.Accepted)} of {Figures.Count(job.Progress.Count, "example")}; the same command goes on.");
+            progress.Note(
+                $"interrupted with {Figures.Count(job.Progress.Accepted)} of {Figures.Count(job.Progress.Count, "example")}; " +
+                "the same command goes on.");
             throw;
         }
 
@@ -114,7 +127,7 @@ internal sealed class DatasetCommand : SteerCommand
 
     private DatasetJobConfig Config(ParseResult parsed, ModelChoice models)
     {
-        var task = models.Task ?? throw new SteerException("There is no task: give --task with a name or the path of a task.json, which needs no more than a prompt.");
+        var task = models.RequiredTask;
         var config = new DatasetJobConfig
         {
             Prompt = task.Prompt,

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Steer.Cli.Display;
 using Steer.Cli.Flags;
-using Steer.Runtime;
 using Steer.Runtime.Datasets;
 
 namespace Steer.Cli.Commands;
@@ -29,9 +28,14 @@ internal sealed class DatasetExportCommand : SteerCommand
     {
         var options = _flags.Read(parsed);
         var (train, test, others) = await DatasetExport.RunAsync(parsed.GetRequiredValue(_folder), options, stop).ConfigureAwait(false);
-        Terminal.WriteOutput($"{options.Folder}: {Figures.Count(train, "example")} to train{(options.TestShare > 0 ? $", {Figures.Count(test)} to test" : "")}\n");
+        Terminal.WriteOutput(
+            $"{options.Folder}: {Figures.Count(train, "example")} to train{(options.TestShare > 0 ? $", {Figures.Count(test)} to test" : "")}\n");
         if (others.Count > 0)
-            Terminal.Error.WriteLine($"steer: note: of an earlier export, and not named in README.md: {string.Join(", ", others.Select(Path.GetFileName))}.");
+        {
+            Terminal.Error.WriteLine(
+                $"steer: note: of an earlier export, and not named in README.md: {string.Join(", ", others.Select(Path.GetFileName))}.");
+        }
+
         return ExitCode.Ok;
     }
 
@@ -48,14 +52,15 @@ internal sealed class DatasetExportCommand : SteerCommand
             _out = Add(Flag.Text("--out", "DIR", "Folder to write; made where it is missing."));
             _format = Add(Flag.Choice(
                 "--format", "Layout. Default: jsonl.",
-                ("jsonl", ExportFormat.Jsonl), ("csv", ExportFormat.Csv), ("parquet", ExportFormat.Parquet), ("chat", ExportFormat.Chat), ("alpaca", ExportFormat.Alpaca)));
+                ("jsonl", ExportFormat.Jsonl), ("csv", ExportFormat.Csv), ("parquet", ExportFormat.Parquet), ("chat", ExportFormat.Chat),
+                ("alpaca", ExportFormat.Alpaca)));
             _testShare = Add(Flag.Number("--test-share", "X", "Share of the examples that go to a test file, by a hash of their words. Default: 0."));
             _license = Add(Flag.Text("--license", "NAME", "Licence that the card states, such as cc-by-4.0. Default: unknown."));
         }
 
         public ExportOptions Read(ParseResult parsed) => new()
         {
-            Folder = parsed.GetValue(_out) ?? throw new SteerException("There is no folder to write to: give --out DIR."),
+            Folder = parsed.RequiredFolder(_out),
             Format = parsed.GetValue(_format) ?? ExportFormat.Jsonl,
             TestShare = Math.Round(parsed.GetValue(_testShare) ?? 0, 6),
             License = parsed.GetValue(_license) ?? ExportOptions.UnknownLicense,

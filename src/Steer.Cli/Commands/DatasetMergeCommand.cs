@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Steer.Cli.Display;
 using Steer.Cli.Flags;
-using Steer.Runtime;
 using Steer.Runtime.Datasets;
 
 namespace Steer.Cli.Commands;
@@ -9,7 +8,13 @@ namespace Steer.Cli.Commands;
 /// <summary>`steer dataset merge`: the shards of a job become one data set.</summary>
 internal sealed class DatasetMergeCommand : SteerCommand
 {
-    private readonly Argument<string[]> _folders = new("DIR") { HelpName = "DIR", Description = "Folders of all shards.", Arity = ArgumentArity.OneOrMore };
+    private readonly Argument<string[]> _folders = new("DIR")
+    {
+        HelpName = "DIR",
+        Description = "Folders of all shards.",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
     private readonly MergeFlags _flags;
 
     public DatasetMergeCommand(Terminal terminal)
@@ -37,6 +42,6 @@ internal sealed class DatasetMergeCommand : SteerCommand
         public MergeFlags()
             : base("Output") => _out = Add(Flag.Text("--out", "DIR", "Folder of the whole; missing or empty."));
 
-        public string Folder(ParseResult parsed) => parsed.GetValue(_out) ?? throw new SteerException("There is no folder to write to: give --out DIR.");
+        public string Folder(ParseResult parsed) => parsed.RequiredFolder(_out);
     }
 }

@@ -22,7 +22,8 @@ internal sealed class DevicesCommand : SteerCommand
     protected override Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
     {
         using var processor = Devices.Open("cpu");
-        List<(string Name, string Description)> devices = [("cpu", processor.Description), .. IlgpuDevice.List().Select(d => (d.Name, d.Description))];
+        List<(string Name, string Description)> devices =
+            [("cpu", processor.Description), .. IlgpuDevice.List().Select(d => (d.Name, d.Description))];
         if (_output.Json(parsed))
         {
             using var lines = new JsonLines(ResultStream.ToStandardOutput(Terminal));

@@ -24,7 +24,9 @@ internal sealed class EvaluateCommand : SteerCommand
     private readonly EngineFlags _engine;
 
     public EvaluateCommand(Terminal terminal)
-        : base("evaluate", "Diversity, likeness to real texts, copies and perplexity of a synthetic set, with intervals and what real texts reach.", terminal)
+        : base(
+            "evaluate", "Diversity, likeness to real texts, copies and perplexity of a synthetic set, with intervals and what real texts reach.",
+            terminal)
     {
         Arguments.Add(_synthetic);
         _evaluation = Add(new EvaluationFlags());
@@ -36,8 +38,12 @@ internal sealed class EvaluateCommand : SteerCommand
     public override IReadOnlyList<(string CommandLine, string Comment)> Examples =>
     [
         ("steer evaluate runs/csqa --task commonsense", "Against the task's held-out examples, with perplexity under its expert and base."),
-        ("steer evaluate texts.jsonl --real real.jsonl --embeddings e.safetensors --format json", "Embeddings of your own model, one report as JSON."),
-        ("steer evaluate runs/csqa --task commonsense --label-field answer --out report.md", "With what a classifier learns from the texts, for a README."),
+        (
+            "steer evaluate texts.jsonl --real real.jsonl --embeddings e.safetensors --format json",
+            "Embeddings of your own model, one report as JSON."),
+        (
+            "steer evaluate runs/csqa --task commonsense --label-field answer --out report.md",
+            "With what a classifier learns from the texts, for a README."),
         ("steer evaluate runs/csqa --task commonsense --out report.html", "One page with figures, and the nearest real text beside samples."),
     ];
 
@@ -46,7 +52,8 @@ internal sealed class EvaluateCommand : SteerCommand
         using var progress = new Progress(Terminal, _report.Quiet(parsed));
         var options = _evaluation.Read(parsed);
         var models = _models.WithExpertsOfLabels(parsed, _models.Resolve(parsed));
-        string real = _evaluation.Real(parsed) ?? models.Task?.Heldout ?? throw new SteerException("There are no real texts to compare with: give --real FILE, or a --task.");
+        string real = _evaluation.Real(parsed) ?? models.Task?.Heldout
+            ?? throw new SteerException("There are no real texts to compare with: give --real FILE, or a --task.");
         string? file = _report.File(parsed), embeddings = _evaluation.Embeddings(parsed);
         using var stream = file is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(file);
 

@@ -32,7 +32,8 @@ internal sealed class ScoreCommand : SteerCommand
         _scoring = Add(new ScoreFlags());
         _guidance = Add(new GuidanceFlags());
         _negatives = Add(new NegativeFlags());
-        _output = Add(new OutputFlags("One object per line: text, token_ids and for base, expert and guided log_prob (nats) and perplexity; totals last."));
+        _output = Add(new OutputFlags(
+            "One object per line: text, token_ids and for base, expert and guided log_prob (nats) and perplexity; totals last."));
         _engine = Add(new EngineFlags());
     }
 
@@ -99,7 +100,8 @@ internal sealed class ScoreCommand : SteerCommand
         if (writer.Totals.FirstOrDefault(t => t.Masked > 0) is { } masked)
         {
             progress.Note(
-                $"{masked.Masked} of {Figures.Count(masked.Tokens, "token")} {(masked.Masked == 1 ? "lies" : "lie")} outside the plausibility mask, where the guided probability is 0; "
+                $"{masked.Masked} of {Figures.Count(masked.Tokens, "token")} {(masked.Masked == 1 ? "lies" : "lie")} outside the plausibility " +
+                "mask, where the guided probability is 0; "
                 + "--alpha 0 scores without a mask.");
         }
 

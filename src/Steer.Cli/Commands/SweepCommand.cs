@@ -37,8 +37,12 @@ internal sealed class SweepCommand : SteerCommand
 
     public override IReadOnlyList<(string CommandLine, string Comment)> Examples =>
     [
-        ("steer sweep --task astronomy --gamma 0:0.6:0.2 --eta 0:0.4:0.2 --out runs/sweep", "A grid of 12 cells and their controls; runs/sweep/report.html shows what came of it."),
-        ("steer sweep --task commonsense --alpha 0,0.1 --per-cell 500 --out runs/masks", "The same grid with and without the mask. Run it again to go on after any interruption."),
+        (
+            "steer sweep --task astronomy --gamma 0:0.6:0.2 --eta 0:0.4:0.2 --out runs/sweep",
+            "A grid of 12 cells and their controls; runs/sweep/report.html shows what came of it."),
+        (
+            "steer sweep --task commonsense --alpha 0,0.1 --per-cell 500 --out runs/masks",
+            "The same grid with and without the mask. Run it again to go on after any interruption."),
         ("steer sweep --task astronomy --cells cells.json --format csv --out runs/some", "The cells of a list; the figures as CSV."),
     ];
 
@@ -50,7 +54,8 @@ internal sealed class SweepCommand : SteerCommand
         var config = Config(parsed, models);
         var sources = Sources(parsed, models, config, options);
         var heldout = Heldout(parsed, models);
-        var evaluation = new EvaluationOptions { Seed = config.Seed, Metrics = SweepEvaluation.Metrics, HalfSamples = _output.HalfSamples(parsed) ?? new EvaluationOptions().HalfSamples };
+        var evaluation = new EvaluationOptions { Seed = config.Seed, Metrics = SweepEvaluation.Metrics };
+        evaluation = evaluation with { HalfSamples = _output.HalfSamples(parsed) ?? evaluation.HalfSamples };
         evaluation.Check();
         bool quiet = _output.Quiet(parsed);
         if (_output.DryRun(parsed))
@@ -65,9 +70,19 @@ internal sealed class SweepCommand : SteerCommand
         foreach (string warning in engine.Warnings)
             progress.Note(warning);
         if (config.Cells.Any(c => c is { Eta: >= 1, SumToOne: false }))
-            progress.Note("some cells have an eta of 1 or more: there the weights no longer favour what the expert likes, and the sum-to-one form among the controls is the one to read.");
+        {
+            progress.Note(
+                "some cells have an eta of 1 or more: there the weights no longer favour what the expert likes, " +
+                "and the sum-to-one form among the controls is the one to read.");
+        }
+
         if (config.PerCell < EvaluationSet.FewestTexts)
-            progress.Note($"--per-cell is {config.PerCell}, and metrics need at least {EvaluationSet.FewestTexts} texts of a cell: there will be none, only entropies and perplexities.");
+        {
+            progress.Note(
+                $"--per-cell is {config.PerCell}, and metrics need at least {EvaluationSet.FewestTexts} texts of a cell: there will be none, " +
+                "only entropies and perplexities.");
+        }
+
         await GenerateAsync(job, engine, progress, quiet, stop).ConfigureAwait(false);
         using var generator = new EngineEmbeddingGenerator(engine);
         string embeds = string.Join(' ', sources.Hashes["base"], sources.Hashes.GetValueOrDefault("tokenizer"), sources.Weights);
@@ -110,7 +125,7 @@ internal sealed class SweepCommand : SteerCommand
 
     private SweepConfig Config(ParseResult parsed, ModelChoice models)
     {
-        var task = models.Task ?? throw new SteerException("There is no task: give --task with a name or the path of a task.json, which needs no more than a prompt.");
+        var task = models.RequiredTask;
         var config = _sweep.Apply(
             parsed,
             new SweepConfig

@@ -41,7 +41,11 @@ internal sealed class TokenizeCommand : SteerCommand
             throw new SteerException("There is no text: give it as an argument, with --file FILE, or pipe it in.");
         var tokenizer = Tokenizer.Load(_flags.Path(parsed) ?? EmbeddedWeights.BaseOr("--tokenizer PATH"));
         if (given is not null && given.Any(id => id >= tokenizer.VocabSize))
-            throw new SteerException($"--ids holds {given.Max()}, and the tokenizer's ids go from 0 to {tokenizer.VocabSize - 1}. Give ids of this tokenizer.");
+        {
+            throw new SteerException(
+                $"--ids holds {given.Max()}, and the tokenizer's ids go from 0 to {tokenizer.VocabSize - 1}. Give ids of this tokenizer.");
+        }
+
         string? path = _output.File(parsed);
         using var stream = path is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(path);
         using var lines = new JsonLines(stream);
@@ -62,7 +66,8 @@ internal sealed class TokenizeCommand : SteerCommand
             else
             {
                 string pieces = string.Join(' ', ids.Select(id => tokenizer.TokenOf(id) ?? "?"));
-                stream.Write(Terminal.Utf8.GetBytes($"ids      {string.Join(',', ids)}\ntokens   {ids.Length}\npieces   {pieces}\ndecoded  {decoded}\n"));
+                stream.Write(Terminal.Utf8.GetBytes(
+                    $"ids      {string.Join(',', ids)}\ntokens   {ids.Length}\npieces   {pieces}\ndecoded  {decoded}\n"));
             }
         }
 

@@ -21,7 +21,9 @@ internal static class ClosingBox
         void Row(string name, string value) => grid.AddRow(new Text(name, new Style(decoration: Decoration.Dim)), new Text(value));
 
         Row("Texts", texts);
-        Row("Prefill", $"{Figures.Rate(s.PrefillRows, s.PrefillSeconds)} ({Figures.Count(s.PrefillRows)} computed, {Figures.Count(s.SharedRows)} shared)");
+        Row(
+            "Prefill",
+            $"{Figures.Rate(s.PrefillRows, s.PrefillSeconds)} ({Figures.Count(s.PrefillRows)} computed, {Figures.Count(s.SharedRows)} shared)");
         if (s.DecodeRows > 0)
             Row("Decode", $"{Figures.Rate(s.GeneratedTokens, s.DecodeSeconds)} ({Figures.Count(s.GeneratedTokens, "token")})");
         if (branches.Count > 0)
@@ -43,7 +45,8 @@ internal static class ClosingBox
     private static string Memory(EngineStatistics s)
     {
         string adapters = s.AdapterBytes > 0 ? $", adapters {ByteSize.Format(s.AdapterBytes)}" : "";
-        return $"weights {ByteSize.Format(s.WeightBytes)}{adapters}, keys and values {ByteSize.Format(s.KvPeakBytes)} of {ByteSize.Format(s.KvCacheBytes)}, " +
+        return $"weights {ByteSize.Format(s.WeightBytes)}{adapters}, keys and values {ByteSize.Format(s.KvPeakBytes)} of " +
+            $"{ByteSize.Format(s.KvCacheBytes)}, " +
             $"activations {ByteSize.Format(s.ScratchBytes)}";
     }
 }

@@ -17,16 +17,19 @@ internal static class DatasetDisplay
     /// <param name="silence">Time since another process told of its progress; null for a job of this process.</param>
     public static Task WatchAsync(Terminal terminal, bool quiet, Func<DatasetProgress> progress, Task work, Func<TimeSpan>? silence = null)
     {
-        string? News() => silence?.Invoke() is { } time && time > LongSilence ? $"none for {Figures.Duration(time.TotalSeconds)}; the job may have ended" : null;
+        string? News() =>
+            silence?.Invoke() is { } time && time > LongSilence ? $"none for {Figures.Duration(time.TotalSeconds)}; the job may have ended" : null;
         return LiveDisplay.WatchAsync(
-            terminal, quiet, () => Table(progress(), News(), terminal.Width), () => Line(progress()) + (News() is { } news ? $", news: {news}" : ""), work);
+            terminal, quiet, () => Table(progress(), News(), terminal.Width), () => Line(progress()) + (News() is { } news ? $", news: {news}" : ""),
+            work);
     }
 
     /// <summary>One line.</summary>
     public static string Line(DatasetProgress p)
     {
         string left = p.SecondsLeft is { } seconds ? $", {Figures.Duration(seconds)} left" : "";
-        return string.Create(CultureInfo.InvariantCulture, $"{Totals(p)} of {p.Count:n0}, round {p.Round + 1}, {p.TokensPerSecond:n0} tokens/s{left}");
+        return string.Create(
+            CultureInfo.InvariantCulture, $"{Totals(p)} of {p.Count:n0}, round {p.Round + 1}, {p.TokensPerSecond:n0} tokens/s{left}");
     }
 
     /// <summary>Accepted, refused and given up.</summary>
@@ -44,7 +47,8 @@ internal static class DatasetDisplay
         var grid = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(2)).AddColumn(new GridColumn().PadRight(0));
         void Row(string name, string value) => grid.AddRow(new Text(name, new Style(decoration: Decoration.Dim)), new Text(value));
 
-        Row("Accepted", string.Create(CultureInfo.InvariantCulture, $"{p.Accepted:n0} of {p.Count:n0} ({(double)p.Accepted / p.Count:0.0%}), round {p.Round + 1}"));
+        Row("Accepted", string.Create(
+            CultureInfo.InvariantCulture, $"{p.Accepted:n0} of {p.Count:n0} ({(double)p.Accepted / p.Count:0.0%}), round {p.Round + 1}"));
         Row("Refused", p.Rejected.Count == 0 ? "none" : $"{Figures.Count(p.Rejected.Values.Sum())} ({Reasons(p)})");
         if (p.GivenUp > 0)
             Row("Given up", Figures.Count(p.GivenUp));

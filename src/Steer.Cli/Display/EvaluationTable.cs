@@ -23,7 +23,8 @@ internal static class EvaluationTable
             text.Append(v.Value is null
                 ? columns.Row([v.Title, "-", v.Note ?? "", "", "", ""])
                 : columns.Row([
-                    v.Title + (v.Note is null ? "" : "*"), Numbers.Short(v.Value), Numbers.Interval(v.Low, v.High), Figure(v.Ceiling), Figure(v.AtCeiling), Bar(v)]));
+                    v.Title + (v.Note is null ? "" : "*"), Numbers.Short(v.Value), Numbers.Interval(v.Low, v.High), Figure(v.Ceiling),
+                    Figure(v.AtCeiling), Bar(v)]));
         }
 
         foreach (var v in report.Values.Where(v => v.Value is not null && v.Note is not null))

@@ -54,7 +54,8 @@ internal sealed record ModelReport(
     {
         string[] targets = [.. adapter.Modules.Select(m => m[(m.LastIndexOf('.') + 1)..]).Distinct()];
         List<(string, long)> memory = [("low-rank changes", PackedBytes(adapter))];
-        var whole = Linears(adapter.Tensors).Except(Linears(baseCheckpoint.Tensors), ReferenceEqualityComparer.Instance).Cast<LinearTensors>().ToList();
+        var whole = Linears(adapter.Tensors).Except(Linears(baseCheckpoint.Tensors), ReferenceEqualityComparer.Instance).Cast<LinearTensors>()
+            .ToList();
         if (whole.Count > 0)
             memory.Add(("whole modules", whole.Sum(l => Bytes(l, type: null))));
         return new ModelReport(
@@ -70,7 +71,9 @@ internal sealed record ModelReport(
             memory);
     }
 
-    /// <summary>What the CPU device takes for the low-rank changes; how it holds a matrix depends on its numbers, so they are packed to see.</summary>
+    /// <summary>
+    /// What the CPU device takes for the low-rank changes; how it holds a matrix depends on its numbers, so they are packed to see.
+    /// </summary>
     private static long PackedBytes(Adapter adapter)
     {
         using var device = new HostDevice();
@@ -160,7 +163,8 @@ internal sealed record ModelReport(
 
     /// <summary>Every matrix of a model, once for each place that it has.</summary>
     private static IEnumerable<LinearTensors> Linears(DecoderTensors t) =>
-        new[] { t.Embedding, t.PositionEmbedding, t.LmHead }.Concat(t.Layers.SelectMany(l => Attention(l).Concat(FeedForward(l)))).OfType<LinearTensors>();
+        new[] { t.Embedding, t.PositionEmbedding, t.LmHead }.Concat(t.Layers.SelectMany(l => Attention(l).Concat(FeedForward(l))))
+            .OfType<LinearTensors>();
 
     private static IEnumerable<LinearTensors?> Attention(LayerTensors l) => [l.Qkv, l.Output];
 

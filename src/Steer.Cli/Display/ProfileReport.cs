@@ -30,7 +30,8 @@ internal static class ProfileReport
             : new Columns(
                 ["kernel", "calls\na step", "us\na step", "share", "GB/s", "GFLOP/s", "of its\nlimit", "limit"], [22, 7, 11, 7, 6, 9, 7, 11], 0);
         var page = new StringBuilder();
-        page.Append(Format($"\n{title}\n{profile.Steps:n0} steps of {1e3 * profile.Seconds / profile.Steps:0.00} ms, {(double)profile.Rows / profile.Steps:0.#} rows\n"));
+        double milliseconds = 1e3 * profile.Seconds / profile.Steps, rows = (double)profile.Rows / profile.Steps;
+        page.Append(Format($"\n{title}\n{profile.Steps:n0} steps of {milliseconds:0.00} ms, {rows:0.#} rows\n"));
         page.Append(Format($"{roofline.ProductShare:0%} in products with weights\n\n"));
         page.Append(RooflineChart.Draw(roofline, Letters[..shown], window)).Append('\n').Append(columns.Head());
         for (int i = 0; i < shown; i++)

@@ -46,7 +46,8 @@ internal sealed class Progress : IDisposable
     public void Loading(string path, double share)
     {
         lock (_lock)
-            _loading = string.Create(CultureInfo.InvariantCulture, $"loading {share:0%} of {Path.GetFileName(Path.TrimEndingDirectorySeparator(path))}");
+            _loading = string.Create(
+                CultureInfo.InvariantCulture, $"loading {share:0%} of {Path.GetFileName(Path.TrimEndingDirectorySeparator(path))}");
     }
 
     /// <summary>Something else is being done; the share of it that is done goes from 0 to 1. Nothing is shown for an empty text.</summary>
@@ -122,7 +123,8 @@ internal sealed class Progress : IDisposable
     {
         double seconds = (_clock.Elapsed - _started).TotalSeconds;
         long tokens = statistics.GeneratedTokens > 0 ? statistics.GeneratedTokens : statistics.PrefillRows; // drawn, or read where texts are scored
-        string line = string.Create(CultureInfo.InvariantCulture, $"{_finished:n0} of {Figures.Count(_total, "text")}, {tokens / Math.Max(seconds, 1e-3):n0} tokens/s");
+        string line = string.Create(
+            CultureInfo.InvariantCulture, $"{_finished:n0} of {Figures.Count(_total, "text")}, {tokens / Math.Max(seconds, 1e-3):n0} tokens/s");
         return _finished == 0 ? line : $"{line}, {Figures.Duration(seconds / _finished * (_total - _finished))} left";
     }
 

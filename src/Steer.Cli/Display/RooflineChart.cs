@@ -5,8 +5,8 @@ using Steer.Cli.Runs;
 namespace Steer.Cli.Display;
 
 /// <summary>
-/// The roofline (Williams et al., CACM 52(4), 2009) in characters: operations per second over operations per byte, both logarithmic. The roof is what the
-/// machine can do at most, a letter is a kernel.
+/// The roofline (Williams et al., CACM 52(4), 2009) in characters: operations per second over operations per byte, both logarithmic. The roof is what
+/// the machine can do at most, a letter is a kernel.
 /// </summary>
 internal static class RooflineChart
 {

@@ -16,11 +16,13 @@ internal static class SweepDisplay
     public static string Line(SweepProgress p)
     {
         string left = p.SecondsLeft is { } seconds ? $", {Figures.Duration(seconds)} left of this step" : "";
-        return string.Create(CultureInfo.InvariantCulture, $"{Stage(p)}: {p.Made:n0} of {Figures.Count(p.StageTexts, "text")}, {p.TokensPerSecond:n0} tokens/s{left}");
+        return string.Create(
+            CultureInfo.InvariantCulture, $"{Stage(p)}: {p.Made:n0} of {Figures.Count(p.StageTexts, "text")}, {p.TokensPerSecond:n0} tokens/s{left}");
     }
 
     /// <summary>Texts and tokens so far.</summary>
-    public static string Totals(SweepProgress p) => $"{Figures.Count(p.Texts, "text")} of {Figures.Count(p.Cells, "cell")} and controls, {Figures.Count(p.Tokens)} tokens";
+    public static string Totals(SweepProgress p) =>
+        $"{Figures.Count(p.Texts, "text")} of {Figures.Count(p.Cells, "cell")} and controls, {Figures.Count(p.Tokens)} tokens";
 
     private static Panel Table(SweepProgress p)
     {

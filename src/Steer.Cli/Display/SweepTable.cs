@@ -23,7 +23,9 @@ internal static class SweepTable
             r.Cell.Name, Number(r.Texts.Entropy), Bar(r["mauve"]?.Value), Difference(result, r, "mauve"),
             Number(r["diversity"]?.Value), Difference(result, r, "diversity"), Number(r.Texts.Perplexity),
         ]));
-        string note = "vs temp.: minus the expert alone at the temperature of the same entropy;\n* where the 95% interval of the difference holds no 0\n";
+        const string note =
+            "vs temp.: minus the expert alone at the temperature of the same entropy;\n" +
+            "* where the 95% interval of the difference holds no 0\n";
         return $"{columns.Head()}{string.Concat(lines)}\n{note}{(SweepSentences.WithoutMetrics(result) is { } without ? without + "\n" : "")}";
     }
 
@@ -42,6 +44,7 @@ internal static class SweepTable
     {
         var contrast = result.Contrasts.FirstOrDefault(c => c.Cell == row && c.Kind == ControlKind.Temperature);
         return contrast?.Difference(metric) is not { } difference ? "-"
-            : string.Create(CultureInfo.InvariantCulture, $"{Math.Round(difference.Value, 2) + 0.0:+0.00;-0.00;0.00}{(difference.IsClear ? "*" : " ")}");
+            : string.Create(
+                CultureInfo.InvariantCulture, $"{Math.Round(difference.Value, 2) + 0.0:+0.00;-0.00;0.00}{(difference.IsClear ? "*" : " ")}");
     }
 }

@@ -58,7 +58,8 @@ internal sealed class BenchFlags : FlagGroup
     public void CheckWindow(ParseResult parsed, int window, bool negatives)
     {
         int made = MaxTokens(parsed);
-        foreach (var (name, context) in new[] { ("--prompt-tokens", PromptTokens(parsed)), ("--negative-tokens", negatives ? NegativeTokens(parsed) : 0) })
+        (string, int)[] contexts = [("--prompt-tokens", PromptTokens(parsed)), ("--negative-tokens", negatives ? NegativeTokens(parsed) : 0)];
+        foreach (var (name, context) in contexts)
         {
             // The last token is drawn and never computed.
             if ((long)context + made - 1 > window)

@@ -45,7 +45,7 @@ internal sealed class DatasetFlags : FlagGroup
     public ResumeMode Resume(ParseResult parsed) => parsed.GetValue(_resume) ?? ResumeMode.IfPossible;
 
     /// <exception cref="SteerException">It was not given.</exception>
-    public string Folder(ParseResult parsed) => parsed.GetValue(_out) ?? throw new SteerException("There is no folder to write to: give --out DIR.");
+    public string Folder(ParseResult parsed) => parsed.RequiredFolder(_out);
 
     /// <summary>Puts what was given into the job.</summary>
     /// <exception cref="SteerException">There is no count.</exception>

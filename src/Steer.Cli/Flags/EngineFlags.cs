@@ -30,10 +30,12 @@ internal sealed class EngineFlags : FlagGroup
         _weights = Add(Flag.Choice("--weights", "How weights are held. Default: as they are stored, with exact activations.", WeightTypes));
         _compute = Add(Flag.Choice(
             "--compute",
-            "What products do to activations. auto (default): round them to bf16 for --weights bf16, and to 8 bits for int8 and int4; f32: keep them.",
+            "What products do to activations. auto (default): round them to bf16 for --weights bf16, and to 8 bits for int8 and int4; f32: " +
+            "keep them.",
             ("auto", Activations.Auto), ("f32", Activations.F32)));
         _kvCache = Add(Flag.Choice(
-            "--kv-cache", "How keys and values are held. Default: bf16 where --weights bf16, int8 or int4 rounds activations, else f32.", KvCacheTypes));
+            "--kv-cache", "How keys and values are held. Default: bf16 where --weights bf16, int8 or int4 rounds activations, else f32.",
+            KvCacheTypes));
         _isa = Add(Flag.Choice(
             "--isa", "Instructions of the CPU device; the results are the same. Default: the best of this processor.",
             ("auto", InstructionSet.Auto), ("avx512-vnni-bf16", InstructionSet.Avx512Bf16Vnni), ("avx512", InstructionSet.Avx512),

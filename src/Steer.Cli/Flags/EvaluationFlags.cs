@@ -28,16 +28,20 @@ internal sealed class EvaluationFlags : FlagGroup
         _real = Add(Flag.Text("--real", "FILE", "Real texts: JSONL with a field \"text\", or plain text. Default: the task's held-out examples."));
         _embeddings = Add(Flag.Text(
             "--embeddings", "FILE",
-            "Embeddings from elsewhere: safetensors with the tensors real and synthetic [texts, dimensions], or two files real.npy,synthetic.npy. Default: "
+            "Embeddings from elsewhere: safetensors with the tensors real and synthetic [texts, dimensions], " +
+            "or two files real.npy,synthetic.npy. Default: "
             + "the mean of the base's last hidden states, kept beside the texts."));
         _labelField = Add(Flag.Text(
-            "--label-field", "NAME", "Field with the class of each text, for the check of what a classifier learns. Default: label, where there is one."));
+            "--label-field", "NAME",
+            "Field with the class of each text, for the check of what a classifier learns. Default: label, where there is one."));
         _metrics = Add(Flag.Parsed(
-            "--metrics", "A,B", $"Metrics to compute: {string.Join(", ", MetricNames)}. Default: all.", $"names with commas between them, of {string.Join(", ", MetricNames)}",
+            "--metrics", "A,B", $"Metrics to compute: {string.Join(", ", MetricNames)}. Default: all.",
+            $"names with commas between them, of {string.Join(", ", MetricNames)}",
             text => text.Split(',').All(MetricNames.Contains) ? text : null));
         _maxTexts = Add(Flag.Integer("--max-texts", "N", "Most texts of a side, drawn at random. Default: 5000."));
         _maxWords = Add(Flag.Integer("--max-words", "N", "Most words that n-grams are counted over. Default: those of the smaller side."));
-        _maxDimensions = Add(Flag.Integer("--max-dimensions", "N", "Wider embeddings are reduced to the N directions that hold most of their length. Default: 256."));
+        _maxDimensions = Add(Flag.Integer(
+            "--max-dimensions", "N", "Wider embeddings are reduced to the N directions that hold most of their length. Default: 256."));
         _bootstrap = Add(Flag.Integer("--bootstrap", "N", "Resamples for the intervals of means and of the AUROC. Default: 1000."));
         _halfSamples = Add(Flag.Integer("--half-samples", "N", "Pairs of halves for all other intervals; 0 for none. Default: 20."));
         _noCeiling = Add(Flag.Switch("--no-ceiling", "Does not compare the halves of the real texts."));

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Steer.Runtime;
 
 namespace Steer.Cli.Flags;
 
@@ -60,6 +61,16 @@ internal static class Flag
     /// <summary>Token ids, with commas or spaces between them.</summary>
     public static Option<int[]?> Ids(string name, string description) =>
         Parsed(name, "1,2,3", description, "token ids with commas between them, such as 1,2,3", TokenIds.Parse);
+
+    /// <summary>Numbers with commas between them, or a range.</summary>
+    public static Option<float[]?> Numbers(string name, string description) => Parsed(
+        name, "LIST|RANGE", description,
+        $"numbers such as 0,0.3,0.6, or a range (from:to:step) such as 0:0.6:0.2, of at most {NumberList.MaxValues} values", NumberList.Parse);
+
+    /// <summary>The folder that a command writes to, which has no default.</summary>
+    /// <exception cref="SteerException">It was not given.</exception>
+    public static string RequiredFolder(this ParseResult parsed, Option<string?> option) =>
+        parsed.GetValue(option) ?? throw new SteerException($"There is no folder to write to: give {option.Name} {option.HelpName}.");
 
     /// <summary>What was given; null for nothing, where the parser itself gives an empty array.</summary>
     public static T[]? Given<T>(this ParseResult parsed, Option<T[]?> option) => parsed.GetValue(option) is { Length: > 0 } values ? values : null;

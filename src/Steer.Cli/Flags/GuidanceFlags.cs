@@ -35,13 +35,15 @@ internal sealed class GuidanceFlags : FlagGroup
             where T : Option => strengths ? Add(option) : option;
         _preset = Strength(Flag.Choice(
             "--preset",
-            "How branches are weighed. Default: steer with an expert, cfg for a base alone with --gamma, else what the models given ask for, else plain.",
+            "How branches are weighed. Default: steer with an expert, cfg for a base alone with --gamma, else what the models given ask for, " +
+            "else plain.",
             [.. Presets.Where(p => context || p.Value != GuidancePreset.ContextAware)]));
         _gamma = Strength(Flag.Number(
             "--gamma", "X",
             "Strength of the expert against the base (other presets: of their guidance). Useful up to about 0.6. Default: the "
             + "task's, else 0."));
-        _eta = Strength(Flag.Number("--eta", "X", "Strength of the push away from the negatives. Useful up to about 0.4. Default: the task's, else 0."));
+        _eta = Strength(Flag.Number(
+            "--eta", "X", "Strength of the push away from the negatives. Useful up to about 0.4. Default: the task's, else 0."));
         _alpha = Strength(Flag.Number(
             "--alpha", "X",
             "Only tokens of at least this share of the expert's best stay. Default: the task's, else 0.1 where guidance is on."));

@@ -21,7 +21,8 @@ internal sealed class KernelFlags : FlagGroup
     /// <exception cref="SteerException">It is OpenCL C, and an architecture was given.</exception>
     public KernelLanguage Language(ParseResult parsed) => (parsed.GetValue(_language) ?? KernelLanguage.Ptx) switch
     {
-        KernelLanguage.OpenCl when parsed.GetValue(_architecture) is not null => throw new SteerException("--arch is that of PTX: leave it out with --emit opencl."),
+        KernelLanguage.OpenCl when parsed.GetValue(_architecture) is not null =>
+            throw new SteerException("--arch is that of PTX: leave it out with --emit opencl."),
         var language => language,
     };
 

@@ -37,10 +37,16 @@ internal sealed class ModelFlags : FlagGroup
     /// <summary>A base or an expert was given, so that those of the task do not count.</summary>
     public bool GivesModels(ParseResult parsed) => (parsed.GetValue(_base) ?? parsed.GetValue(_expert)) is not null;
 
-    /// <summary>The models with the experts that labels of the task bring, unless a base or an expert was given: they are meant for the task's.</summary>
-    public ModelChoice WithExpertsOfLabels(ParseResult parsed, ModelChoice models) => GivesModels(parsed)
-        ? models
-        : models with { MoreExperts = [.. (models.Task?.Labels ?? []).Select(l => l.Expert).OfType<string>().Where(e => e != models.Expert).Distinct()] };
+    /// <summary>
+    /// The models with the experts that labels of the task bring, unless a base or an expert was given: they are meant for the task's.
+    /// </summary>
+    public ModelChoice WithExpertsOfLabels(ParseResult parsed, ModelChoice models)
+    {
+        if (GivesModels(parsed))
+            return models;
+        var experts = (models.Task?.Labels ?? []).Select(l => l.Expert).OfType<string>();
+        return models with { MoreExperts = [.. experts.Where(e => e != models.Expert).Distinct()] };
+    }
 
     /// <summary>Whether any of them was given.</summary>
     public bool AreGiven(ParseResult parsed) => Options.Any(o => parsed.GetResult(o) is { Implicit: false });

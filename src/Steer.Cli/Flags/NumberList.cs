@@ -3,7 +3,12 @@ namespace Steer.Cli.Flags;
 /// <summary>Several numbers as they are written on a command line.</summary>
 internal static class NumberList
 {
-    /// <summary>0,0.3,0.6, or a range 0:0.6:0.2 (from, to, step) of at most a thousand values with both ends; null for anything else.</summary>
+    /// <summary>Most values of a range.</summary>
+    public const int MaxValues = 1000;
+
+    /// <summary>
+    /// 0,0.3,0.6, or a range 0:0.6:0.2 (from, to, step) of at most <see cref="MaxValues"/> values, both ends included; null for anything else.
+    /// </summary>
     public static float[]? Parse(string text)
     {
         string[] parts = text.Split(':');
@@ -19,6 +24,8 @@ internal static class NumberList
             return [.. values];
         double from = values[0], to = values[1], step = values[2];
         double steps = Math.Floor(((to - from) / step) + 1e-4);
-        return step > 0 && steps is >= 0 and < 1000 ? [.. Enumerable.Range(0, (int)steps + 1).Select(i => (float)Math.Round(from + (i * step), 6))] : null;
+        return step > 0 && steps is >= 0 and < MaxValues
+            ? [.. Enumerable.Range(0, (int)steps + 1).Select(i => (float)Math.Round(from + (i * step), 6))]
+            : null;
     }
 }

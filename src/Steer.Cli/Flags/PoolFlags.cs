@@ -22,21 +22,32 @@ internal sealed class PoolFlags : FlagGroup
     public PoolFlags()
         : base("Negatives and sweeps")
     {
-        _real = Add(Flag.Text("--real", "FILE", "Real examples: the first negatives, and what must not be repeated. JSONL with a field \"text\", or plain text. Default: the task's."));
+        _real = Add(Flag.Text(
+            "--real", "FILE",
+            "Real examples: the first negatives, and what must not be repeated. JSONL with a field \"text\", or plain text. Default: the task's."));
         _negatives = Add(Flag.Integer("--negatives", "K", "Negatives drawn for each item. Default: the task's, else 10."));
-        _pool = Add(Flag.Choice("--pool", "Accepted examples join the negatives (growing, the default), or only real ones are negatives.", ("growing", PoolKind.Growing), ("real", PoolKind.Real)));
+        _pool = Add(Flag.Choice(
+            "--pool", "Accepted examples join the negatives (growing, the default), or only real ones are negatives.",
+            ("growing", PoolKind.Growing), ("real", PoolKind.Real)));
         _choice = Add(Flag.Choice(
             "--negative-choice", "Any examples of the pool, or one that the seed draws and those most similar to it in words. Default: uniform.",
             ("uniform", NegativeChoice.Uniform), ("similar", NegativeChoice.Similar)));
         _separator = Add(Flag.Text("--negative-separator", "TEXT", "Stands between joined negatives; \\n stands for a line end. Default: a space."));
-        _group = Add(Flag.Integer("--negative-group", "N", "Neighbouring items that share their negatives, which are then computed once. Default: 1."));
-        _tokens = Add(Flag.Integer("--negative-tokens", "N", "Most tokens of an item's negatives; whole examples are dropped. Default: what the window holds."));
-        _shard = Add(Flag.Parsed("--shard", "I/N", "Makes every N-th item, from I (0 to N-1), with real examples alone as negatives; see steer dataset merge.", "a part such as 0/4", ParseShard));
-        _gammaSweep = Add(Sweep("--gamma-sweep", "Values of gamma that items go through in turn, such as 0,0.3,0.6 or 0:0.6:0.2 (from, to, step)."));
-        _etaSweep = Add(Sweep("--eta-sweep", "Values of eta, likewise; with both, items go through all pairs."));
+        _group = Add(Flag.Integer(
+            "--negative-group", "N", "Neighbouring items that share their negatives, which are then computed once. Default: 1."));
+        _tokens = Add(Flag.Integer(
+            "--negative-tokens", "N", "Most tokens of an item's negatives; whole examples are dropped. Default: what the window holds."));
+        _shard = Add(Flag.Parsed(
+            "--shard", "I/N", "Makes every N-th item, from I (0 to N-1), with real examples alone as negatives; see steer dataset merge.",
+            "a part such as 0/4", ParseShard));
+        _gammaSweep = Add(Flag.Numbers("--gamma-sweep", "Values of gamma that items go through in turn, such as 0,0.3,0.6 or 0:0.6:0.2 (from, to, step)."));
+        _etaSweep = Add(Flag.Numbers("--eta-sweep", "Values of eta, likewise; with both, items go through all pairs."));
     }
 
-    /// <summary>Files of real examples and the label of all of a file's, null where its lines tell: the given one, or the task's and those of its labels.</summary>
+    /// <summary>
+    /// Files of real examples: the given one, or the task's and those of its labels. Label is that of all examples of a file; null where each line
+    /// has its own.
+    /// </summary>
     public IReadOnlyList<(string Path, string? Label)> Real(ParseResult parsed, GenerationTask? task)
     {
         if (parsed.GetValue(_real) is { } given)
@@ -72,9 +83,6 @@ internal sealed class PoolFlags : FlagGroup
             EtaSweep = parsed.Given(_etaSweep) ?? config.EtaSweep,
         };
     }
-
-    private static Option<float[]?> Sweep(string name, string description) =>
-        Flag.Parsed(name, "LIST|RANGE", description, "numbers such as 0,0.3,0.6, or a range (from:to:step) such as 0:0.6:0.2, of at most 1000 values", NumberList.Parse);
 
     private static DatasetShard? ParseShard(string text) =>
         text.Split('/') is [var index, var count] && Flag.TryInt(index, out int i) && Flag.TryInt(count, out int n) ? new DatasetShard(i, n) : null;

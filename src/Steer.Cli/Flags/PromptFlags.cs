@@ -18,7 +18,8 @@ internal sealed class PromptFlags : FlagGroup
         : base("Prompt")
     {
         _prompt = Add(Flag.Texts(
-            "--prompt", "TEXT", (several ? "Text to continue; may be given again." : "Text that comes before those scored.") + " Default: the task's."));
+            "--prompt", "TEXT",
+            (several ? "Text to continue; may be given again." : "Text that comes before those scored.") + " Default: the task's."));
         _file = Flag.Text(
             "--prompt-file", "FILE",
             "Prompts: JSONL with a field \"prompt\" or \"text\", or plain text with one on each line; - for standard input, which "

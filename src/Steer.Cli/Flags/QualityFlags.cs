@@ -19,10 +19,12 @@ internal sealed class QualityFlags : FlagGroup
         : base("Quality")
     {
         _pattern = Add(Flag.Text("--pattern", "REGEX", "Texts must match it; named groups become fields. Default: the task's."));
-        _schema = Add(Flag.Text("--schema", "FILE", "Texts must be JSON that this JSON schema allows; members that it declares become fields. Default: the task's."));
+        _schema = Add(Flag.Text(
+            "--schema", "FILE", "Texts must be JSON that this JSON schema allows; members that it declares become fields. Default: the task's."));
         _minChars = Add(Flag.Integer("--min-chars", "N", "Fewest characters. Default: 1."));
         _maxChars = Add(Flag.Integer("--max-chars", "N", "Most characters. Default: any number."));
-        _nearDuplicate = Add(Flag.Number("--near-duplicate", "X", "Refuses texts whose 5-word shingles are this similar (Jaccard) to a real or accepted one. Default: 0.8."));
+        _nearDuplicate = Add(Flag.Number(
+            "--near-duplicate", "X", "Refuses texts whose 5-word shingles are this similar (Jaccard) to a real or accepted one. Default: 0.8."));
         _allowUnfinished = Add(Flag.Switch("--allow-unfinished", "Accepts texts that --max-tokens cut off."));
     }
 

@@ -13,14 +13,18 @@ internal sealed class ReportFlags : FlagGroup
     public ReportFlags()
         : base("Output")
     {
-        _format = Add(Flag.Choice(
-            "--format", "Layout. Default: by the name of --out, or else a table.",
-            ("table", ReportFormat.Table), ("json", ReportFormat.Json), ("csv", ReportFormat.Csv), ("markdown", ReportFormat.Markdown), ("html", ReportFormat.Html)));
+        _format = Add(FormatFlag("Layout. Default: by the name of --out, or else a table."));
         _out = Add(Flag.Text("--out", "FILE", "Writes the report to a file instead of standard output."));
         _out.Aliases.Add("-o");
         _quiet = Add(Flag.Switch("--quiet", "No progress."));
         _quiet.Aliases.Add("-q");
     }
+
+    /// <summary>The flag that names the layout of a report.</summary>
+    public static Option<ReportFormat?> FormatFlag(string description) => Flag.Choice(
+        "--format", description,
+        ("table", ReportFormat.Table), ("json", ReportFormat.Json), ("csv", ReportFormat.Csv), ("markdown", ReportFormat.Markdown),
+        ("html", ReportFormat.Html));
 
     /// <summary>The file to write; null for standard output.</summary>
     public string? File(ParseResult parsed) => parsed.GetValue(_out);

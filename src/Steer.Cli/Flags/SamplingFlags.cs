@@ -40,7 +40,8 @@ internal sealed class SamplingFlags : FlagGroup
         _n = PerPrompt(Flag.Integer("--n", "N", "Texts for each prompt. Default: 1."));
         _n.Aliases.Add("-n");
         _seed = Add(Flag.Unsigned("--seed", "N", "The same seed makes the same texts. Default: 0."));
-        _maxTokens = Add(Flag.Integer("--max-tokens", "N", "Most tokens of a text. Default: the task's, or what the model's window leaves and the cache holds."));
+        _maxTokens = Add(Flag.Integer(
+            "--max-tokens", "N", "Most tokens of a text. Default: the task's, or what the model's window leaves and the cache holds."));
         _minTokens = Add(Flag.Integer("--min-tokens", "N", "No end before this many tokens. Default: 0."));
         _temperature = Alone(Flag.Number("--temperature", "X", "Divides the scores; 0 takes the best token always. Default: 1."));
         _targetEntropy = Alone(Flag.NumberOr(

@@ -27,22 +27,28 @@ internal sealed class SweepFlags : FlagGroup
     public SweepFlags()
         : base("Cells")
     {
-        _gamma = Add(List("--gamma", "Strengths of the expert against the base. Default: 0:0.6:0.2."));
-        _eta = Add(List("--eta", "Strengths of the push away from the negatives. Default: 0:0.4:0.2."));
-        _alpha = Add(List("--alpha", "Plausibility masks; 0 for none. Default: the task's, else 0.1."));
-        _temperature = Add(List("--temperature", "Temperatures. Default: 1."));
-        _preset = Add(Flag.Parsed("--preset", "LIST", "Rows of weights, such as steer,contrastive. Default: steer.", $"names with commas between them, of {string.Join(", ", GuidanceFlags.Presets.Select(p => p.Name))}", ParsePresets));
-        _negatives = Add(Flag.Parsed("--negatives", "LIST", "Negatives drawn for each text, such as 5,10. Default: the task's, else 10.", "whole numbers such as 5,10", TokenIds.Parse));
+        _gamma = Add(Flag.Numbers("--gamma", "Strengths of the expert against the base. Default: 0:0.6:0.2."));
+        _eta = Add(Flag.Numbers("--eta", "Strengths of the push away from the negatives. Default: 0:0.4:0.2."));
+        _alpha = Add(Flag.Numbers("--alpha", "Plausibility masks; 0 for none. Default: the task's, else 0.1."));
+        _temperature = Add(Flag.Numbers("--temperature", "Temperatures. Default: 1."));
+        _preset = Add(Flag.Parsed(
+            "--preset", "LIST", "Rows of weights, such as steer,contrastive. Default: steer.",
+            $"names with commas between them, of {string.Join(", ", GuidanceFlags.Presets.Select(p => p.Name))}", ParsePresets));
+        _negatives = Add(Flag.Parsed(
+            "--negatives", "LIST", "Negatives drawn for each text, such as 5,10. Default: the task's, else 10.", "whole numbers such as 5,10",
+            TokenIds.Parse));
         _cells = Add(Flag.Text(
             "--cells", "FILE",
-            "Instead of a grid: a JSON array of cells, such as [{\"gamma\": 0.2, \"eta\": 0.4, \"alpha\": 0.1}], with preset, temperature, negatives and sum_to_one as further members."));
+            "Instead of a grid: a JSON array of cells, such as [{\"gamma\": 0.2, \"eta\": 0.4, \"alpha\": 0.1}], with preset, temperature, " +
+            "negatives and sum_to_one as further members."));
         _perCell = Add(Flag.Integer("--per-cell", "N", "Texts of each cell and each control. Default: 200."));
         _noControls = Add(Flag.Switch("--no-controls", "Leaves out the mask alone and the sum-to-one form."));
         _noMatch = Add(Flag.Switch("--no-match", "Leaves out plain sampling at the temperature that gives each cell's entropy."));
         _tolerance = Add(Flag.Number("--entropy-tolerance", "X", "How near that entropy must come, as a share. Default: 0.01."));
         _real = Add(Flag.Text("--real", "FILE", "Real examples from which negatives are drawn. Default: the task's."));
         _separator = Add(Flag.Text("--negative-separator", "TEXT", "Stands between joined negatives; \\n stands for a line end. Default: a space."));
-        _negativeTokens = Add(Flag.Integer("--negative-tokens", "N", "Most tokens of a text's negatives; whole examples are dropped. Default: what the window holds."));
+        _negativeTokens = Add(Flag.Integer(
+            "--negative-tokens", "N", "Most tokens of a text's negatives; whole examples are dropped. Default: what the window holds."));
     }
 
     /// <summary>The real examples' file; null for none.</summary>
@@ -71,7 +77,8 @@ internal sealed class SweepFlags : FlagGroup
         {
             return (gamma, eta, alpha, temperature, presets, negatives) is (null, null, null, null, null, null)
                 ? SweepGrid.ReadCells(file)
-                : throw new SteerException("--cells says what --gamma, --eta, --alpha, --temperature, --preset and --negatives say: give one or the other.");
+                : throw new SteerException(
+                    "--cells says what --gamma, --eta, --alpha, --temperature, --preset and --negatives say: give one or the other.");
         }
 
         return new SweepGrid
@@ -85,13 +92,17 @@ internal sealed class SweepFlags : FlagGroup
         }.Cells();
     }
 
-    private static Option<float[]?> List(string name, string description) =>
-        Flag.Parsed(name, "LIST|RANGE", description, "numbers such as 0,0.3,0.6, or a range (from:to:step) such as 0:0.6:0.2, of at most 1000 values", NumberList.Parse);
-
     private static GuidancePreset[]? ParsePresets(string text)
     {
-        var presets = text.Split(',', StringSplitOptions.TrimEntries)
-            .Select(name => GuidanceFlags.Presets.Where(p => string.Equals(p.Name, name, StringComparison.OrdinalIgnoreCase)).Select(p => (GuidancePreset?)p.Value).FirstOrDefault());
-        return presets.All(p => p is not null) ? [.. presets.Select(p => p!.Value)] : null;
+        var presets = new List<GuidancePreset>();
+        foreach (string name in text.Split(',', StringSplitOptions.TrimEntries))
+        {
+            var named = GuidanceFlags.Presets.Where(p => string.Equals(p.Name, name, StringComparison.OrdinalIgnoreCase)).ToList();
+            if (named is not [var preset])
+                return null;
+            presets.Add(preset.Value);
+        }
+
+        return [.. presets];
     }
 }

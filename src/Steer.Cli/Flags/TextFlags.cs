@@ -16,7 +16,8 @@ internal sealed class TextFlags : FlagGroup
         Argument = new Argument<string[]>("TEXT")
         {
             Arity = ArgumentArity.ZeroOrMore,
-            Description = "Texts; or a .jsonl, .ndjson or .txt file that exists; - for standard input, which is also read when piped and nothing else is given.",
+            Description = "Texts; or a .jsonl, .ndjson or .txt file that exists; - for standard input, " +
+                "which is also read when piped and nothing else is given.",
         };
         _file = Add(Flag.Text("--file", "FILE", "Texts: JSONL with a field \"text\", or plain text with one on each line."));
     }

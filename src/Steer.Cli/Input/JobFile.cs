@@ -20,7 +20,9 @@ internal static class JobFile
         foreach (var (name, value) in Read(path))
         {
             var option = parsed.CommandResult.Command.Options.FirstOrDefault(o => o.Name == name)
-                ?? throw new SteerException($"{path}: \"{name[2..]}\" is no flag.{Near(name, parsed.CommandResult.Command)} See {ParseErrors.CommandLine(parsed.CommandResult.Command)} --help.");
+                ?? throw new SteerException(
+                    $"{path}: \"{name[2..]}\" is no flag.{Near(name, parsed.CommandResult.Command)} See " +
+                    $"{ParseErrors.CommandLine(parsed.CommandResult.Command)} --help.");
             if (parsed.GetResult(option) is { Implicit: false })
                 continue;
             arguments.AddRange(Words(path, option, value));
@@ -39,7 +41,11 @@ internal static class JobFile
             using var document = JsonDocument.Parse(
                 stream, new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
             if (document.RootElement.ValueKind != JsonValueKind.Object)
-                throw new SteerException($"{path}: is no JSON object. Give flags as members, such as {{\"task\": \"commonsense\", \"count\": 1000}}.");
+            {
+                throw new SteerException(
+                    $"{path}: is no JSON object. Give flags as members, such as {{\"task\": \"commonsense\", \"count\": 1000}}.");
+            }
+
             return [.. document.RootElement.EnumerateObject().Select(p => ("--" + p.Name.Replace('_', '-'), p.Value.Clone()))];
         }
         catch (JsonException e)
@@ -56,7 +62,9 @@ internal static class JobFile
         }
     }
 
-    /// <summary>"--name=value" for a text or a number, "--name" for true, nothing for false and null; lists of numbers get commas, lists of texts a flag each.</summary>
+    /// <summary>
+    /// "--name=value" for a text or a number, "--name" for true, nothing for false and null; lists of numbers get commas, lists of texts a flag each.
+    /// </summary>
     private static IEnumerable<string> Words(string path, Option option, JsonElement value)
     {
         string name = option.Name;

@@ -1,3 +1,4 @@
+using Steer.Runtime;
 using Steer.Runtime.Datasets;
 using Steer.Runtime.Engine;
 
@@ -7,6 +8,11 @@ namespace Steer.Cli.Input;
 internal sealed record ModelChoice
 {
     public GenerationTask? Task { get; init; }
+
+    /// <summary>The task of a command that cannot do without one.</summary>
+    /// <exception cref="SteerException">None was given.</exception>
+    public GenerationTask RequiredTask => Task
+        ?? throw new SteerException("There is no task: give --task with a name or the path of a task.json, which needs no more than a prompt.");
 
     public required string Base { get; init; }
 

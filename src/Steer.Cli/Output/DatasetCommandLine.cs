@@ -26,7 +26,8 @@ internal static class DatasetCommandLine
     }
 
     /// <summary>As a POSIX shell reads it back.</summary>
-    private static string Quoted(string value) => value.Length > 0 && value.All(c => char.IsAsciiLetterOrDigit(c) || "_-+=./:,@%".Contains(c, StringComparison.Ordinal))
+    private static string Quoted(string value) =>
+        value.Length > 0 && value.All(c => char.IsAsciiLetterOrDigit(c) || "_-+=./:,@%".Contains(c, StringComparison.Ordinal))
         ? value
         : $"'{value.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 }

@@ -4,7 +4,8 @@ using Steer.Runtime.Engine;
 namespace Steer.Cli.Output;
 
 /// <summary>Writes generated texts: as text with an empty line between two, or as JSON lines.</summary>
-internal sealed class GenerationWriter(ResultStream stream, bool json, string completionPrefix, int samplesPerPrompt, bool severalPrompts) : IDisposable
+internal sealed class GenerationWriter(
+    ResultStream stream, bool json, string completionPrefix, int samplesPerPrompt, bool severalPrompts) : IDisposable
 {
     private readonly JsonLines _lines = new(stream);
     private bool _first = true;

@@ -72,5 +72,6 @@ internal sealed class ResultStream : IDisposable
             File.Delete(_path);
     }
 
-    private static SteerException Unwritable(string path, Exception cause) => SteerException.Unwritable(path, cause, "Give another file, or make room.");
+    private static SteerException Unwritable(string path, Exception cause) =>
+        SteerException.Unwritable(path, cause, "Give another file, or make room.");
 }

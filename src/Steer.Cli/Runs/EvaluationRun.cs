@@ -41,7 +41,8 @@ internal sealed class EvaluationRun(ModelChoice models, EngineOptions engineOpti
         real.Check();
         synthetic = synthetic.AtMost(options.MaxTexts, options.Seed);
         real = real.AtMost(options.MaxTexts, options.Seed);
-        bool embeds = Embeddings is null && (options.Metrics & OfEmbeddings) != 0, scores = UsesModels && options.Metrics.HasFlag(MetricGroups.Perplexity);
+        bool embeds = Embeddings is null && (options.Metrics & OfEmbeddings) != 0,
+            scores = UsesModels && options.Metrics.HasFlag(MetricGroups.Perplexity);
         if (embeds || scores)
         {
             using var engine = SteerEngine.Load(engineOptions, (file, share) =>
@@ -64,7 +65,8 @@ internal sealed class EvaluationRun(ModelChoice models, EngineOptions engineOpti
     private string Model()
     {
         string tokenizer = engineOptions.Tokenizer is { } path ? ContentHash.Of(path) : "";
-        return $"{ContentHash.Of(engineOptions.Base)} {tokenizer} {engineOptions.Weights} {engineOptions.ExactActivations} {engineOptions.KvCacheType}";
+        return $"{ContentHash.Of(engineOptions.Base)} {tokenizer} {engineOptions.Weights} {engineOptions.ExactActivations} " +
+            $"{engineOptions.KvCacheType}";
     }
 
     private async Task<EvaluationSet> Prepare(SteerEngine engine, EvaluationSet set, string model, bool embeds, bool scores, CancellationToken stop)
@@ -76,7 +78,8 @@ internal sealed class EvaluationRun(ModelChoice models, EngineOptions engineOpti
             set = set with
             {
                 Embeddings = await TextEmbeddings.ComputeAsync(
-                    set.Texts, generator, model, Cache ? set.File : null, done => progress.Doing($"embedding {set.Name}", (double)done / count), stop).ConfigureAwait(false),
+                    set.Texts, generator, model, Cache ? set.File : null, done => progress.Doing($"embedding {set.Name}", (double)done / count),
+                    stop).ConfigureAwait(false),
             };
         }
 

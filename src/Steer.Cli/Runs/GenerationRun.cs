@@ -5,9 +5,12 @@ using Steer.Runtime.Guidance;
 
 namespace Steer.Cli.Runs;
 
-/// <summary>All texts of a run: n for each prompt. Each is a request of its own, with its own seed and, drawn by that seed, its own negatives.</summary>
+/// <summary>
+/// All texts of a run: n for each prompt. Each is a request of its own, with its own seed and, drawn by that seed, its own negatives.
+/// </summary>
 internal sealed record GenerationRun(
-    ModelChoice Models, IReadOnlyList<Prompt> Prompts, NegativeSource Negatives, GuidanceParams Guidance, SamplingParams Sampling, string? Context, ulong Seed)
+    ModelChoice Models, IReadOnlyList<Prompt> Prompts, NegativeSource Negatives, GuidanceParams Guidance, SamplingParams Sampling, string? Context,
+    ulong Seed)
 {
     /// <summary>Texts.</summary>
     public int Count { get; } = Total(Prompts.Count, Sampling.N);

@@ -39,8 +39,8 @@ internal readonly record struct RooflineRow(KernelTiming Timing, double Share, d
 }
 
 /// <summary>
-/// The kernels of some steps beside the limits of the machine. Weights and cache are read at the rate of memory as large as what one step reads of them;
-/// activations at that of memory as large as one call's.
+/// The kernels of some steps beside the limits of the machine. Weights and cache are read at the rate of memory as large as what one step reads of
+/// them; activations at that of memory as large as one call's.
 /// </summary>
 internal sealed class Roofline
 {

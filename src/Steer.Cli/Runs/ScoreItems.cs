@@ -17,7 +17,8 @@ internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, string comp
     public IEnumerable<ScoredText> FromIds(IEnumerable<int[]> rows, string file)
     {
         int[]? context = prompt is null ? null : Encode(prompt);
-        return rows.Select((row, i) => Check(new ScoredText($"{file}, sequence {i + 1}", null, context ?? row[..1], context is null ? row[1..] : row)));
+        return rows.Select(
+            (row, i) => Check(new ScoredText($"{file}, sequence {i + 1}", null, context ?? row[..1], context is null ? row[1..] : row)));
     }
 
     /// <summary>Texts; without a prompt, the token that begins a text is their context, or where there is none, their own first token.</summary>
@@ -61,7 +62,8 @@ internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, string comp
         if (text.Sequence.Length > engine.MaxPositions)
         {
             throw new SteerException(
-                $"{text.Source}: has {text.Sequence.Length} tokens with what comes before it, and the model's window is {engine.MaxPositions}. Shorten it.");
+                $"{text.Source}: has {text.Sequence.Length} tokens with what comes before it, and the model's window is {engine.MaxPositions}. " +
+                "Shorten it.");
         }
 
         int unknown = Array.Find(text.Sequence, id => (uint)id >= (uint)engine.VocabSize);

@@ -34,7 +34,8 @@ internal static class SweepDryRun
 
     /// <summary>How many there are, and the names of the first.</summary>
     private static string List(IReadOnlyList<SweepComparison> cells) => cells.Count == 0 ? "none"
-        : $"{Figures.Count(cells.Count)}: {string.Join(", ", cells.Take(Names).Select(c => c.Texts.Cell.Name))}{(cells.Count > Names ? ", ..." : "")}";
+        : $"{Figures.Count(cells.Count)}: " +
+            $"{string.Join(", ", cells.Take(Names).Select(c => c.Texts.Cell.Name))}{(cells.Count > Names ? ", ..." : "")}";
 
     private static string Describe(SweepConfig config, SweepJob job, EngineStatistics s, long bytes)
     {

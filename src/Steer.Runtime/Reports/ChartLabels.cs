@@ -26,7 +26,8 @@ internal static class ChartLabels
         var all = series.SelectMany(s => s.Points).ToList();
         if (all.Count == 0)
             return labels;
-        Func<double, double> x = Scale(all.SelectMany(p => Values(p.X, p.XInterval)), logX), y = Scale(all.SelectMany(p => Values(p.Y, p.YInterval)), logY);
+        var x = Scale(all.SelectMany(p => Values(p.X, p.XInterval)), logX);
+        var y = Scale(all.SelectMany(p => Values(p.Y, p.YInterval)), logY);
         var taken = series.SelectMany(s => Marks(s, x, y)).ToList();
         foreach (var point in all.Where(p => !string.IsNullOrEmpty(p.Label)))
         {
@@ -44,7 +45,8 @@ internal static class ChartLabels
         return labels;
     }
 
-    private static IEnumerable<double> Values(double value, (double Low, double High)? ends) => ends is var (low, high) ? [value, low, high] : [value];
+    private static IEnumerable<double> Values(double value, (double Low, double High)? ends) =>
+        ends is var (low, high) ? [value, low, high] : [value];
 
     /// <summary>The points of a series, and where it has one, points along its line.</summary>
     private static IEnumerable<Box> Marks(ChartSeries series, Func<double, double> x, Func<double, double> y)

@@ -13,7 +13,8 @@ namespace Steer.Runtime.Reports;
 /// <param name="Label">Stands beside it; null for nothing.</param>
 /// <param name="XInterval">Ends of its interval along x.</param>
 /// <param name="YInterval">Ends of its interval along y.</param>
-internal sealed record ChartPoint(double X, double Y, string? Label = null, (double Low, double High)? XInterval = null, (double Low, double High)? YInterval = null);
+internal sealed record ChartPoint(
+    double X, double Y, string? Label = null, (double Low, double High)? XInterval = null, (double Low, double High)? YInterval = null);
 
 /// <summary>Points of one kind.</summary>
 /// <param name="Title">In the legend.</param>
@@ -88,10 +89,12 @@ internal static class Charts
     }
 
     /// <summary>Values of different orders of magnitude need a logarithmic scale.</summary>
-    public static bool SpansOrders(IReadOnlyCollection<double> values) => values.Count > 0 && values.Min() >= 1 && values.Max() / values.Min() > ManyOrders;
+    public static bool SpansOrders(IReadOnlyCollection<double> values) =>
+        values.Count > 0 && values.Min() >= 1 && values.Max() / values.Min() > ManyOrders;
 
     /// <summary>Values over two lists of numbers, each in its cell, the stronger the colour the higher; in the second colour below 0.</summary>
-    public static PlotModel HeatMap(string x, string y, IReadOnlyList<float> columns, IReadOnlyList<float> rows, Func<float, float, (double Value, string Text)?> value)
+    public static PlotModel HeatMap(
+        string x, string y, IReadOnlyList<float> columns, IReadOnlyList<float> rows, Func<float, float, (double Value, string Text)?> value)
     {
         var plot = new PlotModel { PlotMargins = new OxyThickness(LeftMargin, double.NaN, double.NaN, BottomMargin) };
         plot.Axes.Add(Categories(x, AxisPosition.Bottom, columns));
@@ -140,7 +143,8 @@ internal static class Charts
         MajorStep = 1,
         MinorTickSize = 0,
         MajorTickSize = 0,
-        LabelFormatter = place => place == Math.Round(place) && place >= 0 && place < values.Count ? values[(int)place].ToString(CultureInfo.InvariantCulture) : "",
+        LabelFormatter = place =>
+            place == Math.Round(place) && place >= 0 && place < values.Count ? values[(int)place].ToString(CultureInfo.InvariantCulture) : "",
     };
 
     private static Axis Axis(string title, AxisPosition position, bool logarithmic)

@@ -25,7 +25,8 @@ public static class EvaluationHtml
         page.Heading("The texts beside real ones");
         page.Figures(Figures(synthetic, real));
         page.Heading("Samples");
-        page.Pairs($"{Math.Min(Samples, synthetic.Texts.Count)} texts", "made", "nearest real", TextFigures.Nearest(synthetic, real, Samples), open: true);
+        page.Pairs(
+            $"{Math.Min(Samples, synthetic.Texts.Count)} texts", "made", "nearest real", TextFigures.Nearest(synthetic, real, Samples), open: true);
         return page.ToString();
     }
 
@@ -33,7 +34,8 @@ public static class EvaluationHtml
     public static IReadOnlyList<Figure> Figures(EvaluationSet synthetic, EvaluationSet real)
     {
         EvaluationSet[] sets = [real with { Name = "real" }, synthetic with { Name = "synthetic" }];
-        var figures = new List<Figure> { TextFigures.Lengths(sets, "lengths"), TextFigures.Ranks(sets, order: 2, "ranks-2"), TextFigures.Ranks(sets, order: 4, "ranks-4") };
+        List<Figure> figures =
+            [TextFigures.Lengths(sets, "lengths"), TextFigures.Ranks(sets, order: 2, "ranks-2"), TextFigures.Ranks(sets, order: 4, "ranks-4")];
         if (TextFigures.Map(sets[0], sets[1], "map") is { } map)
             figures.Insert(0, map);
         return figures;

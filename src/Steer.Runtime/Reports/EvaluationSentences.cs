@@ -7,7 +7,8 @@ namespace Steer.Runtime.Reports;
 public static class EvaluationSentences
 {
     /// <summary>What "real half" and "beside it" mean.</summary>
-    public const string Ceiling = "Real half: one half of the real texts, against the other where a metric takes two sets: what a perfect generator would get. "
+    public const string Ceiling = "Real half: one half of the real texts, against the other where a metric takes two sets: " +
+        "what a perfect generator would get. "
         + "Beside it: as many synthetic texts, against the same half.";
 
     /// <summary>What was compared with what.</summary>

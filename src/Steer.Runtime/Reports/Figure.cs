@@ -19,7 +19,8 @@ public sealed partial record Figure(string Name, string Title, string Sentence, 
     public string ToFile()
     {
         int end = Svg.IndexOf('>', StringComparison.Ordinal);
-        return $"{Svg[..end]} xmlns=\"http://www.w3.org/2000/svg\">\n<style>{Palette.Css()}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"var(--page)\"/>{Svg[(end + 1)..]}\n";
+        return $"{Svg[..end]} xmlns=\"http://www.w3.org/2000/svg\">\n<style>{Palette.Css()}</style>\n<rect width=\"100%\" height=\"100%\" " +
+            $"fill=\"var(--page)\"/>{Svg[(end + 1)..]}\n";
     }
 
     /// <summary>An element of a page.</summary>
@@ -46,12 +47,14 @@ public sealed partial record Figure(string Name, string Title, string Sentence, 
         string svg = Encoding.UTF8.GetString(exporter.ToArray());
         string open = string.Create(
             CultureInfo.InvariantCulture,
-            $"<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{WebUtility.HtmlEncode(title)}\" font-family=\"system-ui, sans-serif\">");
+            $"<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{WebUtility.HtmlEncode(title)}\" " +
+            $"font-family=\"system-ui, sans-serif\">");
         int begin = svg.IndexOf('>', svg.IndexOf("<svg", StringComparison.Ordinal)) + 1;
 
         // Nothing lies outside the axes, and names of clip paths would be the same in all drawings of a page.
         svg = ClipPaths().Replace(svg[begin..], "");
-        return new Figure(name, title, sentence, Palette.ToVariables(open + svg).Replace(" font-family=\"sans-serif\"", "", StringComparison.Ordinal));
+        return new Figure(
+            name, title, sentence, Palette.ToVariables(open + svg).Replace(" font-family=\"sans-serif\"", "", StringComparison.Ordinal));
     }
 
     [GeneratedRegex("<defs>.*?</defs>\\s*| clip-path=\"[^\"]*\"", RegexOptions.Singleline)]

@@ -3,21 +3,30 @@ using System.Text;
 
 namespace Steer.Runtime.Reports;
 
-/// <summary>A page that needs nothing but itself: no script, no font, no address. What it is given is text, never markup. It is HTML and well-formed XML at once.</summary>
+/// <summary>
+/// A page that needs nothing but itself: no script, no font, no address. What it is given is text, never markup. It is HTML and well-formed XML at
+/// once.
+/// </summary>
 internal sealed class HtmlPage
 {
     private const string Style = """
         body{margin:0 auto;padding:1rem;max-width:76rem;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
-        h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.25rem;margin-top:2.5rem;border-bottom:1px solid var(--line)}h3{font-size:1rem;margin:.5rem 0}
+        h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.25rem;margin-top:2.5rem;border-bottom:1px solid var(--line)}
+        h3{font-size:1rem;margin:.5rem 0}
         .figures{display:grid;margin-top:1.5rem;gap:1.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr))}
         .small{grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr))}
         figure{margin:0;min-width:0}figure svg{width:100%;height:auto;display:block}figcaption,.note{color:var(--muted);font-size:.9rem}
-        .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
-        th{font-weight:600;color:var(--muted)}th,td{overflow-wrap:normal}.name{white-space:nowrap}.name:first-child,th:first-child{position:sticky;left:0;background:var(--page)}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+        .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}
+        th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
+        th{font-weight:600;color:var(--muted)}th,td{overflow-wrap:normal}.name{white-space:nowrap}
+        .name:first-child,th:first-child{position:sticky;left:0;background:var(--page)}
+        td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
         .better{color:var(--third);font-weight:600}.worse{color:var(--second);font-weight:600}
-        details{margin:.5rem 0}summary{cursor:pointer}.pair{display:grid;gap:.25rem 1.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));padding:.5rem 0;border-bottom:1px solid var(--line)}
+        details{margin:.5rem 0}summary{cursor:pointer}
+        .pair{display:grid;gap:.25rem 1.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));padding:.5rem 0;border-bottom:1px solid var(--line)}
         .pair>div{white-space:pre-wrap}.key{color:var(--muted);font-size:.8rem;display:block}
-        .bar{display:inline-block;width:5rem;height:.6rem;background:var(--line);vertical-align:middle}.bar>i{display:block;height:100%;background:var(--first)}
+        .bar{display:inline-block;width:5rem;height:.6rem;background:var(--line);vertical-align:middle}
+        .bar>i{display:block;height:100%;background:var(--first)}
         """;
 
     private readonly StringBuilder _body = new();
@@ -83,7 +92,8 @@ internal sealed class HtmlPage
         foreach (var (text, nearest, distance) in pairs)
         {
             _body.Append("<div class=\"pair\"><div dir=\"auto\"><span class=\"key\">").Append(Escape(left)).Append("</span>").Append(Escape(text));
-            _body.Append("</div><div dir=\"auto\"><span class=\"key\">").Append(Escape($"{right}{distance}")).Append("</span>").Append(Escape(nearest)).Append("</div></div>\n");
+            _body.Append("</div><div dir=\"auto\"><span class=\"key\">").Append(Escape($"{right}{distance}")).Append("</span>")
+                .Append(Escape(nearest)).Append("</div></div>\n");
         }
 
         _body.Append("</details>\n");
@@ -120,7 +130,12 @@ internal readonly record struct HtmlCell(string Text, bool IsNumber = false, str
     {
         to.Append(IsNumber ? "<td class=\"n " : "<td class=\"").Append(Kind).Append("\">").Append(HtmlPage.Escape(Text));
         if (Bar is { } share)
-            to.Append(System.Globalization.CultureInfo.InvariantCulture, $" <span class=\"bar\"><i style=\"width:{100 * Math.Clamp(share, 0, 1):0.#}%\"></i></span>");
+        {
+            to.Append(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $" <span class=\"bar\"><i style=\"width:{100 * Math.Clamp(share, 0, 1):0.#}%\"></i></span>");
+        }
+
         to.Append("</td>");
     }
 }

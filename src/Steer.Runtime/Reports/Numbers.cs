@@ -12,7 +12,9 @@ public static class Numbers
 
     /// <summary>Three digits that count; a dash for none.</summary>
     public static string Short(double? value) => value is { } number && double.IsFinite(number)
-        ? number.ToString(Math.Abs(number) switch { >= 1e6 => "0.00e0", >= 999.5 => "n0", >= 99.95 => "0", >= 9.995 => "0.0", >= 0.9995 => "0.00", _ => "0.000" }, CultureInfo.InvariantCulture)
+        ? number.ToString(
+            Math.Abs(number) switch { >= 1e6 => "0.00e0", >= 999.5 => "n0", >= 99.95 => "0", >= 9.995 => "0.0", >= 0.9995 => "0.00", _ => "0.000" },
+            CultureInfo.InvariantCulture)
         : "-";
 
     /// <summary>At most four characters that count, such as 0.12, 34.5, 1.2k and 15k.</summary>
@@ -30,7 +32,8 @@ public static class Numbers
     public static string Signed(double value) => (value < 0 ? "-" : "+") + Short(Math.Abs(value));
 
     /// <summary>All digits, for files that programs read; empty for none.</summary>
-    public static string Exact(double? value) => value is { } number && double.IsFinite(number) ? number.ToString("R", CultureInfo.InvariantCulture) : "";
+    public static string Exact(double? value) =>
+        value is { } number && double.IsFinite(number) ? number.ToString("R", CultureInfo.InvariantCulture) : "";
 
     /// <summary>low to high; empty where there is none.</summary>
     public static string Interval(double? low, double? high) => low is null || high is null ? "" : $"{Short(low)} to {Short(high)}";

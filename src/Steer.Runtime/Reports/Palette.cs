@@ -4,8 +4,8 @@ using OxyPlot;
 namespace Steer.Runtime.Reports;
 
 /// <summary>
-/// Colours of a report, one set for light and one for dark. Figures are drawn in stand-ins, a colour of its own for each role, which become CSS variables
-/// in the SVG, so that one drawing serves both.
+/// Colours of a report, one set for light and one for dark. Figures are drawn in stand-ins, a colour of its own for each role, which become CSS
+/// variables in the SVG, so that one drawing serves both.
 /// </summary>
 internal static class Palette
 {

@@ -7,7 +7,13 @@ namespace Steer.Runtime.Reports;
 /// <summary>Forms that figures take for programs and for notes.</summary>
 internal static class ReportText
 {
-    private static readonly JsonWriterOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, Indented = true, NewLine = "\n" };
+    private static readonly JsonWriterOptions Format = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        Indented = true,
+        NewLine = "\n",
+    };
+
 
     /// <summary>What <paramref name="write"/> writes, indented, with a line feed at its end.</summary>
     public static string Json(Action<Utf8JsonWriter> write)

@@ -10,12 +10,14 @@ public sealed class SweepReport
     private const int Samples = 3;
 
     /// <summary>Metrics that the tables of a page show; files have all.</summary>
-    internal static readonly string[] Shown = ["mauve", "diversity", "self_bleu_4", "vendi", "auroc", "coverage", "perplexity_expert", "copied_half", "length"];
+    internal static readonly string[] Shown =
+        ["mauve", "diversity", "self_bleu_4", "vendi", "auroc", "coverage", "perplexity_expert", "copied_half", "length"];
 
     /// <summary>Metrics whose differences from the controls stand in a table.</summary>
     internal static readonly string[] Compared = ["mauve", "diversity", "vendi", "auroc", "copied_half", "perplexity_expert"];
 
-    private static readonly (string Metric, string Title)[] Mapped = [("mauve", "MAUVE"), ("diversity", "Diversity"), ("perplexity_expert", "Expert perplexity"), ("entropy", "Entropy")];
+    private static readonly (string Metric, string Title)[] Mapped =
+        [("mauve", "MAUVE"), ("diversity", "Diversity"), ("perplexity_expert", "Expert perplexity"), ("entropy", "Entropy")];
 
     private readonly SweepResult _result;
     private readonly List<Figure> _curves;
@@ -42,8 +44,12 @@ public sealed class SweepReport
         int asked = result.Rows.Count(r => r.Asked);
         page.Paragraph(string.Create(
             CultureInfo.InvariantCulture,
-            $"{Numbers.Count(asked, "cell")} of {Numbers.Count(result.PerCell, "text")} and {Numbers.Count(result.Rows.Count - asked, "control")}, measured against {Numbers.Count(result.Real.Texts.Count, "real text")}. n-grams are counted over the same {result.Words:n0} words of every cell."));
-        page.Note("A cell is named by its gamma (g), eta (e), alpha (a), number of negatives (k), temperature (t); mask and plain are the expert alone. Intervals are of 95%.");
+            $"{Numbers.Count(asked, "cell")} of {Numbers.Count(result.PerCell, "text")} and {Numbers.Count(result.Rows.Count - asked, "control")}, " +
+            $"measured against {Numbers.Count(result.Real.Texts.Count, "real text")}. " +
+            $"n-grams are counted over the same {result.Words:n0} words of every cell."));
+        page.Note(
+            "A cell is named by its gamma (g), eta (e), alpha (a), number of negatives (k), temperature (t); " +
+            "mask and plain are the expert alone. Intervals are of 95%.");
 
         page.Heading("What steering buys at equal entropy");
         Summary(page, result);
@@ -95,7 +101,9 @@ public sealed class SweepReport
         if (TextFigures.Map(result.Real, best.Set, "map") is { } map)
             yield return map;
         var plain = result.Rows.FirstOrDefault(r => r.Cell.IsPlain && r.Cell.Alpha == 0 && r.Cell.Temperature == 1 && r.Set.Texts.Count > 0);
-        EvaluationSet[] sets = plain is null ? [result.Real with { Name = "real" }, best.Set] : [result.Real with { Name = "real" }, best.Set, plain.Set];
+        EvaluationSet[] sets = plain is null
+            ? [result.Real with { Name = "real" }, best.Set]
+            : [result.Real with { Name = "real" }, best.Set, plain.Set];
         yield return TextFigures.Lengths(sets, "lengths");
         yield return TextFigures.Ranks(sets, order: 2, "ranks-2");
         yield return TextFigures.Ranks(sets, order: 4, "ranks-4");
@@ -121,8 +129,10 @@ public sealed class SweepReport
             contrasts.Select(c => (IReadOnlyList<HtmlCell>)
             [
                 new HtmlCell(c.Cell.Cell.Name, Kind: "name"), new HtmlCell(c.Control.Cell.Name, Kind: "name"),
-                new HtmlCell(Numbers.Short(c.Cell.Texts.Entropy), IsNumber: true), new HtmlCell($"{Numbers.Short(c.Control.Texts.Entropy)} ({100 * c.EntropyGap:+0.0;-0.0}%)", IsNumber: true),
-                .. metrics.Select(m => new HtmlCell(Numbers.WithInterval(c.Difference(m)), IsNumber: true, SweepSentences.Kind(c.Difference(m), c.Cell[m]?.Direction))),
+                new HtmlCell(Numbers.Short(c.Cell.Texts.Entropy), IsNumber: true),
+                new HtmlCell($"{Numbers.Short(c.Control.Texts.Entropy)} ({100 * c.EntropyGap:+0.0;-0.0}%)", IsNumber: true),
+                .. metrics.Select(m => new HtmlCell(
+                    Numbers.WithInterval(c.Difference(m)), IsNumber: true, SweepSentences.Kind(c.Difference(m), c.Cell[m]?.Direction))),
             ]));
     }
 
@@ -140,19 +150,27 @@ public sealed class SweepReport
         {
             var rows = result.Rows.Where(r => r.Asked == asked).ToList();
             if (rows.Count > 0)
-                page.Table(Numbers.Count(rows.Count, asked ? "cell" : "control"), ["cell", "entropy", "tokens", .. metrics.Select(m => SweepSentences.Title(result, m))], rows.Select(Row));
+            {
+                page.Table(
+                    Numbers.Count(rows.Count, asked ? "cell" : "control"),
+                    ["cell", "entropy", "tokens", .. metrics.Select(m => SweepSentences.Title(result, m))], rows.Select(Row));
+            }
         }
 
         if (ceilings is not null)
         {
+            var reached = metrics.Where(m => ceilings[m]?.Ceiling is not null)
+                .Select(m => $"{SweepSentences.Title(result, m)} {Numbers.Short(ceilings[m]!.Ceiling)}");
             page.Note(string.Create(
                 CultureInfo.InvariantCulture,
-                $"One half of the real texts against the other ({ceilings.Half} each): {string.Join(", ", metrics.Where(m => ceilings[m]?.Ceiling is not null).Select(m => $"{SweepSentences.Title(result, m)} {Numbers.Short(ceilings[m]!.Ceiling)}"))}."));
+                $"One half of the real texts against the other ({ceilings.Half} each): {string.Join(", ", reached)}."));
         }
 
         if (SweepSentences.WithoutMetrics(result) is { } without)
             page.Note(without);
         int empty = result.Rows.Sum(r => r.Empty), unfinished = result.Rows.Sum(r => r.Unfinished), all = result.Rows.Sum(r => r.Texts.Texts.Count);
-        page.Note(string.Create(CultureInfo.InvariantCulture, $"Of all {all:n0} texts, {empty:n0} are empty and stand in no metric, and {unfinished:n0} were cut off by the most tokens asked for."));
+        page.Note(string.Create(
+            CultureInfo.InvariantCulture,
+            $"Of all {all:n0} texts, {empty:n0} are empty and stand in no metric, and {unfinished:n0} were cut off by the most tokens asked for."));
     }
 }

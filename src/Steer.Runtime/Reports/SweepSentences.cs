@@ -11,7 +11,8 @@ public static class SweepSentences
     public static string? WithoutMetrics(SweepResult result) => result.Rows.Count(r => r.Report is null) is > 0 and var cells
         ? string.Create(
             CultureInfo.InvariantCulture,
-            $"{cells:n0} of {result.Rows.Count:n0} cells and controls {(cells == 1 ? "has" : "have")} fewer than {EvaluationSet.FewestTexts} texts that are not empty, and so no metrics.")
+            $"{cells:n0} of {result.Rows.Count:n0} cells and controls {(cells == 1 ? "has" : "have")} fewer than {EvaluationSet.FewestTexts} " +
+            $"texts that are not empty, and so no metrics.")
         : null;
 
     /// <summary>A metric in a few words.</summary>
@@ -37,7 +38,8 @@ public static class SweepSentences
     };
 
     /// <summary>better or worse, where the interval of a difference leaves no doubt and the metric has a good side; else nothing.</summary>
-    internal static string Kind(MetricDifference? difference, Direction? direction) => difference is not { IsClear: true } d || direction is null or Direction.Ceiling
+    internal static string Kind(MetricDifference? difference, Direction? direction) =>
+        difference is not { IsClear: true } d || direction is null or Direction.Ceiling
         ? ""
         : d.Value > 0 == (direction == Direction.Higher) ? "better" : "worse";
 
@@ -52,7 +54,8 @@ public static class SweepSentences
             (differences[(differences.Count - 1) / 2].Value + differences[differences.Count / 2].Value) / 2);
     }
 
-    private static string Part(SweepResult result, string metric, ControlKind kind, bool masked) => Count(result, metric, kind, masked) is not { } count ? ""
+    private static string Part(SweepResult result, string metric, ControlKind kind, bool masked) =>
+        Count(result, metric, kind, masked) is not { } count ? ""
         : $"clearly {Clear(count)} of {count.Cells} steered cells {(masked ? "with" : "without")} the mask";
 
     private static string Clear(DifferenceCount count) => (count.Above, count.Below) switch

@@ -7,7 +7,8 @@ internal static class SweepSummary
 {
     /// <summary>Stands above the table.</summary>
     public const string Sentence =
-        "In how many steered cells a metric lies clearly above or below that of the expert alone at the same entropy (the 95% interval of the difference holds no 0), and the median difference:";
+        "In how many steered cells a metric lies clearly above or below that of the expert alone at the same entropy (the 95% interval of the " +
+        "difference holds no 0), and the median difference:";
 
     private static readonly (string Head, ControlKind Kind, bool Masked)[] Columns =
     [

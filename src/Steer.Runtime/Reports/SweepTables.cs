@@ -17,16 +17,20 @@ public static class SweepTables
         void Line(IEnumerable<string> cells) => csv.Append(CsvText.Line(cells)).Append('\n');
 
         Line([
-            "cell", "asked", "preset", "gamma", "eta", "alpha", "temperature", "negatives", "sum_to_one", "texts", "empty", "unfinished", "tokens", "entropy", "expert_perplexity",
-            .. Enum.GetValues<ControlKind>().Select(kind => $"control_{ControlName(kind)}"), .. metrics.SelectMany(m => new[] { m, $"{m}_low", $"{m}_high" })]);
+            "cell", "asked", "preset", "gamma", "eta", "alpha", "temperature", "negatives", "sum_to_one", "texts", "empty", "unfinished", "tokens",
+            "entropy", "expert_perplexity",
+            .. Enum.GetValues<ControlKind>().Select(kind => $"control_{ControlName(kind)}"),
+            .. metrics.SelectMany(m => new[] { m, $"{m}_low", $"{m}_high" })]);
         foreach (var row in result.Rows)
         {
             var cell = row.Cell;
             Line([
-                cell.Name, row.Asked ? "true" : "false", cell.Preset.Name(), Text(cell.Gamma), Text(cell.Eta), Text(cell.Alpha), Text(cell.Temperature),
-                Text(cell.Negatives), cell.SumToOne ? "true" : "false", Text(row.Texts.Texts.Count), Text(row.Empty), Text(row.Unfinished), Text(row.Texts.Tokens),
+                cell.Name, row.Asked ? "true" : "false", cell.Preset.Name(), Text(cell.Gamma), Text(cell.Eta), Text(cell.Alpha),
+                Text(cell.Temperature), Text(cell.Negatives), cell.SumToOne ? "true" : "false",
+                Text(row.Texts.Texts.Count), Text(row.Empty), Text(row.Unfinished), Text(row.Texts.Tokens),
                 Numbers.Exact(row.Texts.Entropy), Numbers.Exact(row.Texts.Perplexity),
-                .. Enum.GetValues<ControlKind>().Select(kind => result.Contrasts.FirstOrDefault(c => c.Cell == row && c.Kind == kind)?.Control.Cell.Name ?? ""),
+                .. Enum.GetValues<ControlKind>().Select(
+                    kind => result.Contrasts.FirstOrDefault(c => c.Cell == row && c.Kind == kind)?.Control.Cell.Name ?? ""),
                 .. metrics.SelectMany(m => new[] { Numbers.Exact(row[m]?.Value), Numbers.Exact(row[m]?.Low), Numbers.Exact(row[m]?.High) })]);
         }
 
@@ -75,7 +79,12 @@ public static class SweepTables
 
         Head(["cell", "entropy", "tokens", .. metrics.Select(m => SweepSentences.Title(result, m))]);
         foreach (var row in result.Rows)
-            text.AppendRow([row.Cell.Name, Numbers.Short(row.Texts.Entropy), row.Texts.Tokens.ToString("n0", CultureInfo.InvariantCulture), .. metrics.Select(m => Numbers.WithInterval(row[m]))]);
+        {
+            text.AppendRow([
+                row.Cell.Name, Numbers.Short(row.Texts.Entropy), row.Texts.Tokens.ToString("n0", CultureInfo.InvariantCulture),
+                .. metrics.Select(m => Numbers.WithInterval(row[m]))]);
+        }
+
         foreach (var kind in Enum.GetValues<ControlKind>())
         {
             var contrasts = result.Contrasts.Where(c => c.Kind == kind).ToList();
@@ -86,7 +95,9 @@ public static class SweepTables
             foreach (var contrast in contrasts)
             {
                 string entropies = $"{Numbers.Short(contrast.Cell.Texts.Entropy)}, {Numbers.Short(contrast.Control.Texts.Entropy)}";
-                text.AppendRow([contrast.Cell.Cell.Name, contrast.Control.Cell.Name, entropies, .. SweepReport.Compared.Select(m => Numbers.WithInterval(contrast.Difference(m)))]);
+                text.AppendRow([
+                    contrast.Cell.Cell.Name, contrast.Control.Cell.Name, entropies,
+                    .. SweepReport.Compared.Select(m => Numbers.WithInterval(contrast.Difference(m)))]);
             }
         }
 

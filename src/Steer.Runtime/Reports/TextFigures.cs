@@ -15,7 +15,8 @@ internal static class TextFigures
     /// <summary>Both sets on the first two principal components of their embeddings; null where a set has none, or there are too few.</summary>
     public static Figure? Map(EvaluationSet real, EvaluationSet synthetic, string name)
     {
-        if (real.Embeddings is not { } a || synthetic.Embeddings is not { } b || a.Dimensions != b.Dimensions || a.Dimensions < 2 || a.Rows < 2 || b.Rows < 2)
+        if (real.Embeddings is not { } a || synthetic.Embeddings is not { } b || a.Dimensions != b.Dimensions
+            || a.Dimensions < 2 || a.Rows < 2 || b.Rows < 2)
             return null;
         var components = PrincipalComponents.Fit(a.Above(b));
         EmbeddingMatrix left = components.Project(a, 2), right = components.Project(b, 2);
@@ -25,7 +26,8 @@ internal static class TextFigures
         double shown = components.Shares[0] + components.Shares[1];
         string sentence = string.Create(
             CultureInfo.InvariantCulture,
-            $"Each point is a text. The two directions hold {shown:0%} of the variance of the embeddings; on them the centres of both sets lie {(spread > 0 ? apart / spread : 0):0.00} times the real texts' spread apart.");
+            $"Each point is a text. The two directions hold {shown:0%} of the variance of the embeddings; " +
+            $"on them the centres of both sets lie {(spread > 0 ? apart / spread : 0):0.00} times the real texts' spread apart.");
         var plot = Charts.Plot(
             "first component", "second component",
             [new ChartSeries("real", Points(left), 1, Line: false), new ChartSeries(synthetic.Name, Points(right), 0, Line: false)], size: 2.5);
@@ -37,7 +39,8 @@ internal static class TextFigures
     {
         var words = new WordSequences();
         int[][] lengths = [.. sets.Select(s => words.Add(s.Texts).Select(t => t.Length).Order().ToArray())];
-        ChartSeries[] series = [.. sets.Zip(lengths, (set, sorted) => new ChartSeries(set.Name, Steps(sorted), Colour(sets, set), Line: true, Marks: false))];
+        ChartSeries[] series =
+            [.. sets.Zip(lengths, (set, sorted) => new ChartSeries(set.Name, Steps(sorted), Colour(sets, set), Line: true, Marks: false))];
         string medians = string.Join(", ", sets.Zip(lengths, (s, l) => string.Create(CultureInfo.InvariantCulture, $"{l[l.Length / 2]} ({s.Name})")));
         return Figure.Draw(
             name, "Lengths", $"Share of the texts that have at most so many words. Half of them have at most: {medians}.",
@@ -56,11 +59,16 @@ internal static class TextFigures
             CultureInfo.InvariantCulture, $"{(c.Length == 0 ? 0 : (double)c.Take(FrequentNGrams).Sum() / c.Sum()):0%} ({s.Name})")));
         return Figure.Draw(
             name, $"{order}-grams by rank",
-            string.Create(CultureInfo.InvariantCulture, $"How often each {order}-gram of {fewest:n0} words stands in the texts, the most frequent first. The {FrequentNGrams} most frequent make up {shares} of all."),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"How often each {order}-gram of {fewest:n0} words stands in the texts, the most frequent first. " +
+                $"The {FrequentNGrams} most frequent make up {shares} of all."),
             Charts.Plot("rank", "times", series, logX: true, logY: true));
     }
 
-    /// <summary>The real text whose embedding is most like that of each of these texts, and the cosine; without embeddings, the one that shares most words.</summary>
+    /// <summary>
+    /// The real text whose embedding is most like that of each of these texts, and the cosine; without embeddings, the one that shares most words.
+    /// </summary>
     public static IReadOnlyList<(string Text, string Nearest, string Distance)> Nearest(EvaluationSet synthetic, EvaluationSet real, int count)
     {
         bool embedded = synthetic.Embeddings is not null && real.Embeddings?.Dimensions == synthetic.Embeddings.Dimensions;
@@ -75,7 +83,9 @@ internal static class TextFigures
                 ? [.. Enumerable.Range(0, others!.Rows).Select(j => TensorPrimitives.Dot(rows!.Row(i), others.Row(j)))]
                 : [.. sets.Select(s => s.Count == 0 ? 0 : (double)own.Distinct().Count(s.Contains) / own.Distinct().Union(s).Count())];
             int best = TensorPrimitives.IndexOfMax(likeness);
-            pairs.Add((synthetic.Texts[i], real.Texts[best], string.Create(CultureInfo.InvariantCulture, $" ({(embedded ? "cosine" : "words shared")} {likeness[best]:0.00})")));
+            pairs.Add((
+                synthetic.Texts[i], real.Texts[best],
+                string.Create(CultureInfo.InvariantCulture, $" ({(embedded ? "cosine" : "words shared")} {likeness[best]:0.00})")));
         }
 
         return pairs;
@@ -89,7 +99,8 @@ internal static class TextFigures
         var i => i,
     };
 
-    private static List<ChartPoint> Points(EmbeddingMatrix rows) => [.. Enumerable.Range(0, Math.Min(MapPoints, rows.Rows)).Select(i => new ChartPoint(rows.Row(i)[0], rows.Row(i)[1]))];
+    private static List<ChartPoint> Points(EmbeddingMatrix rows) =>
+        [.. Enumerable.Range(0, Math.Min(MapPoints, rows.Rows)).Select(i => new ChartPoint(rows.Row(i)[0], rows.Row(i)[1]))];
 
     private static List<ChartPoint> Steps(int[] sorted)
     {
