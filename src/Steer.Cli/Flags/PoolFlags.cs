@@ -40,7 +40,8 @@ internal sealed class PoolFlags : FlagGroup
         _shard = Add(Flag.Parsed(
             "--shard", "I/N", "Makes every N-th item, from I (0 to N-1), with real examples alone as negatives; see steer dataset merge.",
             "a part such as 0/4", ParseShard));
-        _gammaSweep = Add(Flag.Numbers("--gamma-sweep", "Values of gamma that items go through in turn, such as 0,0.3,0.6 or 0:0.6:0.2 (from, to, step)."));
+        _gammaSweep = Add(Flag.Numbers(
+            "--gamma-sweep", "Values of gamma that items go through in turn, such as 0,0.3,0.6 or 0:0.6:0.2 (from, to, step)."));
         _etaSweep = Add(Flag.Numbers("--eta-sweep", "Values of eta, likewise; with both, items go through all pairs."));
     }
 

@@ -49,7 +49,8 @@ public sealed class Adapter : IDisposable
     public static bool IsAdapter(string path) => File.Exists(System.IO.Path.Combine(path, ConfigFile));
 
     /// <summary>Opens an adapter and checks every module and shape against its base.</summary>
-    /// <exception cref="SteerException">A file is missing or damaged, the adapter belongs to another base, or it is of a kind that is not supported.</exception>
+    /// <exception cref="SteerException">A file is missing or damaged, the adapter belongs to another base, or it is of a kind that is not
+    /// supported.</exception>
     public static Adapter Open(string path, Checkpoint baseCheckpoint)
     {
         AdapterConfig config = AdapterConfig.Read(System.IO.Path.Combine(path, ConfigFile));

@@ -104,7 +104,11 @@ internal sealed class AdapterBuilder
             if (!_baseCheckpoint.Stored.TryGetValue(isTiedHead ? $"{embedding}.weight" : name, out StoredTensor? original))
                 throw tensor.Error($"stands in for {name}, which the base {_baseCheckpoint.Path} does not have; {OtherBase()}");
             if (!MayReplace(name, baseModules))
-                throw tensor.Error($"stands in for {name}, which {_config.File} names neither in modules_to_save nor by bias; save the adapter again.");
+            {
+                throw tensor.Error(
+                    $"stands in for {name}, which {_config.File} names neither in modules_to_save nor by bias; save the adapter again.");
+            }
+
             if (!tensor.Shape.SequenceEqual(original.Shape))
             {
                 throw tensor.Error($"has shape {FileError.Shape(tensor.Shape)} where {name} of the base {_baseCheckpoint.Path} has " +

@@ -290,7 +290,8 @@ internal sealed class ConfigFields
         }
     }
 
-    private SteerException NoUnicode(string what, Exception e) => FileError.At(File, $"holds a {what} that is no valid Unicode; copy or download it again.", e);
+    private SteerException NoUnicode(string what, Exception e) =>
+        FileError.At(File, $"holds a {what} that is no valid Unicode; copy or download it again.", e);
 
     private SteerException Missing(string name) => Error(name, "is missing; copy or download the file again.");
 }

@@ -5,7 +5,9 @@ internal static class FileError
 {
     private const int MaxLength = 1000;
 
-    /// <summary>An error of the form "file: problem". Names inside come from hostile files, so control characters are replaced and the line is cut.</summary>
+    /// <summary>
+    /// An error of the form "file: problem". Names inside come from hostile files, so control characters are replaced and the line is cut.
+    /// </summary>
     public static SteerException At(string file, string problem, Exception? inner = null)
     {
         string line = $"{file}: {problem}";

@@ -137,13 +137,15 @@ internal static class SafetensorsHeader
             if (entry.End < entry.Begin || entry.End > dataBytes)
             {
                 throw FileError.At(file.Path,
-                    $"tensor {entry.Name} lies at bytes {entry.Begin} to {entry.End} of {dataBytes}: the file is cut short or its header lies; {Damaged}");
+                    $"tensor {entry.Name} lies at bytes {entry.Begin} to {entry.End} of {dataBytes}: the file is cut short or its header lies; " +
+                    $"{Damaged}");
             }
 
             if (BytesOf(entry) != (UInt128)(ulong)(entry.End - entry.Begin))
             {
                 throw FileError.At(file.Path,
-                    $"tensor {entry.Name} of type {entry.Type} and shape {FileError.Shape(entry.Shape)} does not fit its {entry.End - entry.Begin} bytes; {Damaged}");
+                    $"tensor {entry.Name} of type {entry.Type} and shape {FileError.Shape(entry.Shape)} does not fit its " +
+                    $"{entry.End - entry.Begin} bytes; {Damaged}");
             }
 
             if (entry.Begin != next)

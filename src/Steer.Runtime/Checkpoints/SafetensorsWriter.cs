@@ -97,7 +97,11 @@ public sealed class SafetensorsWriter : IDisposable
             foreach (TensorDeclaration tensor in tensors)
             {
                 if (!names.Add(tensor.Name) || tensor.Shape.Any(d => d < 0) || offset % tensor.Type.Size() != 0)
-                    throw new ArgumentException($"Tensor {tensor.Name} is declared twice, has a negative dimension, or must come earlier.", nameof(tensors));
+                {
+                    throw new ArgumentException(
+                        $"Tensor {tensor.Name} is declared twice, has a negative dimension, or must come earlier.", nameof(tensors));
+                }
+
                 long end = checked(offset + tensor.Count * tensor.Type.Size());
                 writer.WriteStartObject(tensor.Name);
                 writer.WriteString("dtype", tensor.Type.ToString());

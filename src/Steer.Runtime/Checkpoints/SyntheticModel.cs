@@ -69,7 +69,9 @@ public static class SyntheticModel
         WriteTensors(Path.Combine(folder, "adapter_model.safetensors"), tensors, DType.F32, seed);
     }
 
-    /// <summary>Writes the model of <see cref="Write"/> as a GGUF file, with a SentencePiece vocabulary that is made up; norms stay float32.</summary>
+    /// <summary>
+    /// Writes the model of <see cref="Write"/> as a GGUF file, with a SentencePiece vocabulary that is made up; norms stay float32.
+    /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="shape">Its sizes; at least 259 tokens.</param>
     /// <param name="type">How matrices are stored.</param>
@@ -155,7 +157,8 @@ public static class SyntheticModel
     {
         using var writer = SafetensorsWriter.Create(
             path,
-            [.. tensors.Select(t => t.IsVector ? new TensorDeclaration(t.Name, type, t.Columns) : new TensorDeclaration(t.Name, type, t.Rows, t.Columns))]);
+            [.. tensors.Select(
+                t => t.IsVector ? new TensorDeclaration(t.Name, type, t.Columns) : new TensorDeclaration(t.Name, type, t.Rows, t.Columns))]);
         for (int place = 0; place < tensors.Count; place++)
         {
             var row = new float[tensors[place].Columns];

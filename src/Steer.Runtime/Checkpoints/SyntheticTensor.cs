@@ -4,9 +4,9 @@ using Steer.Kernels;
 namespace Steer.Runtime.Checkpoints;
 
 /// <summary>
-/// A tensor of random numbers whose every row follows from the seed, the tensor's place and the row's number: files of several formats hold the same model.
-/// Matrices are uniform with a standard deviation of 0.02, which keeps activations in range through any depth, and rounded to bfloat16, so that
-/// float32 and bfloat16 files hold the same numbers; vectors are norms, all 1.
+/// A tensor of random numbers whose every row follows from the seed, the tensor's place and the row's number: files of several formats hold the same
+/// model. Matrices are uniform with a standard deviation of 0.02, which keeps activations in range through any depth, and rounded to bfloat16, so
+/// that float32 and bfloat16 files hold the same numbers; vectors are norms, all 1.
 /// </summary>
 /// <param name="Name">In Hugging Face folders.</param>
 /// <param name="GgufName">In GGUF files.</param>
@@ -19,7 +19,9 @@ internal sealed record SyntheticTensor(string Name, string GgufName, int Rows, i
     /// <summary>A norm.</summary>
     public bool IsVector => Rows == 1;
 
-    /// <summary>Where above 0, the rows are those of rotating heads of this width, which GGUF files of Llama store with the pairs of a rotation side by side.</summary>
+    /// <summary>
+    /// Where above 0, the rows are those of rotating heads of this width, which GGUF files of Llama store with the pairs of a rotation side by side.
+    /// </summary>
     public int RotatedHead { get; init; }
 
     /// <summary>The tensors of a model in the order of its files.</summary>

@@ -93,6 +93,9 @@ internal sealed class TensorCatalog : IDisposable
     private static void CheckPlainName(string indexPath, string tensor, string shard)
     {
         if (!shard.EndsWith(".safetensors", StringComparison.Ordinal) || shard.AsSpan().ContainsAny("/\\:\0"))
-            throw FileError.At(indexPath, $"places tensor {tensor} in \"{shard}\", which is no safetensors file beside it; copy or download it again.");
+        {
+            throw FileError.At(
+                indexPath, $"places tensor {tensor} in \"{shard}\", which is no safetensors file beside it; copy or download it again.");
+        }
     }
 }

@@ -6,7 +6,9 @@ using Steer.Runtime.Guidance;
 
 namespace Steer.Runtime.Datasets;
 
-/// <summary>README.md of an exported data set: the front matter that dataset hubs read, how the examples were made, and the commands that make them again.</summary>
+/// <summary>
+/// README.md of an exported data set: the front matter that dataset hubs read, how the examples were made, and the commands that make them again.
+/// </summary>
 internal sealed class DatasetCard
 {
     private readonly JsonObject _manifest;
@@ -61,8 +63,9 @@ internal sealed class DatasetCard
     private void Method()
     {
         Line($"# Synthetic examples made with Steer\n");
-        Line($"Texts of a language model ({_train.Count + _test.Count:n0}), steered while they were made: towards a fine-tuned expert and away from the model that it was fine-tuned");
-        Line($"from (contrastive expert guidance, gamma), and away from examples that existed already (negative prompting, eta), as in arXiv 2308.07645.\n");
+        Line($"Texts of a language model ({_train.Count + _test.Count:n0}), steered while they were made: towards a fine-tuned expert and away");
+        Line($"from the model that it was fine-tuned from (contrastive expert guidance, gamma), and away from examples that existed already");
+        Line($"(negative prompting, eta), as in arXiv 2308.07645.\n");
     }
 
     private void Table()
@@ -71,8 +74,11 @@ internal sealed class DatasetCard
         Line($"| train, test | {_train.Count:n0}, {_test.Count:n0} |");
         foreach (var label in _config.Labels)
             Row($"label {label.Name}: train, test", $"{_train.Count(r => r.Label == label.Name):n0}, {_test.Count(r => r.Label == label.Name):n0}");
-        Row("preset, gamma, eta", $"{Preset()}, {Plain(_config.GammaSweep, _config.Guidance.Gamma)}, {Plain(_config.EtaSweep, _config.Guidance.Eta)}");
-        Row("negatives per example", $"{_config.Negatives}{(_config.NegativeChoice == NegativeChoice.Similar ? " most similar ones" : "")}, {(_config.GrowPool ? "of real and accepted examples" : "of real examples")}");
+        Row(
+            "preset, gamma, eta",
+            $"{Preset()}, {Plain(_config.GammaSweep, _config.Guidance.Gamma)}, {Plain(_config.EtaSweep, _config.Guidance.Eta)}");
+        string choice = _config.NegativeChoice == NegativeChoice.Similar ? " most similar ones" : "";
+        Row("negatives per example", $"{_config.Negatives}{choice}, of {(_config.GrowPool ? "real and accepted" : "real")} examples");
         Row("seed, items of a round", $"{_config.Seed}, {_config.RoundSize}");
         Row("refused", $"{(_progress.Rejected.Count == 0 ? "none" : string.Join(", ", _progress.Rejected.Select(r => $"{r.Key} {r.Value}")))}");
         Row("given up", $"{_progress.GivenUp:n0}");
@@ -125,7 +131,8 @@ internal sealed class DatasetCard
         ? constant?.ToString(CultureInfo.InvariantCulture) ?? "default"
         : $"[{string.Join(", ", sweep.Select(v => v.ToString(CultureInfo.InvariantCulture)))}]";
 
-    private static string Plain(IReadOnlyList<float> sweep, float? constant) => Yaml(sweep, constant).Trim('[', ']').Replace(",", "", StringComparison.Ordinal);
+    private static string Plain(IReadOnlyList<float> sweep, float? constant) =>
+        Yaml(sweep, constant).Trim('[', ']').Replace(",", "", StringComparison.Ordinal);
 
     private static string SizeCategory(int count) => count switch
     {

@@ -69,11 +69,16 @@ public static class DatasetExport
     /// <param name="job">Folder of the job.</param>
     /// <param name="options">What to write.</param>
     /// <param name="cancellationToken">Ends the export.</param>
-    /// <exception cref="SteerException">The folder holds no job, or no examples; a test file of an earlier export would stay; or a file cannot be written.</exception>
+    /// <exception cref="SteerException">The folder holds no job, or no examples; a test file of an earlier export would stay; or a file cannot be
+    /// written.</exception>
     public static async Task<ExportResult> RunAsync(string job, ExportOptions options, CancellationToken cancellationToken = default)
     {
         if (!(options.TestShare is >= 0 and < 1))
-            throw new SteerException(string.Create(CultureInfo.InvariantCulture, $"test-share is {options.TestShare}: give a number of at least 0 and below 1."));
+        {
+            throw new SteerException(string.Create(
+                CultureInfo.InvariantCulture, $"test-share is {options.TestShare}: give a number of at least 0 and below 1."));
+        }
+
         if (options.License.Length == 0 || !options.License.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_' or '+'))
             throw new SteerException($"license is '{options.License}': give an identifier such as cc-by-4.0.");
         if (FullPath(job) == FullPath(options.Folder))
@@ -84,10 +89,19 @@ public static class DatasetExport
             var config = DatasetManifest.Config(manifest, job);
             var rows = ExportRow.ReadAll(Path.Combine(job, DatasetFolder.ExamplesName));
             if (rows.Count == 0)
-                throw new SteerException($"{Path.Combine(job, DatasetFolder.ExamplesName)}: holds no examples. Go on with the job, or give the folder of another.");
+            {
+                throw new SteerException(
+                    $"{Path.Combine(job, DatasetFolder.ExamplesName)}: holds no examples. Go on with the job, or give the folder of another.");
+            }
+
             string[] others = Others(options);
             if (options.TestShare == 0 && Array.Find(others, f => Path.GetFileName(f).StartsWith("test.", StringComparison.Ordinal)) is { } stale)
-                throw new SteerException($"{stale}: is of an earlier export, and {Path.GetFileName(PathOf("train", options))} would hold its examples too. Remove it, or give --test-share or another folder.");
+            {
+                throw new SteerException(
+                    $"{stale}: is of an earlier export, and {Path.GetFileName(PathOf("train", options))} would hold its examples too. " +
+                    "Remove it, or give --test-share or another folder.");
+            }
+
             var columns = new ExportColumns(rows, labelled: config.Labels.Count > 0);
             var parts = rows.ToLookup(r => IsTest(r.Text, options.TestShare));
             Directory.CreateDirectory(options.Folder);
@@ -97,12 +111,14 @@ public static class DatasetExport
                     await WriteAsync([.. parts[test]], columns, config, options, test ? "test" : "train", cancellationToken).ConfigureAwait(false);
             }
 
-            File.WriteAllText(Path.Combine(options.Folder, "README.md"), DatasetCard.Write(job, manifest, options, [.. parts[false]], [.. parts[true]]));
+            File.WriteAllText(
+                Path.Combine(options.Folder, "README.md"), DatasetCard.Write(job, manifest, options, [.. parts[false]], [.. parts[true]]));
             return new ExportResult(parts[false].Count(), parts[true].Count(), others);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SteerException($"{job}: cannot be exported ({e.Message.ReplaceLineEndings(" ")}). Give the folder of a job, and one that can be written.", e);
+            throw new SteerException(
+                $"{job}: cannot be exported ({e.Message.ReplaceLineEndings(" ")}). Give the folder of a job, and one that can be written.", e);
         }
     }
 
@@ -111,7 +127,8 @@ public static class DatasetExport
     /// <summary>Files of earlier exports that this one does not replace.</summary>
     private static string[] Others(ExportOptions options) =>
     [
-        .. Enum.GetValues<ExportFormat>().SelectMany(format => new[] { "train", "test" }.Select(name => PathOf(name, options with { Format = format }))).Distinct()
+        .. Enum.GetValues<ExportFormat>()
+            .SelectMany(format => new[] { "train", "test" }.Select(name => PathOf(name, options with { Format = format }))).Distinct()
             .Except(options.TestShare > 0 ? [PathOf("train", options), PathOf("test", options)] : [PathOf("train", options)]).Where(File.Exists),
     ];
 
@@ -125,12 +142,15 @@ public static class DatasetExport
         _ => "jsonl",
     };
 
-    /// <summary>By the words alone, so that an example is on the same side in every export, and texts with the same words are never on both.</summary>
+    /// <summary>
+    /// By the words alone, so that an example is on the same side in every export, and texts with the same words are never on both.
+    /// </summary>
     private static bool IsTest(string text, double share) =>
         XxHash3.HashToUInt64(MemoryMarshal.AsBytes<ulong>(TextWords.Of(text))) * (1.0 / ulong.MaxValue) < share;
 
     private static async Task WriteAsync(
-        IReadOnlyList<ExportRow> rows, ExportColumns columns, DatasetJobConfig config, ExportOptions options, string name, CancellationToken cancellationToken)
+        IReadOnlyList<ExportRow> rows, ExportColumns columns, DatasetJobConfig config, ExportOptions options, string name,
+        CancellationToken cancellationToken)
     {
         // A full disk or an end in the middle must not leave a file that looks whole.
         using var file = new PartialFile(PathOf(name, options));
@@ -142,7 +162,8 @@ public static class DatasetExport
     }
 
     private static void WriteLines(
-        Stream stream, IReadOnlyList<ExportRow> rows, ExportColumns columns, DatasetJobConfig config, ExportFormat format, CancellationToken cancellationToken)
+        Stream stream, IReadOnlyList<ExportRow> rows, ExportColumns columns, DatasetJobConfig config, ExportFormat format,
+        CancellationToken cancellationToken)
     {
         using var writer = new StreamWriter(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), leaveOpen: true) { NewLine = "\n" };
         if (format == ExportFormat.Csv)
@@ -165,7 +186,8 @@ public static class DatasetExport
     /// <summary>An empty cell is a field or a figure that the example lacks.</summary>
     private static string[] Cells(ExportRow row, ExportColumns columns) =>
     [
-        Number(row.Id), .. columns.Labelled ? [row.Label ?? ""] : Array.Empty<string>(), row.Text, .. columns.Fields.Select(f => row.Fields.GetValueOrDefault(f.Field, "")),
+        Number(row.Id), .. columns.Labelled ? [row.Label ?? ""] : Array.Empty<string>(), row.Text,
+        .. columns.Fields.Select(f => row.Fields.GetValueOrDefault(f.Field, "")),
         Number(row.Tokens), row.FinishReason, Number(row.Seed), Number(row.Gamma), Number(row.Eta), Number(row.Perplexity), Number(row.CopiedRun),
     ];
 

@@ -21,13 +21,15 @@ internal sealed class DatasetFolder : IDisposable
     public string Rejected => _folder.In(RejectedName);
 
     /// <inheritdoc cref="JobFolder.Open"/>
-    public static DatasetFolder Open(string path, ResumeMode resume, JsonObject manifest) => new(JobFolder.Open(path, resume, manifest, RejectedName, ExamplesName));
+    public static DatasetFolder Open(string path, ResumeMode resume, JsonObject manifest) =>
+        new(JobFolder.Open(path, resume, manifest, RejectedName, ExamplesName));
 
     /// <inheritdoc cref="JobFolder.OpenLines"/>
     public void OpenLines(long examples, long rejected) => _folder.OpenLines(rejected, examples);
 
     /// <summary>Gathers a line.</summary>
-    public void Append(DatasetExample example, bool tokenIds) => DatasetLine.Write(example, tokenIds, _folder.Lines(example.Rejection is null ? 1 : 0));
+    public void Append(DatasetExample example, bool tokenIds) =>
+        DatasetLine.Write(example, tokenIds, _folder.Lines(example.Rejection is null ? 1 : 0));
 
     /// <inheritdoc cref="JobFolder.Commit"/>
     public void Commit() => _folder.Commit();

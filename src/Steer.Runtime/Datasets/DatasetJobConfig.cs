@@ -67,7 +67,9 @@ public sealed record DatasetJobConfig
     /// <summary>Lines hold the token ids.</summary>
     public bool TokenIds { get; init; }
 
-    /// <summary>The part of the items that this job makes; null for all. Needs a pool that does not grow, since parts do not see each other's examples.</summary>
+    /// <summary>
+    /// The part of the items that this job makes; null for all. Needs a pool that does not grow, since parts do not see each other's examples.
+    /// </summary>
     public DatasetShard? Shard { get; init; }
 
     /// <summary>Items that this job makes.</summary>
@@ -75,8 +77,8 @@ public sealed record DatasetJobConfig
     public int ItemCount => Shard is { } shard ? (Count - shard.Index + shard.Count - 1) / shard.Count : Count;
 
     /// <summary>
-    /// The label of an item, by its id alone; null where there are none. Multiples of the golden ratio fill the unit interval evenly, so that the shares
-    /// hold for every stretch of items to within a few, whatever sweeps and shards pick out of them.
+    /// The label of an item, by its id alone; null where there are none. Multiples of the golden ratio fill the unit interval evenly, so that the
+    /// shares hold for every stretch of items to within a few, whatever sweeps and shards pick out of them.
     /// </summary>
     public DatasetLabel? LabelOf(int id)
     {
@@ -106,7 +108,11 @@ public sealed record DatasetJobConfig
         Require(NegativeTokens is null or >= 1, "negative-tokens", NegativeTokens ?? 0, "at least 1");
         Require(Sampling.N == 1, "n", Sampling.N, "1 in a dataset job, where count says how many examples there are");
         if (Labels.FirstOrDefault(l => !(l.Share > 0 && double.IsFinite(l.Share)) || l.Expert < 0) is { } label)
-            throw new SteerException(FormattableString.Invariant($"label {label.Name} has share {label.Share} and expert {label.Expert}: give a share above 0 and an expert from 0."));
+        {
+            throw new SteerException(FormattableString.Invariant(
+                $"label {label.Name} has share {label.Share} and expert {label.Expert}: give a share above 0 and an expert from 0."));
+        }
+
         if (Labels.Select(l => l.Name).Distinct(StringComparer.Ordinal).Count() < Labels.Count)
             throw new SteerException("Two labels have the same name: give each its own.");
         if (Shard is { } shard && (shard.Index < 0 || shard.Index >= shard.Count || shard.Count > Count))
@@ -129,7 +135,9 @@ public sealed record DatasetJobConfig
     }
 }
 
-/// <summary>A kind of examples. Its negatives are real and accepted examples of its own where real ones carry its name, else those of no label.</summary>
+/// <summary>
+/// A kind of examples. Its negatives are real and accepted examples of its own where real ones carry its name, else those of no label.
+/// </summary>
 /// <param name="Name">As lines of examples name it.</param>
 /// <param name="Prompt">What the model continues.</param>
 /// <param name="Share">Its part of the items, in relation to the shares of the others.</param>

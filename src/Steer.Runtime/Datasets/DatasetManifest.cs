@@ -32,7 +32,8 @@ internal static class DatasetManifest
         [CommandName] = sources.Command,
         ["device"] = sources.Device,
         ["weights"] = sources.Weights,
-        ["hashes"] = new JsonObject(sources.Hashes.OrderBy(h => h.Key, StringComparer.Ordinal).Select(h => KeyValuePair.Create(h.Key, (JsonNode?)h.Value))),
+        ["hashes"] = new JsonObject(
+            sources.Hashes.OrderBy(h => h.Key, StringComparer.Ordinal).Select(h => KeyValuePair.Create(h.Key, (JsonNode?)h.Value))),
         ["config"] = JsonSerializer.SerializeToNode(config, Options),
     };
 

@@ -10,7 +10,10 @@ public static class DatasetMerge
 {
     private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Checks that the folders are all the shards of one job, joins them in the order of the items, and refuses what repeats an earlier item of another shard.</summary>
+    /// <summary>
+    /// Checks that the folders are all the shards of one job, joins them in the order of the items, and refuses what repeats an earlier item of
+    /// another shard.
+    /// </summary>
     /// <param name="shards">Their folders.</param>
     /// <param name="folder">Where the whole goes, at once when all of it is written; missing or empty before.</param>
     /// <exception cref="SteerException">Shards are missing, unfinished or of different jobs, or the folder cannot be written.</exception>
@@ -85,7 +88,11 @@ public static class DatasetMerge
             if (config.Shard is not { } shard)
                 throw new SteerException($"{folder}: is no shard of a job. Give folders that were made with --shard.");
             if (shard.Count != shards.Count || !found.Add(shard.Index))
-                throw new SteerException($"{folder}: is shard {shard}, and {shards.Count} folders are given. Give each of the {shard.Count} shards once.");
+            {
+                throw new SteerException(
+                    $"{folder}: is shard {shard}, and {shards.Count} folders are given. Give each of the {shard.Count} shards once.");
+            }
+
             manifest["config"]!["shard"] = null;
             var differences = DatasetManifest.Differences(first ??= manifest, manifest);
             if (differences.Count > 0)
@@ -98,7 +105,8 @@ public static class DatasetMerge
     /// <summary>The commands of all shards; none where one of them has none.</summary>
     private static string? Command(IReadOnlyList<string> shards)
     {
-        var commands = shards.Select(s => DatasetManifest.Read(Path.Combine(s, DatasetFolder.ManifestName))[DatasetManifest.CommandName]?.GetValue<string>()).ToList();
+        var commands = shards
+            .Select(s => DatasetManifest.Read(Path.Combine(s, DatasetFolder.ManifestName))[DatasetManifest.CommandName]?.GetValue<string>()).ToList();
         return commands.Contains(null) ? null : string.Join('\n', commands);
     }
 
@@ -129,5 +137,6 @@ public static class DatasetMerge
         return refused.ToJsonString(Json);
     }
 
-    private static byte[] Join(IEnumerable<(DatasetLine Line, string Json)> lines) => Encoding.UTF8.GetBytes(string.Concat(lines.Select(l => l.Json + "\n")));
+    private static byte[] Join(IEnumerable<(DatasetLine Line, string Json)> lines) =>
+        Encoding.UTF8.GetBytes(string.Concat(lines.Select(l => l.Json + "\n")));
 }

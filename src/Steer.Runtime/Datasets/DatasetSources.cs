@@ -7,13 +7,16 @@ namespace Steer.Runtime.Datasets;
 /// <param name="Real">Real examples: the pool to begin with, and what texts must not repeat.</param>
 /// <param name="Hashes">A hash of the contents of each file or folder by what it is: base, expert, tokenizer, task, real.</param>
 /// <param name="Device">Kind of device, such as cpu: the last bits of a log-probability differ between kinds.</param>
-/// <param name="Weights">The types of numbers that were asked for, such as "int8, f32 activations, bf16 keys and values"; null for those of the checkpoint.</param>
+/// <param name="Weights">The types of numbers that were asked for, such as "int8, f32 activations, bf16 keys and values"; null for those of the
+/// checkpoint.</param>
 public sealed record DatasetSources(IReadOnlyList<string> Real, IReadOnlyDictionary<string, string> Hashes, string Device, string? Weights)
 {
     /// <summary>The label of each real example, null for one that has none; empty where none has.</summary>
     public IReadOnlyList<string?> RealLabels { get; init; } = [];
 
-    /// <summary>The command line that asks for this job, for its card; null where a program of its own does. Not compared when a job goes on.</summary>
+    /// <summary>
+    /// The command line that asks for this job, for its card; null where a program of its own does. Not compared when a job goes on.
+    /// </summary>
     public string? Command { get; init; }
 
     /// <summary>Hashes files and folders.</summary>

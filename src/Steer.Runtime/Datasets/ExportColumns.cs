@@ -29,7 +29,9 @@ internal sealed class ExportColumns
     /// <summary>Whether there is a column for the label.</summary>
     public bool Labelled { get; }
 
-    /// <summary>Fields in the order in which they first come, and their columns: the same names, but field_NAME where that is the name of another column.</summary>
+    /// <summary>
+    /// Fields in the order in which they first come, and their columns: the same names, but field_NAME where that is the name of another column.
+    /// </summary>
     public IReadOnlyList<(string Field, string Column)> Fields { get; }
 
     /// <summary>All columns, from left to right.</summary>

@@ -4,7 +4,9 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Steer.Runtime.Datasets;
 
-/// <summary>What to make examples of: a prompt, real examples, a base with its expert, and the guidance that suits them. Read from task.json.</summary>
+/// <summary>
+/// What to make examples of: a prompt, real examples, a base with its expert, and the guidance that suits them. Read from task.json.
+/// </summary>
 public sealed record GenerationTask
 {
     private static readonly JsonSerializerOptions Format = new()
@@ -130,7 +132,10 @@ public sealed record GenerationTask
         if (labels.Select(l => l.Name).Distinct(StringComparer.Ordinal).Count() < labels.Count)
             throw new SteerException($"{file}: two labels have the same name. Give each its own.");
         if (labels.FirstOrDefault(l => !(l.Share > 0 && double.IsFinite(l.Share))) is { } label)
-            throw new SteerException(FormattableString.Invariant($"{file}: the share of label {label.Name} is {label.Share}; give a number above 0."));
+        {
+            throw new SteerException(FormattableString.Invariant(
+                $"{file}: the share of label {label.Name} is {label.Share}; give a number above 0."));
+        }
     }
 
     private static string? Resolve(string file, string? path) =>

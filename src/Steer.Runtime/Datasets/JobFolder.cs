@@ -56,10 +56,17 @@ internal sealed class JobFolder : IDisposable
             if (File.Exists(manifestPath))
             {
                 if (resume == ResumeMode.Never)
-                    throw new SteerException($"{path}: holds a job already. Give another folder; steer dataset or sweep with --resume if-possible goes on with that job.");
+                {
+                    throw new SteerException(
+                        $"{path}: holds a job already. Give another folder; steer dataset or sweep with --resume if-possible goes on with that job.");
+                }
+
                 var differences = DatasetManifest.Differences(DatasetManifest.Read(manifestPath), manifest);
                 if (differences.Count > 0)
-                    throw new SteerException($"{path}: holds another job; what differs: {string.Join("; ", differences)}. Give the same options, or another folder.");
+                {
+                    throw new SteerException(
+                        $"{path}: holds another job; what differs: {string.Join("; ", differences)}. Give the same options, or another folder.");
+                }
             }
             else if (Array.Find(folder._lines, l => File.Exists(l.Path)) is { } lines)
             {
@@ -80,8 +87,8 @@ internal sealed class JobFolder : IDisposable
     }
 
     /// <summary>
-    /// Makes the folder of a job that is complete. The files are written to one beside it, PATH.partial, which gets the name when the disk has all of them;
-    /// what an interruption left there is written anew.
+    /// Makes the folder of a job that is complete. The files are written to one beside it, PATH.partial, which gets the name when the disk has all of
+    /// them; what an interruption left there is written anew.
     /// </summary>
     /// <param name="path">A folder that is missing or empty.</param>
     /// <param name="manifest">What the job is made from.</param>
@@ -91,7 +98,11 @@ internal sealed class JobFolder : IDisposable
     {
         string whole = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path)), partial = whole + ".partial";
         if (File.Exists(whole) || (Directory.Exists(whole) && Directory.EnumerateFileSystemEntries(whole).Any()))
-            throw new SteerException($"{path}: is {(File.Exists(whole) ? "a file" : "not empty")}. Give another folder; it is made where it is missing.");
+        {
+            throw new SteerException(
+                $"{path}: is {(File.Exists(whole) ? "a file" : "not empty")}. Give another folder; it is made where it is missing.");
+        }
+
         using (var folder = new JobFolder(partial, Lock(partial), []))
         {
             foreach (var (name, content) in files)

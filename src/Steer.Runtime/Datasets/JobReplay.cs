@@ -6,7 +6,8 @@ internal static class JobReplay
     /// <summary>Goes through the lines of both files in the order in which they were judged.</summary>
     /// <returns>The lengths of both files up to which they agree: what lies behind was not committed, and is made again.</returns>
     /// <exception cref="SteerException">A line is not as this job wrote it; names file and line.</exception>
-    public static (long Examples, long Rejected) Run(DatasetFolder folder, DatasetJobConfig config, JobState state, TextJudge judge, RecentExamples recent)
+    public static (long Examples, long Rejected) Run(
+        DatasetFolder folder, DatasetJobConfig config, JobState state, TextJudge judge, RecentExamples recent)
     {
         try
         {
@@ -56,7 +57,8 @@ internal static class JobReplay
             if (!current)
             {
                 throw new SteerException(
-                    $"{file.Path}, line {file.Number}: is not what this job writes there (item {line.Id} of round {line.Round}). Restore the file, or give another folder.");
+                    $"{file.Path}, line {file.Number}: is not what this job writes there (item {line.Id} of round {line.Round}). " +
+                    "Restore the file, or give another folder.");
             }
         }
     }

@@ -59,7 +59,11 @@ internal sealed class LabelPools
             return;
         float[] vector = NegativePool.Normalise(_embed(text));
         if (pool.Vectors!.Count > 0 && pool.Vectors[0].Length != vector.Length)
-            throw new SteerException($"The embedding of {Name(origin)} has {vector.Length} numbers and others have {pool.Vectors[0].Length}: give all the same.");
+        {
+            throw new SteerException(
+                $"The embedding of {Name(origin)} has {vector.Length} numbers and others have {pool.Vectors[0].Length}: give all the same.");
+        }
+
         pool.Vectors.Add(vector);
     }
 

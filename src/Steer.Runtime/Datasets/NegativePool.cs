@@ -37,7 +37,9 @@ public sealed class NegativePool(IReadOnlyList<string> examples, IReadOnlyList<f
         return drawn;
     }
 
-    /// <summary>Draws one example uniformly, and takes the k - 1 whose vectors have the largest cosine with its own, or all where there are fewer.</summary>
+    /// <summary>
+    /// Draws one example uniformly, and takes the k - 1 whose vectors have the largest cosine with its own, or all where there are fewer.
+    /// </summary>
     /// <param name="seed">Seed of the item.</param>
     /// <param name="k">How many.</param>
     /// <returns>Indexes into the pool: the one drawn, then the most similar first; the earlier where two are as similar.</returns>

@@ -13,10 +13,12 @@ internal static class ParquetExport
         var (id, text) = (new DataField<int>("id"), new DataField<string>("text", nullable: false));
         DataField<string>? label = names.Labelled ? new DataField<string>("label", nullable: true) : null;
         DataField<string>[] fields = [.. names.Fields.Select(f => new DataField<string>(f.Column, nullable: true))];
-        var (tokens, finish, seed) = (new DataField<int>("tokens"), new DataField<string>("finish_reason", nullable: false), new DataField<ulong>("seed"));
+        var (tokens, seed) = (new DataField<int>("tokens"), new DataField<ulong>("seed"));
+        var finish = new DataField<string>("finish_reason", nullable: false);
         var (gamma, eta) = (new DataField<float?>("gamma"), new DataField<float>("eta"));
         var (perplexity, copied) = (new DataField<double?>("perplexity"), new DataField<int>("copied_run"));
-        var schema = new ParquetSchema([id, .. label is null ? Array.Empty<Field>() : [label], text, .. fields, tokens, finish, seed, gamma, eta, perplexity, copied]);
+        var schema = new ParquetSchema([
+            id, .. label is null ? Array.Empty<Field>() : [label], text, .. fields, tokens, finish, seed, gamma, eta, perplexity, copied]);
         await using var writer = await ParquetWriter.CreateAsync(schema, stream, cancellationToken: cancellationToken).ConfigureAwait(false);
         foreach (var group in rows.Chunk(GroupRows))
         {
@@ -24,7 +26,8 @@ internal static class ParquetExport
             Task Numbers<T>(DataField field, Func<ExportRow, T> value)
                 where T : struct => columns.WriteAsync<T>(field, group.Select(value).ToArray().AsMemory(), cancellationToken: cancellationToken);
             Task Optional<T>(DataField field, Func<ExportRow, T?> value)
-                where T : struct => columns.WriteAsync<T>(field, (ReadOnlyMemory<T?>)group.Select(value).ToArray(), cancellationToken: cancellationToken);
+                where T : struct =>
+                    columns.WriteAsync<T>(field, (ReadOnlyMemory<T?>)group.Select(value).ToArray(), cancellationToken: cancellationToken);
             Task Texts(DataField field, Func<ExportRow, string?> value) => columns.WriteAsync(field, group.Select(value).ToArray()!);
 
             await Numbers(id, r => r.Id).ConfigureAwait(false);

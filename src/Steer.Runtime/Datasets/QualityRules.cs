@@ -14,10 +14,14 @@ public sealed record QualityRules
     /// <summary>Regular expression that a text must match; its named groups become fields. Null for none.</summary>
     public string? Pattern { get; init; }
 
-    /// <summary>JSON schema (2020-12, or the draft that it names) that a text must match; members of the object become fields. Null for none.</summary>
+    /// <summary>
+    /// JSON schema (2020-12, or the draft that it names) that a text must match; members of the object become fields. Null for none.
+    /// </summary>
     public string? Schema { get; init; }
 
-    /// <summary>Jaccard similarity of 5-word shingles from which a text is a near duplicate, above 0; 1 refuses only texts with the same shingles.</summary>
+    /// <summary>
+    /// Jaccard similarity of 5-word shingles from which a text is a near duplicate, above 0; 1 refuses only texts with the same shingles.
+    /// </summary>
     public double NearDuplicate { get; init; } = 0.8;
 
     /// <summary>Texts that were cut off by the most tokens asked for are accepted too.</summary>
@@ -47,7 +51,9 @@ public sealed record QualityRules
             _ = new SchemaCheck(Schema, schema);
     }
 
-    /// <summary>The pattern, or null. It takes time linear in the text, so that no text can hold the job up and no clock decides what matches.</summary>
+    /// <summary>
+    /// The pattern, or null. It takes time linear in the text, so that no text can hold the job up and no clock decides what matches.
+    /// </summary>
     /// <param name="name">Where it comes from, as errors name it.</param>
     /// <exception cref="SteerException">It is no regular expression, or needs backtracking.</exception>
     internal Regex? CompilePattern(string name = "pattern")

@@ -27,7 +27,8 @@ internal static class RepetitionLoop
                 return false;
             }
 
-            // Words on both sides of a separator do not change each other, so each is made once; and the longest loop that ends in new ones reaches so far back.
+            // Words on both sides of a separator do not change each other, so each is made once; and the longest loop that ends in new ones reaches
+            // so far back.
             words.RemoveRange(0, Math.Max(0, words.Count - LongestPeriod * Copies));
             words.AddRange(TextWords.Of(unfinished.Append(piece, 0, separator + 1).ToString()));
             unfinished.Clear().Append(piece, separator + 1, piece.Length - separator - 1);

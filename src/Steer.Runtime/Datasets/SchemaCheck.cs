@@ -39,7 +39,8 @@ internal sealed class SchemaCheck
     /// <summary>Whether a text is JSON that the schema allows.</summary>
     /// <param name="text">The text.</param>
     /// <param name="members">
-    /// Members of the object, where it is one: those that the schema declares, or all where it declares none; texts as they are, anything else as JSON.
+    /// Members of the object, where it is one: those that the schema declares, or all where it declares none; texts as they are, anything else as
+    /// JSON.
     /// </param>
     public bool Matches(string text, out IReadOnlyList<KeyValuePair<string, string>> members)
     {
@@ -54,7 +55,8 @@ internal sealed class SchemaCheck
                 members =
                 [
                     .. json.RootElement.EnumerateObject().Where(m => _declared is null || _declared.Contains(m.Name))
-                        .Select(m => KeyValuePair.Create(m.Name, m.Value.ValueKind == JsonValueKind.String ? m.Value.GetString()! : m.Value.GetRawText()))
+                        .Select(
+                            m => KeyValuePair.Create(m.Name, m.Value.ValueKind == JsonValueKind.String ? m.Value.GetString()! : m.Value.GetRawText()))
                         .DistinctBy(m => m.Key),
                 ];
             }

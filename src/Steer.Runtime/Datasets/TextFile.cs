@@ -90,8 +90,12 @@ public static class TextFile
     private static string? Label(JsonElement line, string field)
     {
         if (!line.TryGetProperty(field, out var label)
-            && !(line.TryGetProperty("fields", out var fields) && fields.ValueKind == JsonValueKind.Object && fields.TryGetProperty(field, out label)))
+            && !(line.TryGetProperty("fields", out var fields) && fields.ValueKind == JsonValueKind.Object
+                && fields.TryGetProperty(field, out label)))
+        {
             return null;
+        }
+
         return label.ValueKind switch
         {
             JsonValueKind.String => label.GetString(),

@@ -15,8 +15,8 @@ internal static class TextWords
     private const char FirstUnspaced = '\u2e80';
 
     /// <summary>
-    /// Characters that stand between words and that no composition joins to what follows, so that a text's words are those of its parts: what is not a letter or
-    /// digit in ASCII, but for those that a stroke (U+0338) makes a negated sign of.
+    /// Characters that stand between words and that no composition joins to what follows, so that a text's words are those of its parts: what is not
+    /// a letter or digit in ASCII, but for those that a stroke (U+0338) makes a negated sign of.
     /// </summary>
     public static readonly SearchValues<char> Separators = SearchValues.Create(
         [.. Enumerable.Range(0, 128).Select(c => (char)c).Where(c => !char.IsAsciiLetterOrDigit(c) && c is not ('<' or '=' or '>'))]);
@@ -31,7 +31,8 @@ internal static class TextWords
         int length = 0;
         foreach (char c in text)
         {
-            bool part = char.IsLetterOrDigit(c) || char.IsSurrogate(c) || char.GetUnicodeCategory(c) == System.Globalization.UnicodeCategory.NonSpacingMark;
+            bool part = char.IsLetterOrDigit(c) || char.IsSurrogate(c)
+                || char.GetUnicodeCategory(c) == System.Globalization.UnicodeCategory.NonSpacingMark;
             bool alone = c >= FirstUnspaced && part && !char.IsSurrogate(c);
             if ((!part || alone || length == word.Length) && length > 0)
             {

@@ -100,7 +100,9 @@ internal sealed class BlockPool
         return needed;
     }
 
-    /// <summary>Gives a context blocks for all of its tokens, shared where the same tokens were seen. The caller has asked <see cref="Needed"/>.</summary>
+    /// <summary>
+    /// Gives a context blocks for all of its tokens, shared where the same tokens were seen. The caller has asked <see cref="Needed"/>.
+    /// </summary>
     public void AddPrompt(Context context)
     {
         long parent = 0;

@@ -4,7 +4,9 @@ using Steer.Runtime.Models;
 
 namespace Steer.Runtime.Engine;
 
-/// <summary>How much memory keys and values get: what the options say, or room for a full batch of guided sequences within a quarter of the device.</summary>
+/// <summary>
+/// How much memory keys and values get: what the options say, or room for a full batch of guided sequences within a quarter of the device.
+/// </summary>
 internal sealed class CacheBudget
 {
     /// <summary>Blocks below which there is no point: one for each branch of a guided text.</summary>
@@ -42,5 +44,6 @@ internal sealed class CacheBudget
     /// <summary>One line that says that the device had room for fewer.</summary>
     public string ShrunkTo(int blocks) => string.Create(
         CultureInfo.InvariantCulture,
-        $"the device has no room for {Blocks * _bytesPerBlock / 1e6:0} MB of keys and values: {blocks * _bytesPerBlock / 1e6:0} MB are used, and fewer texts run at once.");
+        $"the device has no room for {Blocks * _bytesPerBlock / 1e6:0} MB of keys and values: {blocks * _bytesPerBlock / 1e6:0} MB are used, " +
+        $"and fewer texts run at once.");
 }

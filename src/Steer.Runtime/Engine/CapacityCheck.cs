@@ -21,7 +21,11 @@ internal sealed class CapacityCheck(
     {
         int branches = plan.Branches.Count, rows = plan.Branches.GroupBy(b => decoderOf[b.Variant]).Max(g => g.Count());
         if (branches > limits.MaxContexts)
-            throw new SteerException($"A text has {branches} branches and a step holds {limits.MaxContexts}: raise --max-batch, or take fewer negatives.");
+        {
+            throw new SteerException(
+                $"A text has {branches} branches and a step holds {limits.MaxContexts}: raise --max-batch, or take fewer negatives.");
+        }
+
         if (rows > limits.MaxRows)
         {
             throw new SteerException(

@@ -42,10 +42,15 @@ public sealed record EngineOptions
     /// <summary>Sequences that run at once; more wait.</summary>
     public int MaxBatch { get; init; } = 32;
 
-    /// <summary>Most rows (tokens of branches) of one forward pass; longer prompts are computed in chunks. Null for what fills the device: 512, on a GPU 2048.</summary>
+    /// <summary>
+    /// Most rows (tokens of branches) of one forward pass; longer prompts are computed in chunks. Null for what fills the device: 512, on a GPU 2048.
+    /// </summary>
     public int? MaxBatchedTokens { get; init; }
 
-    /// <summary>Bytes for keys and values; null for what <see cref="MaxBatch"/> guided sequences need, at most a quarter of the device's memory. A device with less room gives what it has.</summary>
+    /// <summary>
+    /// Bytes for keys and values; null for what <see cref="MaxBatch"/> guided sequences need, at most a quarter of the device's memory. A device with
+    /// less room gives what it has.
+    /// </summary>
     public long? Memory { get; init; }
 
     /// <summary>How weights are held; null for how the checkpoints store them, each as it is, with exact activations.</summary>
@@ -55,15 +60,17 @@ public sealed record EngineOptions
     public bool ExactActivations { get; init; }
 
     /// <summary>
-    /// How keys and values are held: F32, BF16 or Int8; null for BF16 where <see cref="Weights"/> rounds activations, which keys and values are too, else F32.
-    /// Queries and the weights of softmax are rounded where activations and the cache are.
+    /// How keys and values are held: F32, BF16 or Int8; null for BF16 where <see cref="Weights"/> rounds activations, which keys and values are too,
+    /// else F32. Queries and the weights of softmax are rounded where activations and the cache are.
     /// </summary>
     public DType? KvCacheType { get; init; }
 
     /// <summary>Contexts that begin alike share their cache.</summary>
     public bool SharePrefixes { get; init; } = true;
 
-    /// <summary>Times every kernel, see <see cref="SteerEngine.TakeProfile"/>; the device then waits for each, and steps are a little slower.</summary>
+    /// <summary>
+    /// Times every kernel, see <see cref="SteerEngine.TakeProfile"/>; the device then waits for each, and steps are a little slower.
+    /// </summary>
     public bool Profile { get; init; }
 
     /// <summary>How a projection is held that a checkpoint stores in a type.</summary>

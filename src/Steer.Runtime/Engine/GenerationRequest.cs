@@ -33,10 +33,10 @@ public sealed record GenerationRequest
     public SamplingParams Sampling { get; init; } = new();
 
     /// <summary>
-    /// Called once for each text, on the thread that asks for it; what it gives is called with each piece of the text as it is made and in order, on the
-    /// engine's own thread and under no lock, and ends the text where it is true. All texts wait meanwhile: it may leave requests with the engine, but not
-    /// wait for theirs, nor dispose it. It must answer by the pieces alone, which come one for each token, so that a text does not depend on what else
-    /// runs. Null for none.
+    /// Called once for each text, on the thread that asks for it; what it gives is called with each piece of the text as it is made and in order, on
+    /// the engine's own thread and under no lock, and ends the text where it is true. All texts wait meanwhile: it may leave requests with the
+    /// engine, but not wait for theirs, nor dispose it. It must answer by the pieces alone, which come one for each token, so that a text does not
+    /// depend on what else runs. Null for none.
     /// </summary>
     public Func<Func<string, bool>>? StopWhen { get; init; }
 

@@ -37,7 +37,8 @@ internal sealed class ModelRunner : IDisposable
             SamplingParams.MaxLogProbs, [.. models.EosIds]));
         _decode = _memory.Take(() => new DecodeBatch(device, _guide, limits.MaxSteps, limits.MaxSequences * MaxBiases));
         _layout = new SampleLayout(_guide, _decode);
-        _units = [.. models.Shapes.Select((s, i) => _memory.Take(() => new DecoderUnit(device, s, numBlocks, limits, models.Variants.Where(v => v.Decoder == i))))];
+        _units = [.. models.Shapes.Select(
+            (s, i) => _memory.Take(() => new DecoderUnit(device, s, numBlocks, limits, models.Variants.Where(v => v.Decoder == i))))];
         _batches = [.. _units.Select(u => u.Batch)];
         _penaltySlots = new Stack<int>(Enumerable.Range(0, limits.MaxSequences));
         _decodeStep = () =>

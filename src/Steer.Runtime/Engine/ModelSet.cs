@@ -7,7 +7,8 @@ using Steer.Runtime.Tokenization;
 namespace Steer.Runtime.Engine;
 
 /// <summary>A model of an engine: its weights, and the decoder (one for each shape) that runs them.</summary>
-internal sealed record LoadedVariant(Variant Variant, string Path, int Decoder, DecoderWeights Weights, DecoderConfig Config, long Parameters, bool IsAdapter);
+internal sealed record LoadedVariant(
+    Variant Variant, string Path, int Decoder, DecoderWeights Weights, DecoderConfig Config, long Parameters, bool IsAdapter);
 
 /// <summary>
 /// Loads the models of an engine onto a device. Adapters share the base's weights; full checkpoints of the base's shape run in the same batch;

@@ -86,7 +86,9 @@ internal sealed class OutputProcessor(ModelSet models, ModelRunner runner)
         }
     }
 
-    /// <summary>Gives one token; the first of the sequence's draws is at <paramref name="row"/> and its branches begin at <paramref name="branch"/>.</summary>
+    /// <summary>
+    /// Gives one token; the first of the sequence's draws is at <paramref name="row"/> and its branches begin at <paramref name="branch"/>.
+    /// </summary>
     private void Deliver(Sequence sequence, StepResults results, int step, int draw, int row, int branch)
     {
         if (sequence.Forced is null)

@@ -68,7 +68,8 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
     }
 
     /// <summary>
-    /// A text whose hidden states are wanted: its tokens are forced as for a text to score, with one more at the end so that the last has a state too.
+    /// A text whose hidden states are wanted: its tokens are forced as for a text to score, with one more at the end so that the last has a
+    /// state too.
     /// </summary>
     /// <exception cref="SteerException">The text has no token, or the model is not loaded.</exception>
     public (Sequence Sequence, EmbeddingSink Sink) PlanEmbed(string text, Variant model)

@@ -15,9 +15,9 @@ public sealed record SamplingParams
     public float Temperature { get; init; } = 1;
 
     /// <summary>
-    /// Entropy in nats that the distribution has at every step before truncation: the temperature is solved for (see <see cref="Kernels.Device.GuideAndSample"/>)
-    /// instead of given. <see cref="ExpertEntropy"/> for that of the expert, so that guidance changes what is likely and not how much is left to chance.
-    /// Null for a temperature.
+    /// Entropy in nats that the distribution has at every step before truncation: the temperature is solved for (see
+    /// <see cref="Kernels.Device.GuideAndSample"/>) instead of given. <see cref="ExpertEntropy"/> for that of the expert, so that guidance changes
+    /// what is likely and not how much is left to chance. Null for a temperature.
     /// </summary>
     public float? TargetEntropy { get; init; }
 
@@ -87,7 +87,9 @@ public sealed record SamplingParams
     {
         Require(N >= 1, "n", N, "at least 1");
         Require(float.IsFinite(Temperature) && Temperature >= 0, "temperature", Temperature, "at least 0");
-        Require(TargetEntropy is null or ExpertEntropy or > 0 and < float.PositiveInfinity, "target-entropy", TargetEntropy ?? 0, "a number of nats above 0, or the expert's");
+        Require(
+            TargetEntropy is null or ExpertEntropy or > 0 and < float.PositiveInfinity, "target-entropy", TargetEntropy ?? 0,
+            "a number of nats above 0, or the expert's");
         Require(TargetEntropy is null || Temperature == 1, "temperature", Temperature, "left out beside target-entropy");
         Require(TopK >= -1, "top-k", TopK, "at least 1, or 0 for all");
         Require(TopP is > 0 and <= 1, "top-p", TopP, "above 0 and at most 1");

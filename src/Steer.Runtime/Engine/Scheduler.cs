@@ -121,7 +121,9 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
             context.Advance(Math.Min(plan.Steps, plan.Draws[draw].Sequence.TokensLeft) - 1);
     }
 
-    /// <summary>Blocks for the positions of some steps and for the one after them, which the last of them prepares; the last token needs none.</summary>
+    /// <summary>
+    /// Blocks for the positions of some steps and for the one after them, which the last of them prepares; the last token needs none.
+    /// </summary>
     private bool TryReserve(Sequence sequence, int steps)
     {
         foreach (var context in sequence.Contexts)
@@ -133,7 +135,9 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
         return true;
     }
 
-    /// <summary>Room for the last token of every context; taken from the youngest sequence where none is left. False where that is the sequence itself.</summary>
+    /// <summary>
+    /// Room for the last token of every context; taken from the youngest sequence where none is left. False where that is the sequence itself.
+    /// </summary>
     private bool MakeRoom(Sequence sequence, StepPlan plan)
     {
         foreach (var context in sequence.Contexts)

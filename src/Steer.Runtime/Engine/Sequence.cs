@@ -64,7 +64,9 @@ internal sealed class Sequence
     /// <summary>The sink wants the hidden state behind every step's logits.</summary>
     public bool KeepHidden { get; init; }
 
-    /// <summary>Steps that may be taken at once: one where tokens are drawn; where they are known, all that are left, unless a penalty looks at each.</summary>
+    /// <summary>
+    /// Steps that may be taken at once: one where tokens are drawn; where they are known, all that are left, unless a penalty looks at each.
+    /// </summary>
     public int MaxDraws => Forced is null || Sampling.HasPenalties ? 1 : Forced.Count - Generated.Count;
 
     /// <summary>Tokens still to draw, at most.</summary>
@@ -76,7 +78,9 @@ internal sealed class Sequence
     /// <summary>What the text says may end it, not its tokens alone.</summary>
     public bool EndsByText => Sampling.Stop.Count > 0 || StopWhen is not null;
 
-    /// <summary>Tokens of <see cref="Generated"/> that the sink has; the others are looked at next, and dropped where they lie beyond an end.</summary>
+    /// <summary>
+    /// Tokens of <see cref="Generated"/> that the sink has; the others are looked at next, and dropped where they lie beyond an end.
+    /// </summary>
     public int Delivered { get; set; }
 
     /// <summary>A step gave nothing that can be used.</summary>

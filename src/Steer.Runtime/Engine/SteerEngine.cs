@@ -101,7 +101,8 @@ public sealed class SteerEngine : IDisposable
             models = ModelSet.Load(options, device, progress);
             var budget = new CacheBudget(options, models, device.MemoryBytes);
             var limits = new StepLimits(
-                options.MaxBatch, options.MaxBatchedTokens ?? device.FillingRows, Math.Max(64, 4 * options.MaxBatch), options.QueueDepth ?? device.QueueDepth);
+                options.MaxBatch, options.MaxBatchedTokens ?? device.FillingRows, Math.Max(64, 4 * options.MaxBatch),
+                options.QueueDepth ?? device.QueueDepth);
             runner = new ModelRunner(device, models, budget.Blocks, limits);
             return new SteerEngine(options, device, models, budget, limits, runner);
         }
@@ -213,8 +214,8 @@ public sealed class SteerEngine : IDisposable
         cancellationToken);
 
     /// <summary>
-    /// An embedding of each text, in order: the mean over its tokens of a model's last hidden states, after the final norm. It depends on the text alone, not
-    /// on what else runs. Of a text longer than the model's window, the first tokens that fit it.
+    /// An embedding of each text, in order: the mean over its tokens of a model's last hidden states, after the final norm. It depends on the text
+    /// alone, not on what else runs. Of a text longer than the model's window, the first tokens that fit it.
     /// </summary>
     /// <param name="texts">What to embed; may be long and lazy.</param>
     /// <param name="model">Whose states.</param>
@@ -241,7 +242,9 @@ public sealed class SteerEngine : IDisposable
         Release(_device, _runner, _models);
     }
 
-    /// <summary>Gives everything back. A device that failed holds nothing any more and says so, which nobody needs to hear after the failure itself.</summary>
+    /// <summary>
+    /// Gives everything back. A device that failed holds nothing any more and says so, which nobody needs to hear after the failure itself.
+    /// </summary>
     private static void Release(Device device, params IDisposable?[] parts)
     {
         try

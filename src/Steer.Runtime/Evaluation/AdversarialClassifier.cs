@@ -3,8 +3,8 @@ using Steer.Kernels;
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>
-/// How well a classifier tells real from synthetic embeddings: logistic regression on standardised columns, tested on the fold that it has not seen. The area
-/// under its curve is 0.5 where the sets cannot be told apart and 1 where they always can.
+/// How well a classifier tells real from synthetic embeddings: logistic regression on standardised columns, tested on the fold that it has not seen.
+/// The area under its curve is 0.5 where the sets cannot be told apart and 1 where they always can.
 /// </summary>
 public sealed class AdversarialClassifier
 {

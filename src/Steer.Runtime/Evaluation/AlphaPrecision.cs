@@ -20,8 +20,8 @@ public static class AlphaPrecision
     }
 
     /// <summary>
-    /// Share of real points that have a synthetic one no farther than their nearest real one, and that one within the ball that holds the share beta of the
-    /// synthetic points, for each beta.
+    /// Share of real points that have a synthetic one no farther than their nearest real one, and that one within the ball that holds the share beta
+    /// of the synthetic points, for each beta.
     /// </summary>
     public static SupportCurve Recall(EmbeddingMatrix synthetic, PairDistances distances)
     {

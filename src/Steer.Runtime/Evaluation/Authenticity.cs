@@ -1,8 +1,8 @@
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>
-/// Authenticity (Alaa et al., arXiv 2102.08921, section 4): share of synthetic points whose nearest real point is closer to another real point than to them.
-/// The rest lie so close to a real point that they may be copies of it. Real points among themselves reach about one half.
+/// Authenticity (Alaa et al., arXiv 2102.08921, section 4): share of synthetic points whose nearest real point is closer to another real point than
+/// to them. The rest lie so close to a real point that they may be copies of it. Real points among themselves reach about one half.
 /// </summary>
 public static class Authenticity
 {

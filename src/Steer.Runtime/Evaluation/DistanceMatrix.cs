@@ -2,7 +2,9 @@ using System.Numerics.Tensors;
 
 namespace Steer.Runtime.Evaluation;
 
-/// <summary>Euclidean distances between the rows of two matrices, computed in float64 and kept as float32: memory is what limits the number of texts.</summary>
+/// <summary>
+/// Euclidean distances between the rows of two matrices, computed in float64 and kept as float32: memory is what limits the number of texts.
+/// </summary>
 public sealed class DistanceMatrix
 {
     private readonly float[] _values;

@@ -3,8 +3,8 @@ using Steer.Runtime.Engine;
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>
-/// What synthetic texts are good for: logistic regression learns their labels and is tested on real texts, beside the same learner on as many real texts. The
-/// real set is split in halves, class by class, several times; scores are means over the splits.
+/// What synthetic texts are good for: logistic regression learns their labels and is tested on real texts, beside the same learner on as many real
+/// texts. The real set is split in halves, class by class, several times; scores are means over the splits.
 /// </summary>
 internal static class DownstreamCheck
 {
@@ -30,7 +30,18 @@ internal static class DownstreamCheck
             : classes.Length > MostClasses ? $"Real texts have {classes.Length} classes; the check takes at most {MostClasses}."
             : usable.Length == 0 ? "No synthetic text has a class of the real ones." : null;
         if (problem is not null)
-            return new DownstreamResult { TrainedOn = 0, TestedOn = 0, Classes = classes, MissingClasses = missing, Scores = [], Majority = default, Note = problem };
+        {
+            return new DownstreamResult
+            {
+                TrainedOn = 0,
+                TestedOn = 0,
+                Classes = classes,
+                MissingClasses = missing,
+                Scores = [],
+                Majority = default,
+                Note = problem,
+            };
+        }
 
         var check = new Data(synthetic.Select(usable), real, classes);
         var splits = Enumerable.Range(0, Splits).Select(s => check.Split(Seeds.Derive(seed, s))).ToList();
@@ -48,7 +59,8 @@ internal static class DownstreamCheck
         };
     }
 
-    private static EvaluationSet Labelled(EvaluationSet set) => set.Select([.. Enumerable.Range(0, set.Texts.Count).Where(i => set.Labels![i] is not null)]);
+    private static EvaluationSet Labelled(EvaluationSet set) =>
+        set.Select([.. Enumerable.Range(0, set.Texts.Count).Where(i => set.Labels![i] is not null)]);
 
     private static string? Note(int unlabelled, int unknown, List<DownstreamScore> scores)
     {
@@ -56,7 +68,9 @@ internal static class DownstreamCheck
         [
             .. unlabelled > 0 ? [$"Left out, since they have no label: {unlabelled} of the texts."] : Array.Empty<string>(),
             .. unknown > 0 ? [$"Left out, since no real text has their classes: {unknown} of the synthetic texts."] : Array.Empty<string>(),
-            .. scores.Any(s => s.Synthetic is null) ? ["Synthetic texts have one class alone, so nothing can be learned from them."] : Array.Empty<string>(),
+            .. scores.Any(s => s.Synthetic is null)
+                ? ["Synthetic texts have one class alone, so nothing can be learned from them."]
+                : Array.Empty<string>(),
         ];
         return notes.Length > 0 ? string.Join(' ', notes) : null;
     }
@@ -135,11 +149,14 @@ internal static class DownstreamCheck
         })])!.Value;
 
         private ClassifierScore? ScoreOn(Learner learner, bool synthetic, int[] training, int[] test) =>
-            Classes(synthetic, training).Distinct().Count() < 2 ? null : Score([.. test.Select(i => _realClasses[i])], learner(synthetic, training, test));
+            Classes(synthetic, training).Distinct().Count() < 2
+                ? null
+                : Score([.. test.Select(i => _realClasses[i])], learner(synthetic, training, test));
 
         private Func<int, int> Embeddings(bool synthetic, int[] training, int[] test)
         {
-            var (train, tested) = DenseFeatures.Standardised((synthetic ? _synthetic : _real).Embeddings!.Select(training), _real.Embeddings!.Select(test));
+            var (train, tested) = DenseFeatures.Standardised(
+                (synthetic ? _synthetic : _real).Embeddings!.Select(training), _real.Embeddings!.Select(test));
             return Learn(train, tested, Classes(synthetic, training));
         }
 

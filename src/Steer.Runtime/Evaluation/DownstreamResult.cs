@@ -5,7 +5,9 @@ namespace Steer.Runtime.Evaluation;
 /// <param name="MacroF1">Mean of the F1 score over the classes of the test texts; a class that is never told right has 0.</param>
 public readonly record struct ClassifierScore(double Accuracy, double MacroF1);
 
-/// <summary>A classifier trained on synthetic texts beside one trained on as many real ones, both tested on the same real texts that neither saw.</summary>
+/// <summary>
+/// A classifier trained on synthetic texts beside one trained on as many real ones, both tested on the same real texts that neither saw.
+/// </summary>
 public sealed record DownstreamResult
 {
     /// <summary>Texts that each classifier was trained on.</summary>

@@ -7,7 +7,8 @@ using Steer.Runtime.Checkpoints;
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>
-/// Embeddings that another program computed: a safetensors file with the tensors real and synthetic, each [texts, dimensions], or a .npy file for each set.
+/// Embeddings that another program computed: a safetensors file with the tensors real and synthetic, each [texts, dimensions], or a .npy file for
+/// each set.
 /// </summary>
 public static partial class EmbeddingFile
 {
@@ -28,7 +29,8 @@ public static partial class EmbeddingFile
         string[] parts = paths.Split(',');
         return parts is [var real, var synthetic]
             ? (ReadNpy(real), ReadNpy(synthetic))
-            : throw new SteerException($"{paths}: give two {Extension} files with a comma between them, the real set's first; or a safetensors file.");
+            : throw new SteerException(
+                $"{paths}: give two {Extension} files with a comma between them, the real set's first; or a safetensors file.");
     }
 
     /// <summary>A stored matrix.</summary>
@@ -47,8 +49,13 @@ public static partial class EmbeddingFile
         {
             using var stream = GitLfs.OpenRead(path);
             var (size, rows, columns) = ReadHeader(stream, path);
-            if (rows < 1 || columns < 1 || rows * columns > Array.MaxLength / sizeof(double) || stream.Length - stream.Position != rows * columns * size)
-                throw FileError.At(path, $"has {stream.Length - stream.Position} bytes of numbers where its header tells {rows} rows of {columns}. Write it again.");
+            if (rows < 1 || columns < 1 || rows * columns > Array.MaxLength / sizeof(double)
+                || stream.Length - stream.Position != rows * columns * size)
+            {
+                throw FileError.At(
+                    path, $"has {stream.Length - stream.Position} bytes of numbers where its header tells {rows} rows of {columns}. Write it again.");
+            }
+
             var bytes = new byte[rows * columns * size];
             stream.ReadExactly(bytes);
             return size == sizeof(float)
@@ -76,7 +83,8 @@ public static partial class EmbeddingFile
         stream.ReadExactly(header);
         string text = Encoding.Latin1.GetString(header);
         var shape = Shape().Match(text);
-        int size = text.Contains("'<f4'", StringComparison.Ordinal) ? sizeof(float) : text.Contains("'<f8'", StringComparison.Ordinal) ? sizeof(double) : 0;
+        int size = text.Contains("'<f4'", StringComparison.Ordinal) ? sizeof(float)
+            : text.Contains("'<f8'", StringComparison.Ordinal) ? sizeof(double) : 0;
         if (!shape.Success || size == 0 || !text.Contains("'fortran_order': False", StringComparison.Ordinal))
             throw FileError.At(path, "holds no matrix of float32 or float64 row by row. Save numpy.ascontiguousarray(x, dtype='float32').");
         return (size, Number(shape.Groups[1], path), Number(shape.Groups[2], path));

@@ -5,20 +5,23 @@ using Steer.Kernels;
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>
-/// Wide embeddings on the few directions that hold most of their length, found by randomised subspace iteration (Halko et al., arXiv 0909.4061): eigenvalues
-/// take time that grows with the third power of the width. The rows are not centred, so that cosines stay what they are.
+/// Wide embeddings on the few directions that hold most of their length, found by randomised subspace iteration (Halko et al., arXiv 0909.4061):
+/// eigenvalues take time that grows with the third power of the width. The rows are not centred, so that cosines stay what they are.
 /// </summary>
 internal static class EmbeddingReduction
 {
     private const int Oversampling = 16;
     private const int Iterations = 3;
 
-    /// <summary>Both sets on their common directions, and the share of the sum of squares that these keep; as they are where they are no wider.</summary>
+    /// <summary>
+    /// Both sets on their common directions, and the share of the sum of squares that these keep; as they are where they are no wider.
+    /// </summary>
     /// <param name="synthetic">Synthetic embeddings.</param>
     /// <param name="real">Real embeddings, as wide.</param>
     /// <param name="dimensions">How many directions.</param>
     /// <param name="seed">Of the first directions.</param>
-    public static (EmbeddingMatrix Synthetic, EmbeddingMatrix Real, double Kept) Reduce(EmbeddingMatrix synthetic, EmbeddingMatrix real, int dimensions, ulong seed)
+    public static (EmbeddingMatrix Synthetic, EmbeddingMatrix Real, double Kept) Reduce(
+        EmbeddingMatrix synthetic, EmbeddingMatrix real, int dimensions, ulong seed)
     {
         if (synthetic.Dimensions <= dimensions)
             return (synthetic, real, 1);
@@ -88,7 +91,8 @@ internal static class EmbeddingReduction
     private static EmbeddingMatrix Orthonormal(EmbeddingMatrix rows)
     {
         // Column after column of the matrix is row after row of this.
-        var q = Matrix<double>.Build.Dense(rows.Dimensions, rows.Rows, rows.Values.ToArray()).QR(MathNet.Numerics.LinearAlgebra.Factorization.QRMethod.Thin).Q;
+        var q = Matrix<double>.Build.Dense(rows.Dimensions, rows.Rows, rows.Values.ToArray())
+            .QR(MathNet.Numerics.LinearAlgebra.Factorization.QRMethod.Thin).Q;
         return new EmbeddingMatrix(q.ToColumnMajorArray(), rows.Dimensions);
     }
 }

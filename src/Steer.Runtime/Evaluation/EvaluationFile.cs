@@ -14,7 +14,9 @@ public static class EvaluationFile
         if (!Directory.Exists(path))
             return path;
         string file = Path.Combine(path, Examples);
-        return File.Exists(file) ? file : throw new SteerException($"{path}: holds no {Examples}. Give the folder of a dataset job, or a .jsonl or .txt file.");
+        return File.Exists(file)
+            ? file
+            : throw new SteerException($"{path}: holds no {Examples}. Give the folder of a dataset job, or a .jsonl or .txt file.");
     }
 
     /// <summary>Reads a set's texts, and their labels where the lines have any.</summary>

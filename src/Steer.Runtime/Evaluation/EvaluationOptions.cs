@@ -3,7 +3,9 @@ namespace Steer.Runtime.Evaluation;
 /// <summary>How an evaluation is done.</summary>
 public sealed record EvaluationOptions
 {
-    /// <summary>Seed of every choice: subsets, halves, folds, k-means, bootstrap. The same seed gives the same numbers, on any number of threads.</summary>
+    /// <summary>
+    /// Seed of every choice: subsets, halves, folds, k-means, bootstrap. The same seed gives the same numbers, on any number of threads.
+    /// </summary>
     public ulong Seed { get; init; }
 
     /// <summary>Metrics to compute; those whose input is missing are stated as such.</summary>
@@ -24,7 +26,9 @@ public sealed record EvaluationOptions
     /// <summary>Most words that n-grams are counted over, on each side; null for those of the smaller side.</summary>
     public int? MaxWords { get; init; }
 
-    /// <summary>Wider embeddings are reduced to as many directions: the time of MAUVE, Vendi and Frechet grows with the third power of the width.</summary>
+    /// <summary>
+    /// Wider embeddings are reduced to as many directions: the time of MAUVE, Vendi and Frechet grows with the third power of the width.
+    /// </summary>
     public int MaxDimensions { get; init; } = 256;
 
     /// <summary>Throws where a number is outside its range.</summary>

@@ -1,6 +1,8 @@
 namespace Steer.Runtime.Evaluation;
 
-/// <summary>What metrics look at: a set in the place of the synthetic one, and real texts that it is held against. Subsets and halves make new pairs.</summary>
+/// <summary>
+/// What metrics look at: a set in the place of the synthetic one, and real texts that it is held against. Subsets and halves make new pairs.
+/// </summary>
 internal sealed class EvaluationPair
 {
     private readonly Lazy<PairDistances> _distances;

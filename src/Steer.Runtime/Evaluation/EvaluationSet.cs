@@ -63,13 +63,20 @@ public sealed record EvaluationSet
         if (Embeddings is { } embeddings && embeddings.Rows != Texts.Count)
             throw new SteerException($"{Name}: has {Counted} and {embeddings.Rows} embeddings. Give one embedding for each text, in the same order.");
         if (Embeddings is not null && TensorPrimitives.MaxMagnitude(Embeddings.Values) is var largest && Math.Abs(largest) > LargestEmbedding)
-            throw new SteerException(FormattableString.Invariant($"{Name}: its embeddings hold {largest:0.0e+0}; squares of such numbers overflow. Scale them down."));
+        {
+            throw new SteerException(FormattableString.Invariant(
+                $"{Name}: its embeddings hold {largest:0.0e+0}; squares of such numbers overflow. Scale them down."));
+        }
+
         if (Labels is { } labels && labels.Count != Texts.Count)
             throw new SteerException($"{Name}: has {Counted} and {labels.Count} labels. Give each text a label.");
         foreach (var scores in Scores)
         {
             if (scores.LogProbs.Count != Texts.Count || scores.Tokens.Count != Texts.Count)
-                throw new SteerException($"{Name}: has {Counted} and {scores.LogProbs.Count} scores under the {scores.Model}. Give one for each text.");
+            {
+                throw new SteerException(
+                    $"{Name}: has {Counted} and {scores.LogProbs.Count} scores under the {scores.Model}. Give one for each text.");
+            }
         }
     }
 }

@@ -5,12 +5,12 @@ using Steer.Runtime.Engine;
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>
-/// Computes every metric of a synthetic set against a real one, cut to one size; its 95% interval, by bootstrap or by half-samples without replacement; and
-/// beside it the ceiling: one half of the real set against the other, with as many synthetic texts against the same half.
+/// Computes every metric of a synthetic set against a real one, cut to one size; its 95% interval, by bootstrap or by half-samples without
+/// replacement; and beside it the ceiling: one half of the real set against the other, with as many synthetic texts against the same half.
 /// </summary>
 /// <remarks>
-/// The variance of a statistic over halves drawn without replacement is that of the statistic on the whole set (the delete-half jackknife: Shao and Wu,
-/// 1989), so the interval lies around the value of the whole set with the spread of the halves.
+/// The variance of a statistic over halves drawn without replacement is that of the statistic on the whole set (the delete-half jackknife: Shao and
+/// Wu, 1989), so the interval lies around the value of the whole set with the spread of the halves.
 /// </remarks>
 public sealed class Evaluator : IDisposable
 {
@@ -107,12 +107,21 @@ public sealed class Evaluator : IDisposable
         {
             int all = set.DrawnFrom ?? set.Texts.Count;
             if (all > compared)
-                notes.Add(string.Create(CultureInfo.InvariantCulture, $"{set.Name}: {compared} of {all} texts, drawn at random, so that both sets have one size."));
+            {
+                notes.Add(string.Create(
+                    CultureInfo.InvariantCulture, $"{set.Name}: {compared} of {all} texts, drawn at random, so that both sets have one size."));
+            }
+
             int distinct = set.Texts.Distinct(StringComparer.Ordinal).Count();
             if (distinct == 1)
                 notes.Add($"{set.Name}: all texts are the same.");
             else if (distinct < set.Texts.Count)
-                notes.Add($"{set.Name}: {set.Texts.Count - distinct} of {set.Texts.Count} texts {(set.Texts.Count - distinct == 1 ? "repeats" : "repeat")} another.");
+            {
+                notes.Add(
+                    $"{set.Name}: {set.Texts.Count - distinct} of {set.Texts.Count} texts " +
+                    $"{(set.Texts.Count - distinct == 1 ? "repeats" : "repeat")} another.");
+            }
+
             if (set.Embeddings is null && _options.Metrics >= MetricGroups.Cosine)
                 notes.Add($"{set.Name}: no embeddings, so metrics of embeddings are left out.");
         }
@@ -121,7 +130,8 @@ public sealed class Evaluator : IDisposable
         {
             notes.Add(string.Create(
                 CultureInfo.InvariantCulture,
-                $"Embeddings of {real.Embeddings.Dimensions} dimensions were reduced to {_options.MaxDimensions}, which keep {kept:0.0%} of their squared length."));
+                $"Embeddings of {real.Embeddings.Dimensions} dimensions were reduced to {_options.MaxDimensions}, " +
+                $"which keep {kept:0.0%} of their squared length."));
         }
 
         return notes;
@@ -159,7 +169,8 @@ public sealed class Evaluator : IDisposable
             if (full[i].Resample is { } resample && _options.Bootstrap > 0 && values[i].Value is not null)
             {
                 double[] resamples = resample(_options.Bootstrap, Seeds.Derive(_options.Seed, 1));
-                values[i] = values[i] with { Low = Finite(Quantile.OfSorted(resamples, Tail)), High = Finite(Quantile.OfSorted(resamples, 1 - Tail)) };
+                double? low = Finite(Quantile.OfSorted(resamples, Tail)), high = Finite(Quantile.OfSorted(resamples, 1 - Tail));
+                values[i] = values[i] with { Low = low, High = high };
             }
         }
 

@@ -4,8 +4,8 @@ using MathNet.Numerics.LinearAlgebra;
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>
-/// Frechet distance of the normal distributions fitted to two sets (Heusel et al., arXiv 1706.08500): |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), with
-/// covariances by n - 1.
+/// Frechet distance of the normal distributions fitted to two sets (Heusel et al., arXiv 1706.08500): |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)),
+/// with covariances by n - 1.
 /// </summary>
 public static class FrechetDistance
 {

@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>
-/// Counts of single words and of pairs of words, hashed into columns with a sign of their own (Weinberger et al., arXiv 0902.2206), each row of length 1.
-/// Columns that no training text has are left out: their weights would be 0.
+/// Counts of single words and of pairs of words, hashed into columns with a sign of their own (Weinberger et al., arXiv 0902.2206), each row of
+/// length 1. Columns that no training text has are left out: their weights would be 0.
 /// </summary>
 internal sealed class HashedNGrams : IFeatures
 {

@@ -5,8 +5,8 @@ using Tensor = Steer.Kernels.Tensor;
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>
-/// Lloyd's k-means from random points, the best of several starts. Points times centres, which is all of the work, is a matrix product of the CPU device:
-/// the nearest centre is that of the largest x c - |c|^2 / 2.
+/// Lloyd's k-means from random points, the best of several starts. Points times centres, which is all of the work, is a matrix product of the CPU
+/// device: the nearest centre is that of the largest x c - |c|^2 / 2.
 /// </summary>
 internal sealed class KMeans : IDisposable
 {

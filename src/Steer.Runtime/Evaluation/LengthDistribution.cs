@@ -26,7 +26,10 @@ public sealed record LengthDistribution
         };
     }
 
-    /// <summary>Kolmogorov-Smirnov distance: the largest difference of the shares of texts up to a length, over all lengths; 0 where they are distributed alike.</summary>
+    /// <summary>
+    /// Kolmogorov-Smirnov distance: the largest difference of the shares of texts up to a length, over all lengths; 0 where they are distributed
+    /// alike.
+    /// </summary>
     public static double Distance(IReadOnlyList<int[]> a, IReadOnlyList<int[]> b)
     {
         int[] first = [.. a.Select(t => t.Length).Order()], second = [.. b.Select(t => t.Length).Order()];

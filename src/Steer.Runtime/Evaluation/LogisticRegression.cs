@@ -19,8 +19,8 @@ internal interface IFeatures
 }
 
 /// <summary>
-/// Multinomial logistic regression: softmax of W x + b, fitted by the smallest sum of negative log-likelihoods + |W|^2 / 2 (C = 1, intercepts free), by
-/// L-BFGS. Two classes take one row of weights, as the binary model does.
+/// Multinomial logistic regression: softmax of W x + b, fitted by the smallest sum of negative log-likelihoods + |W|^2 / 2 (C = 1, intercepts free),
+/// by L-BFGS. Two classes take one row of weights, as the binary model does.
 /// </summary>
 internal sealed class LogisticRegression
 {
@@ -89,12 +89,15 @@ internal sealed class LogisticRegression
         }
     }
 
-    /// <summary>The function to minimise and its gradient, over parts of the rows that are the same for any number of threads; keeps the best point.</summary>
+    /// <summary>
+    /// The function to minimise and its gradient, over parts of the rows that are the same for any number of threads; keeps the best point.
+    /// </summary>
     private sealed class Loss(IFeatures features, int[] classes, int outputs)
     {
         private readonly int _width = features.Dimensions + 1;
         private readonly double[][] _gradients =
-            [.. Enumerable.Range(0, Math.Clamp(features.Rows / RowsPerPart, 1, MostParts)).Select(_ => new double[outputs * (features.Dimensions + 1)])];
+            [.. Enumerable.Range(0, Math.Clamp(features.Rows / RowsPerPart, 1, MostParts)).Select(
+                _ => new double[outputs * (features.Dimensions + 1)])];
 
         private double _least = double.PositiveInfinity;
 

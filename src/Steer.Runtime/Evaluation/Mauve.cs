@@ -10,8 +10,8 @@ namespace Steer.Runtime.Evaluation;
 public readonly record struct MauveResult(double Score, double FrontierIntegral, int Buckets);
 
 /// <summary>
-/// MAUVE (Pillutla et al., arXiv 2102.01454): embeddings of both sets are clustered together, and the two histograms over the clusters compared along all
-/// mixtures of them. The frontier integral is that of Liu et al., arXiv 2106.07898. Constants are those of the mauve-text package.
+/// MAUVE (Pillutla et al., arXiv 2102.01454): embeddings of both sets are clustered together, and the two histograms over the clusters compared along
+/// all mixtures of them. The frontier integral is that of Liu et al., arXiv 2106.07898. Constants are those of the mauve-text package.
 /// </summary>
 public static class Mauve
 {
@@ -21,7 +21,9 @@ public static class Mauve
     private const int Starts = 5;
     private const int MaxIterations = 500;
 
-    /// <summary>Of embeddings: rows divided by their length, principal components of 0.9 of the variance, k-means into a tenth of the smaller set.</summary>
+    /// <summary>
+    /// Of embeddings: rows divided by their length, principal components of 0.9 of the variance, k-means into a tenth of the smaller set.
+    /// </summary>
     /// <param name="device">Multiplies; the CPU device.</param>
     /// <param name="real">Real embeddings.</param>
     /// <param name="synthetic">Synthetic embeddings.</param>
@@ -42,8 +44,8 @@ public static class Mauve
     }
 
     /// <summary>
-    /// The divergence frontier: exp(-5 KL(q | r)) and exp(-5 KL(p | r)) for mixtures r = w p + (1 - w) q, w rising from 1e-6 to 1 - 1e-6, between the ends
-    /// (1, 0) and (0, 1).
+    /// The divergence frontier: exp(-5 KL(q | r)) and exp(-5 KL(p | r)) for mixtures r = w p + (1 - w) q, w rising from 1e-6 to 1 - 1e-6, between the
+    /// ends (1, 0) and (0, 1).
     /// </summary>
     /// <param name="p">Shares of real texts in each bucket.</param>
     /// <param name="q">Shares of synthetic texts.</param>

@@ -6,7 +6,8 @@ internal sealed record MetricInfo(string Name, string Title, Direction Direction
 /// <summary>A metric of one pair of sets.</summary>
 /// <param name="Value">Null where it has none.</param>
 /// <param name="Resample">
-/// Values of so many resamples with replacement, by a seed, ascending; null where copies of a text would ruin the metric, and then half-samples are taken.
+/// Values of so many resamples with replacement, by a seed, ascending; null where copies of a text would ruin the metric, and then half-samples are
+/// taken.
 /// </param>
 /// <param name="Note">What to know about it.</param>
 internal readonly record struct Measurement(double? Value, Func<int, ulong, double[]>? Resample = null, string? Note = null)

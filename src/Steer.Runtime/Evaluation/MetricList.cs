@@ -23,7 +23,8 @@ internal static class MetricList
         MetricGroups.NGrams,
         [
             .. Enumerable.Range(1, EvaluationPair.NGramOrders).Select(n => new MetricInfo($"unique_{n}", $"unique {n}-grams", Direction.Ceiling)),
-            .. Enumerable.Range(1, EvaluationPair.NGramOrders).Select(n => new MetricInfo($"unique_within_{n}", $"unique {n}-grams within texts", Direction.Ceiling)),
+            .. Enumerable.Range(1, EvaluationPair.NGramOrders).Select(
+                n => new MetricInfo($"unique_within_{n}", $"unique {n}-grams within texts", Direction.Ceiling)),
             new MetricInfo("diversity", "diversity", Direction.Ceiling),
         ],
         false,
@@ -76,7 +77,8 @@ internal static class MetricList
         pair => [LengthDistribution.Distance(pair.Synthetic.Words, pair.Real.Words)]);
 
     private static MetricFamily Perplexity(string model) => new(
-        MetricGroups.Perplexity, [new MetricInfo($"perplexity_{model}", $"perplexity, {model}", Direction.Ceiling, 1, double.MaxValue)], false, pair =>
+        MetricGroups.Perplexity, [new MetricInfo($"perplexity_{model}", $"perplexity, {model}", Direction.Ceiling, 1, double.MaxValue)], false,
+        pair =>
         {
             if (pair.Synthetic.Scores.FirstOrDefault(s => s.Model == model) is not { Perplexity: { } perplexity } scores)
                 return [new Measurement(null, Note: "not scored")];
@@ -101,7 +103,8 @@ internal static class MetricList
         pair => [Vendi.OfEmbeddings(pair.Synthetic.Embeddings!)]);
 
     private static MetricFamily MauveScores(Device device) => new(
-        MetricGroups.Mauve, [new MetricInfo("mauve", "MAUVE", Direction.Higher), new MetricInfo("frontier_integral", "frontier integral", Direction.Lower)], true,
+        MetricGroups.Mauve,
+        [new MetricInfo("mauve", "MAUVE", Direction.Higher), new MetricInfo("frontier_integral", "frontier integral", Direction.Lower)], true,
         pair =>
         {
             var result = Mauve.Of(device, pair.Real.Embeddings!, pair.Synthetic.Embeddings!, pair.Seed);

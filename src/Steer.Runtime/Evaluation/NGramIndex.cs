@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>
-/// The n-grams of a list of texts, of one order after another, as dense ids by the place where they begin. Exact, without hashes of words: an n-gram is the
-/// pair of the (n-1)-gram that begins there and its last word.
+/// The n-grams of a list of texts, of one order after another, as dense ids by the place where they begin. Exact, without hashes of words: an n-gram
+/// is the pair of the (n-1)-gram that begins there and its last word.
 /// </summary>
 internal sealed class NGramIndex
 {

@@ -1,8 +1,8 @@
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>
-/// Precision and recall (Kynkaanniemi et al., arXiv 1904.06991), density and coverage (Naeem et al., arXiv 2002.09797), by balls around points that reach to
-/// their fifth nearest neighbour.
+/// Precision and recall (Kynkaanniemi et al., arXiv 1904.06991), density and coverage (Naeem et al., arXiv 2002.09797), by balls around points that
+/// reach to their fifth nearest neighbour.
 /// </summary>
 /// <param name="Precision">Share of synthetic points in the ball of any real point.</param>
 /// <param name="Recall">Share of real points in the ball of any synthetic point.</param>
@@ -17,7 +17,8 @@ public readonly record struct PrecisionRecall(double Precision, double Recall, d
     public static PrecisionRecall Of(PairDistances distances)
     {
         DistanceMatrix across = distances.Across;
-        float[] realRadii = NearestNeighbours.Radii(distances.Real, Neighbours), syntheticRadii = NearestNeighbours.Radii(distances.Synthetic, Neighbours);
+        float[] realRadii = NearestNeighbours.Radii(distances.Real, Neighbours);
+        float[] syntheticRadii = NearestNeighbours.Radii(distances.Synthetic, Neighbours);
         bool[] recalled = new bool[across.Columns], covered = new bool[across.Columns];
         int precise = 0;
         long inside = 0;

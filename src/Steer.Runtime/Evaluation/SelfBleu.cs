@@ -5,8 +5,8 @@ namespace Steer.Runtime.Evaluation;
 /// of an order is matched (method 1 of Chen and Cherry, 2014), uniform weights, and the brevity penalty of the closest length.
 /// </summary>
 /// <remarks>
-/// Linear in the n-grams: the count at which an n-gram is clipped is the largest of any other text, and that is the largest of all texts or, in the text
-/// that holds the largest, the second.
+/// Linear in the n-grams: the count at which an n-gram is clipped is the largest of any other text, and that is the largest of all texts or, in the
+/// text that holds the largest, the second.
 /// </remarks>
 public static class SelfBleu
 {

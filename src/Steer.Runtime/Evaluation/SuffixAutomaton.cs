@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>
-/// Knows every run of words of the texts added to it: the smallest automaton of their substrings, grown word by word (Blumer et al., 1985). Time and memory
-/// are linear in the words.
+/// Knows every run of words of the texts added to it: the smallest automaton of their substrings, grown word by word (Blumer et al., 1985). Time and
+/// memory are linear in the words.
 /// </summary>
 internal sealed class SuffixAutomaton
 {

@@ -8,8 +8,8 @@ using Steer.Runtime.Checkpoints;
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>
-/// Computes embeddings of texts and keeps them in a file beside the data, FILE.MODEL.embeddings.safetensors. Its tensor is named after the hash of the texts, so
-/// that a file of other texts is never taken for theirs and the next run replaces it.
+/// Computes embeddings of texts and keeps them in a file beside the data, FILE.MODEL.embeddings.safetensors. Its tensor is named after the hash of
+/// the texts, so that a file of other texts is never taken for theirs and the next run replaces it.
 /// </summary>
 public static class TextEmbeddings
 {
@@ -59,7 +59,9 @@ public static class TextEmbeddings
         try
         {
             using var kept = SafetensorsFile.Open(file);
-            return kept.Tensors.TryGetValue(tensor, out var found) && EmbeddingFile.Matrix(found) is var matrix && matrix.Rows == rows ? matrix : null;
+            return kept.Tensors.TryGetValue(tensor, out var found) && EmbeddingFile.Matrix(found) is var matrix && matrix.Rows == rows
+                ? matrix
+                : null;
         }
         catch (SteerException)
         {

@@ -21,10 +21,12 @@ public static class TextScores
     /// <param name="origins">One for each text.</param>
     /// <param name="progress">Called with how many texts are done.</param>
     /// <param name="stop">Ends the work.</param>
-    /// <returns>Scores under the expert, where every text has one, and under the base. Of texts longer than the window, the first tokens that fit it.</returns>
+    /// <returns>Scores under the expert, where every text has one, and under the base. Of texts longer than the window, the first tokens that fit
+    /// it.</returns>
     /// <exception cref="SteerException">The engine has no tokenizer, or a prompt fills the window.</exception>
     public static async Task<IReadOnlyList<ModelScores>> ComputeAsync(
-        SteerEngine engine, IReadOnlyList<string> texts, IReadOnlyList<TextOrigin> origins, Action<int>? progress = null, CancellationToken stop = default)
+        SteerEngine engine, IReadOnlyList<string> texts, IReadOnlyList<TextOrigin> origins, Action<int>? progress = null,
+        CancellationToken stop = default)
     {
         var splitters = origins.Distinct().ToDictionary(o => o, o => new Splitter(engine, o.Prompt, o.CompletionPrefix));
         var requests = texts.Zip(origins, (text, origin) => splitters[origin].Split(text)).ToList();
@@ -71,7 +73,10 @@ public static class TextScores
             _context = prompt is null ? null : _tokenizer.Encode(prompt, addSpecialTokens: true);
             _end = engine.EosIds.Count > 0 ? [engine.EosIds[0]] : [];
             if (_context?.Length >= engine.MaxPositions)
-                throw new SteerException($"The prompt has {_context.Length} tokens and the model's window is {engine.MaxPositions}: there is no room for a text.");
+            {
+                throw new SteerException(
+                    $"The prompt has {_context.Length} tokens and the model's window is {engine.MaxPositions}: there is no room for a text.");
+            }
         }
 
         public (int[] Context, int[] Completion) Split(string text)
@@ -88,10 +93,13 @@ public static class TextScores
 
             // Where the prompt's last token would melt into the text's first, the text begins a token of its own, as it does when it is generated.
             int[] whole = _tokenizer.Encode(_before + text, addSpecialTokens: true);
-            int[] completion = whole.AsSpan().StartsWith(_context) ? whole[_context.Length..] : _tokenizer.Encode(_completionPrefix + text, addSpecialTokens: false);
+            int[] completion = whole.AsSpan().StartsWith(_context)
+                ? whole[_context.Length..]
+                : _tokenizer.Encode(_completionPrefix + text, addSpecialTokens: false);
             return (_context, Fitting([.. completion, .. _end], _context.Length));
         }
 
-        private int[] Fitting(int[] completion, int before) => completion.Length + before <= _engine.MaxPositions ? completion : completion[..(_engine.MaxPositions - before)];
+        private int[] Fitting(int[] completion, int before) =>
+            completion.Length + before <= _engine.MaxPositions ? completion : completion[..(_engine.MaxPositions - before)];
     }
 }

@@ -8,7 +8,8 @@ public readonly record struct NGramCount(int Unique, int Total)
 }
 
 /// <summary>
-/// Share of n-grams that are unique: lexical diversity. It falls as a corpus grows, so only equal numbers of words can be compared: see <see cref="Cut"/>.
+/// Share of n-grams that are unique: lexical diversity. It falls as a corpus grows, so only equal numbers of words can be compared: see
+/// <see cref="Cut"/>.
 /// </summary>
 public static class UniqueNGrams
 {

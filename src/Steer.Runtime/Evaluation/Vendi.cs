@@ -3,8 +3,8 @@ using MathNet.Numerics.LinearAlgebra;
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>
-/// Vendi score (Friedman and Dieng, arXiv 2210.02410): exp of the entropy of the eigenvalues of K / n, where K holds the similarities of n texts. The number of
-/// texts with nothing in common that would be as diverse.
+/// Vendi score (Friedman and Dieng, arXiv 2210.02410): exp of the entropy of the eigenvalues of K / n, where K holds the similarities of n texts. The
+/// number of texts with nothing in common that would be as diverse.
 /// </summary>
 public static class Vendi
 {
@@ -31,7 +31,9 @@ public static class Vendi
         return OfKernel(Matrix<double>.Build.Dense(texts.Count, texts.Count, kernel), texts.Count);
     }
 
-    /// <summary>Of a positive semi-definite matrix of similarities with ones on the diagonal, or of another with the same eigenvalues but for zeros.</summary>
+    /// <summary>
+    /// Of a positive semi-definite matrix of similarities with ones on the diagonal, or of another with the same eigenvalues but for zeros.
+    /// </summary>
     /// <param name="kernel">Symmetric.</param>
     /// <param name="count">n, the number of texts.</param>
     public static double OfKernel(Matrix<double> kernel, int count)
@@ -46,7 +48,9 @@ public static class Vendi
         return Math.Exp(entropy);
     }
 
-    /// <summary>Adds the scaled cosines of n-gram counts; two texts without an n-gram in common have 0, a text without any has 1 with itself.</summary>
+    /// <summary>
+    /// Adds the scaled cosines of n-gram counts; two texts without an n-gram in common have 0, a text without any has 1 with itself.
+    /// </summary>
     private static void AddCosines(IReadOnlyList<int[]> texts, NGramIndex index, double scale, double[] kernel)
     {
         int n = texts.Count, start = 0;

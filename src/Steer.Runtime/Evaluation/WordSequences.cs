@@ -3,8 +3,9 @@ using System.Text;
 namespace Steer.Runtime.Evaluation;
 
 /// <summary>
-/// Turns texts into sequences of word ids, the tokens of all text metrics: lower case, then runs of letters, digits, marks and underscores, and every other
-/// sign that is no space alone (the regular expression \w+|[^\w\s]). Words, not a model's tokens, so that sets of different models can be compared.
+/// Turns texts into sequences of word ids, the tokens of all text metrics: lower case, then runs of letters, digits, marks and underscores, and every
+/// other sign that is no space alone (the regular expression \w+|[^\w\s]). Words, not a model's tokens, so that sets of different models can be
+/// compared.
 /// </summary>
 public sealed class WordSequences
 {

@@ -59,7 +59,9 @@ public sealed record GuidanceParams
     /// <summary>Weight of the negative branch of steer, at least 0.</summary>
     public float Eta { get; init; }
 
-    /// <summary>Plausibility mask in [0, 1); null for 0.1 in steer, contrastive and contrastive-beta when a second branch has weight, else 0.</summary>
+    /// <summary>
+    /// Plausibility mask in [0, 1); null for 0.1 in steer, contrastive and contrastive-beta when a second branch has weight, else 0.
+    /// </summary>
     public float? Alpha { get; init; }
 
     /// <summary>Log-probabilities below it are raised to it, in nats.</summary>
@@ -68,7 +70,9 @@ public sealed record GuidanceParams
     /// <summary>steer: weighs the expert 1 + gamma + eta, so that the weights add up to 1 and eta hides no temperature.</summary>
     public bool SumToOne { get; init; }
 
-    /// <summary>End-of-sequence tokens take the expert's log-probability in the negative term, so that complete negatives do not make texts run on.</summary>
+    /// <summary>
+    /// End-of-sequence tokens take the expert's log-probability in the negative term, so that complete negatives do not make texts run on.
+    /// </summary>
     public bool ExemptEos { get; init; } = true;
 
     /// <summary>How several negatives combine; in cfg, which has one negative branch, they can be joined only.</summary>

@@ -98,11 +98,13 @@ public sealed record DecoderConfig
     /// <summary>Whether one forward pass can run rows of both: everything but the weights is the same.</summary>
     public bool SameShape(DecoderConfig other)
     {
-        static DecoderConfig Scalars(DecoderConfig c) => c with { Layers = Array.Empty<LayerConfig>(), Ropes = Array.Empty<RopeConfig>(), AlibiSlopes = null };
+        static DecoderConfig Scalars(DecoderConfig c) =>
+            c with { Layers = Array.Empty<LayerConfig>(), Ropes = Array.Empty<RopeConfig>(), AlibiSlopes = null };
         return Scalars(this) == Scalars(other)
             && Layers.SequenceEqual(other.Layers)
             && AlibiSlopes.AsSpan().SequenceEqual(other.AlibiSlopes)
             && Ropes.Count == other.Ropes.Count
-            && Ropes.Zip(other.Ropes).All(p => p.First.Scale == p.Second.Scale && p.First.InverseFrequencies.AsSpan().SequenceEqual(p.Second.InverseFrequencies));
+            && Ropes.Zip(other.Ropes).All(
+                p => p.First.Scale == p.Second.Scale && p.First.InverseFrequencies.AsSpan().SequenceEqual(p.Second.InverseFrequencies));
     }
 }

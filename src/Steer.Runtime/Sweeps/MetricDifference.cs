@@ -12,8 +12,8 @@ public readonly record struct MetricDifference(double Value, double? Low, double
     public bool IsClear => Low > 0 || High < 0;
 
     /// <summary>
-    /// Of two sets that are measured apart, from the interval of each: the ends lie as far from the difference as the root of the summed squares of the
-    /// distances of the single ends (MOVER: Zou and Donner, Statistics in Medicine 27, 2008).
+    /// Of two sets that are measured apart, from the interval of each: the ends lie as far from the difference as the root of the summed squares of
+    /// the distances of the single ends (MOVER: Zou and Donner, Statistics in Medicine 27, 2008).
     /// </summary>
     public static MetricDifference? Between(MetricValue? first, MetricValue? second)
     {

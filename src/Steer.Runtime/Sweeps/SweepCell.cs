@@ -28,7 +28,9 @@ public sealed record SweepCell
     /// <summary>Weights add up to 1 (steer with an eta above 0).</summary>
     public bool SumToOne { get; init; }
 
-    /// <summary>What differs from plain sampling, such as "g0.2 e0.4 a0.1 k10", "mask a0.1 t0.75" or "plain"; the same for cells that make the same texts.</summary>
+    /// <summary>
+    /// What differs from plain sampling, such as "g0.2 e0.4 a0.1 k10", "mask a0.1 t0.75" or "plain"; the same for cells that make the same texts.
+    /// </summary>
     [JsonIgnore]
     public string Name
     {

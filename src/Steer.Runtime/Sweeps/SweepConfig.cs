@@ -1,3 +1,4 @@
+using System.Globalization;
 using Steer.Runtime.Datasets;
 using Steer.Runtime.Engine;
 using Steer.Runtime.Guidance;
@@ -22,7 +23,9 @@ public sealed record SweepConfig
     /// <summary>Texts of each cell and of each control.</summary>
     public int PerCell { get; init; } = 200;
 
-    /// <summary>Seed of the sweep. Text i of every cell has the same seed and draws the same negatives, so that cells differ by their settings alone.</summary>
+    /// <summary>
+    /// Seed of the sweep. Text i of every cell has the same seed and draws the same negatives, so that cells differ by their settings alone.
+    /// </summary>
     public ulong Seed { get; init; }
 
     /// <summary>Adds the controls that need no measurement: the mask alone, and the sum-to-one form.</summary>
@@ -57,7 +60,13 @@ public sealed record SweepConfig
         if (PerCell < 1)
             throw new SteerException($"per-cell is {PerCell}: give at least 1.");
         if ((long)Cells.Count * PerCell > MaxTexts)
-            throw new SteerException(FormattableString.Invariant($"The sweep has {Cells.Count} cells of {PerCell} texts: at most {MaxTexts:n0} texts are possible. Give fewer values or a smaller per-cell."));
+        {
+            throw new SteerException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"The sweep has {Cells.Count} cells of {PerCell} texts: at most {MaxTexts:n0} texts are possible. " +
+                $"Give fewer values or a smaller per-cell."));
+        }
+
         if (!(EntropyTolerance is > 0 and < 1))
             throw new SteerException(FormattableString.Invariant($"entropy-tolerance is {EntropyTolerance}: give a number above 0 and below 1."));
         foreach (var cell in Cells)

@@ -21,13 +21,15 @@ public static class SweepEvaluation
     /// <param name="stop">Ends the work.</param>
     /// <exception cref="SteerException">The real texts are too few, or one is empty.</exception>
     public static async Task<SweepResult> RunAsync(
-        SweepTexts texts, string title, EvaluationSet real, IEmbeddingGenerator<string, Embedding<float>> generator, string model, string? data, EvaluationOptions options,
+        SweepTexts texts, string title, EvaluationSet real, IEmbeddingGenerator<string, Embedding<float>> generator, string model, string? data,
+        EvaluationOptions options,
         Action<string, double>? progress = null, CancellationToken stop = default)
     {
         real.Check();
         var spoken = texts.Measured.Select(cell => cell.Texts.Where(t => !string.IsNullOrWhiteSpace(t.Text)).ToList()).ToList();
         string[] all = [.. real.Texts, .. spoken.SelectMany(s => s).Select(t => t.Text)];
-        var embeddings = await TextEmbeddings.ComputeAsync(all, generator, model, data, done => progress?.Invoke("embeddings", (double)done / all.Length), stop).ConfigureAwait(false);
+        var embeddings = await TextEmbeddings.ComputeAsync(
+            all, generator, model, data, done => progress?.Invoke("embeddings", (double)done / all.Length), stop).ConfigureAwait(false);
         int taken = 0;
         EmbeddingMatrix Next(int count) => embeddings.Select([.. Enumerable.Range((taken += count) - count, count)]);
         real = real with { Embeddings = Next(real.Texts.Count) };
@@ -72,7 +74,8 @@ public static class SweepEvaluation
                 report = evaluator.Evaluate(set, real, stop);
                 first ??= report.Values;
                 var ceilings = first.ToDictionary(v => v.Name, v => v.Ceiling);
-                report = report with { Values = [.. report.Values.Select(v => v with { Ceiling = ceilings.GetValueOrDefault(v.Name), AtCeiling = null })] };
+                report = report with { Values = [.. report.Values.Select(
+                    v => v with { Ceiling = ceilings.GetValueOrDefault(v.Name), AtCeiling = null })] };
             }
 
             rows.Add(new SweepRow(texts, asked.Contains(texts), set, report));

@@ -44,10 +44,14 @@ public sealed record SweepGrid
             from alpha in Alpha
             from eta in Eta
             from gamma in Gamma
-            select new SweepCell { Preset = preset, Gamma = gamma, Eta = eta, Alpha = alpha, Temperature = temperature, Negatives = negatives }.Normalized()).Distinct(),
+            select new SweepCell { Preset = preset, Gamma = gamma, Eta = eta, Alpha = alpha, Temperature = temperature, Negatives = negatives }
+                .Normalized()).Distinct(),
     ];
 
-    /// <summary>Reads a list of cells: a JSON array of objects with preset, gamma, eta, alpha, temperature, negatives, sum_to_one; what is left out has its default.</summary>
+    /// <summary>
+    /// Reads a list of cells: a JSON array of objects with preset, gamma, eta, alpha, temperature, negatives, sum_to_one; what is left out has its
+    /// default.
+    /// </summary>
     /// <exception cref="SteerException">The file cannot be read or is no such list.</exception>
     public static IReadOnlyList<SweepCell> ReadCells(string path)
     {
@@ -61,7 +65,8 @@ public sealed record SweepGrid
         }
         catch (JsonException e)
         {
-            throw new SteerException($"{path}: is no list of cells ({JsonFault.Describe(e)}). Give a JSON array such as [{{\"gamma\": 0.2, \"eta\": 0.4}}].", e);
+            throw new SteerException(
+                $"{path}: is no list of cells ({JsonFault.Describe(e)}). Give a JSON array such as [{{\"gamma\": 0.2, \"eta\": 0.4}}].", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -5,8 +5,9 @@ using Steer.Runtime.Engine;
 namespace Steer.Runtime.Sweeps;
 
 /// <summary>
-/// Makes the texts of a sweep in a folder, all cells as rows of one continuous batch, and can be ended at any moment: a sweep that is opened again goes on
-/// where its lines end, and sweep.jsonl is in the end the same bytes as that of a sweep that nothing disturbed, for any batch size and number of threads.
+/// Makes the texts of a sweep in a folder, all cells as rows of one continuous batch, and can be ended at any moment: a sweep that is opened again
+/// goes on where its lines end, and sweep.jsonl is in the end the same bytes as that of a sweep that nothing disturbed, for any batch size and number
+/// of threads.
 /// </summary>
 public sealed class SweepJob : IDisposable
 {
@@ -148,7 +149,12 @@ public sealed class SweepJob : IDisposable
             bool expected = !_state.Done && _state.At(_state.Made) is var (cell, id)
                 && text.Cell == cell.Name && text.Id == id && text.Seed == ItemPlanner.Seed(_config.Seed, new DatasetItem(id, 0));
             if (!expected)
-                throw new SteerException($"{file.Path}, line {file.Number}: is not what this sweep writes there (text {text.Id} of {text.Cell}). Restore the file, or give another folder.");
+            {
+                throw new SteerException(
+                    $"{file.Path}, line {file.Number}: is not what this sweep writes there (text {text.Id} of {text.Cell}). Restore the file, " +
+                    "or give another folder.");
+            }
+
             _state.Add(text);
         }
 

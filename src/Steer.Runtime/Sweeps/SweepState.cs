@@ -3,9 +3,9 @@ using Steer.Runtime.Guidance;
 namespace Steer.Runtime.Sweeps;
 
 /// <summary>
-/// How far a sweep is, which follows from its lines alone. It goes in stages: first the cells and the controls that need no measurement, then, for as long
-/// as a search for a temperature is open, the temperatures that all searches want next. A stage goes through its items, and for each item through
-/// its cells, so that cells that share negatives share their keys and values.
+/// How far a sweep is, which follows from its lines alone. It goes in stages: first the cells and the controls that need no measurement, then, for as
+/// long as a search for a temperature is open, the temperatures that all searches want next. A stage goes through its items, and for each item
+/// through its cells, so that cells that share negatives share their keys and values.
 /// </summary>
 internal sealed class SweepState
 {
@@ -69,7 +69,8 @@ internal sealed class SweepState
     }
 
     /// <summary>The expert alone at the temperature whose entropy is nearest a cell's; null where none was searched for.</summary>
-    public SweepCell? Matched(SweepCell cell, float alpha) => _config.MatchEntropy && TemperatureSearch.Nearest(Measured(alpha), _texts[cell].Entropy) is { } temperature
+    public SweepCell? Matched(SweepCell cell, float alpha) =>
+        _config.MatchEntropy && TemperatureSearch.Nearest(Measured(alpha), _texts[cell].Entropy) is { } temperature
         ? SweepControls.Plain(alpha, temperature)
         : null;
 

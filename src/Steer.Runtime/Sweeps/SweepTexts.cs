@@ -34,15 +34,16 @@ public sealed class SweepTexts
         var compared = Comparisons.SelectMany(c => new[] { c.Texts, c.Matched, c.MatchedMask }).OfType<SweepCellTexts>().ToList();
         float highest = compared.Where(t => t.Cell.IsPlain).Select(t => t.Cell.Temperature).DefaultIfEmpty(0).Max();
         var between = state.TextsOf.Values.Where(t => t.Cell.IsPlain && t.Cell.Temperature % LineStep == 0 && t.Cell.Temperature <= highest);
-        Measured = [.. compared.Concat(between).Distinct().OrderBy(t => t.Cell.IsPlain).ThenBy(t => t.Cell.Alpha).ThenBy(t => t.Cell.IsPlain ? t.Cell.Temperature : 0)];
+        Measured = [.. compared.Concat(between).Distinct().OrderBy(t => t.Cell.IsPlain).ThenBy(t => t.Cell.Alpha).ThenBy(
+            t => t.Cell.IsPlain ? t.Cell.Temperature : 0)];
     }
 
     /// <summary>The cells asked for and their fixed controls, each with what it is compared with.</summary>
     public IReadOnlyList<SweepComparison> Comparisons { get; }
 
     /// <summary>
-    /// Every cell that stands in a comparison, once, and the expert alone at the multiples of 1/8 among the temperatures that were tried, so that a line over
-    /// its temperatures has no long gaps: what is worth measuring.
+    /// Every cell that stands in a comparison, once, and the expert alone at the multiples of 1/8 among the temperatures that were tried, so that a
+    /// line over its temperatures has no long gaps: what is worth measuring.
     /// </summary>
     public IReadOnlyList<SweepCellTexts> Measured { get; }
 }

@@ -1,9 +1,9 @@
 namespace Steer.Runtime.Sweeps;
 
 /// <summary>
-/// Bisects the temperature at which sampling has a given mean entropy. Every search begins at 1, doubles or halves its way to a bracket and goes on with
-/// midpoints, so searches for near entropies try the same temperatures and share what was measured at them. Entropies are measured on texts, so near the
-/// target they go up and down: where the bracket is spent, the temperatures beside it are tried.
+/// Bisects the temperature at which sampling has a given mean entropy. Every search begins at 1, doubles or halves its way to a bracket and goes on
+/// with midpoints, so searches for near entropies try the same temperatures and share what was measured at them. Entropies are measured on texts, so
+/// near the target they go up and down: where the bracket is spent, the temperatures beside it are tried.
 /// </summary>
 internal static class TemperatureSearch
 {
@@ -26,7 +26,9 @@ internal static class TemperatureSearch
         return next;
     }
 
-    /// <summary>The temperature to measure next beside a bracket that is spent; null where one of those measured is near enough, or where none will be.</summary>
+    /// <summary>
+    /// The temperature to measure next beside a bracket that is spent; null where one of those measured is near enough, or where none will be.
+    /// </summary>
     /// <inheritdoc cref="Next"/>
     public static float? NextBeside(IReadOnlyDictionary<float, double> measured, double target, double tolerance)
     {
@@ -50,7 +52,9 @@ internal static class TemperatureSearch
     private static bool IsMatched(IReadOnlyDictionary<float, double> measured, double target, double tolerance) =>
         Nearest(measured, target) is { } nearest && Math.Abs(measured[nearest] - target) <= tolerance * target;
 
-    /// <summary>Follows what was measured to the bracket it gives, and to the temperature that would halve it; null where it is narrow enough.</summary>
+    /// <summary>
+    /// Follows what was measured to the bracket it gives, and to the temperature that would halve it; null where it is narrow enough.
+    /// </summary>
     private static (float Low, float? High, float? Next) Bisect(IReadOnlyDictionary<float, double> measured, double target)
     {
         float low = 0, temperature = 1;

@@ -16,8 +16,8 @@ internal interface IMergeRule
 }
 
 /// <summary>
-/// Byte-pair encoding of one word (Sennrich et al., arXiv 1508.07909): merges the neighbours of lowest rank until none is left. A short word is scanned
-/// for each merge; a long one has a heap of pairs over a linked list, n log n, so that a megabyte without a space is no trouble.
+/// Byte-pair encoding of one word (Sennrich et al., arXiv 1508.07909): merges the neighbours of lowest rank until none is left. A short word is
+/// scanned for each merge; a long one has a heap of pairs over a linked list, n log n, so that a megabyte without a space is no trouble.
 /// </summary>
 internal static class BpeMerger
 {

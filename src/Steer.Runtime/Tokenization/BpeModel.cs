@@ -59,7 +59,8 @@ internal sealed class BpeModel : WordModel
             if (left.Length == 0 || right.Length == 0 || !byText.TryGetValue(left, out var leftId) || !byText.TryGetValue(right, out var rightId)
                 || !byText.TryGetValue(joined, out var id))
             {
-                throw new SteerException($"{file}: merge {rank.ToString(CultureInfo.InvariantCulture)}, {Vocabulary.Show(left)} with {Vocabulary.Show(right)},"
+                throw new SteerException(
+                    $"{file}: merge {rank.ToString(CultureInfo.InvariantCulture)}, {Vocabulary.Show(left)} with {Vocabulary.Show(right)},"
                     + " names or makes a token that is not in the vocabulary; the file is damaged");
             }
 
@@ -110,7 +111,8 @@ internal sealed class BpeModel : WordModel
                 WriteUnknown(symbols);
                 symbols[count++] = new Symbol(at, width, id);
             }
-            else if (_options.ByteFallback && ByteTokens.TryWrite(utf8[..rune.EncodeToUtf8(utf8)], _idOfByte, symbols[count..]) is > 0 and var written)
+            else if (_options.ByteFallback
+                && ByteTokens.TryWrite(utf8[..rune.EncodeToUtf8(utf8)], _idOfByte, symbols[count..]) is > 0 and var written)
             {
                 count += written;
             }

@@ -56,8 +56,8 @@ internal sealed record ByteLevelDecoder : DecoderSpec
 }
 
 /// <summary>
-/// Joins runs of the tokens "&lt;0x00&gt;" to "&lt;0xFF&gt;" to text. A run that is not valid UTF-8 as a whole gives U+FFFD for each byte, so that a run is
-/// held back until it ends.
+/// Joins runs of the tokens "&lt;0x00&gt;" to "&lt;0xFF&gt;" to text. A run that is not valid UTF-8 as a whole gives U+FFFD for each byte, so that a
+/// run is held back until it ends.
 /// </summary>
 internal sealed record ByteFallbackDecoder : DecoderSpec
 {

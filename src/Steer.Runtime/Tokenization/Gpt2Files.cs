@@ -18,7 +18,8 @@ internal static class Gpt2Files
     /// <param name="mergesText">Its text.</param>
     /// <param name="special">Special tokens beside the end of text.</param>
     /// <exception cref="SteerException">One of them is damaged.</exception>
-    public static TokenizerParts Read(string vocabFile, ReadOnlyMemory<byte> vocabJson, string mergesFile, string mergesText, IEnumerable<string> special)
+    public static TokenizerParts Read(
+        string vocabFile, ReadOnlyMemory<byte> vocabJson, string mergesFile, string mergesText, IEnumerable<string> special)
     {
         using var document = JsonPart.Parse(vocabFile, vocabJson, "a vocabulary", out var root);
         var vocabulary = Vocabulary.Create(vocabFile, [.. TokenizerJson.ReadVocab(root)]);
@@ -37,7 +38,9 @@ internal static class Gpt2Files
         return Assemble(vocabFile, vocabulary, model, special);
     }
 
-    /// <summary>Reads tiktoken's form of the vocabulary: a line for each token, its bytes in base64 and its id, which is its rank among merges.</summary>
+    /// <summary>
+    /// Reads tiktoken's form of the vocabulary: a line for each token, its bytes in base64 and its id, which is its rank among merges.
+    /// </summary>
     /// <exception cref="SteerException">It is damaged, or not GPT-2's.</exception>
     public static TokenizerParts ReadTiktoken(string file, string text)
     {

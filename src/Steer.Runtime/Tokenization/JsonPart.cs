@@ -96,7 +96,8 @@ internal sealed class JsonPart
     }
 
     /// <summary>The value as an integer.</summary>
-    public int Integer() => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out var value) ? value : throw Error("must be an integer");
+    public int Integer() =>
+        Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out var value) ? value : throw Error("must be an integer");
 
     /// <summary>The values of an array.</summary>
     public IEnumerable<JsonPart> Items()
@@ -109,7 +110,8 @@ internal sealed class JsonPart
     public SteerException Error(string message) => new($"{File}: {(_parent is null ? "the file" : Place())}: {message}");
 
     /// <summary>Refuses a component of this name.</summary>
-    public SteerException Unknown(string kind, string name, string known) => Error($"{kind} {Vocabulary.Show(name)} is not supported; known are {known}");
+    public SteerException Unknown(string kind, string name, string known) =>
+        Error($"{kind} {Vocabulary.Show(name)} is not supported; known are {known}");
 
     /// <summary>Such as model.vocab or added_tokens[3].id.</summary>
     private string Place()

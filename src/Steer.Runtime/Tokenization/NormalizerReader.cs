@@ -22,7 +22,8 @@ internal static class NormalizerReader
         "Strip" => new StripNormalizer(part.Flag("strip_left", true), part.Flag("strip_right", true)),
         "StripAccents" => new StripAccentsNormalizer(),
         "Precompiled" => Precompiled(part),
-        var type => throw part.Unknown("normalizer", type, "Sequence, NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Replace, Strip, StripAccents, Precompiled"),
+        var type =>
+            throw part.Unknown("normalizer", type, "Sequence, NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Replace, Strip, StripAccents, Precompiled"),
     };
 
     /// <summary>Reads a pattern, {"String": ...} or {"Regex": ...}.</summary>

@@ -121,7 +121,9 @@ internal sealed record StripAccentsNormalizer : Normalizer
         var kept = new StringBuilder(text.Length);
         foreach (var rune in text.EnumerateRunes())
         {
-            if (Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark))
+            bool isMark = Rune.GetUnicodeCategory(rune)
+                is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark;
+            if (!isMark)
                 kept.Append(rune);
         }
 
@@ -129,7 +131,9 @@ internal sealed record StripAccentsNormalizer : Normalizer
     }
 }
 
-/// <summary>SentencePiece's compiled table of replacements, as tokenizer.json applies it: to a whole grapheme if it is short, else to each character.</summary>
+/// <summary>
+/// SentencePiece's compiled table of replacements, as tokenizer.json applies it: to a whole grapheme if it is short, else to each character.
+/// </summary>
 internal sealed record PrecompiledNormalizer(PrecompiledCharsMap Map) : Normalizer
 {
     /// <summary>UTF-8 bytes of the longest grapheme that is looked up whole.</summary>

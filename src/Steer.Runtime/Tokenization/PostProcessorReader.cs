@@ -42,7 +42,8 @@ internal static class PostProcessorReader
             if (item.Member("SpecialToken") is { } special)
             {
                 var name = special.Required("id").Text();
-                var token = part.Required("special_tokens").Member(name) ?? throw special.Error($"token {Vocabulary.Show(name)} is not in special_tokens");
+                var token = part.Required("special_tokens").Member(name)
+                    ?? throw special.Error($"token {Vocabulary.Show(name)} is not in special_tokens");
                 (seenText ? suffix : prefix).AddRange(token.Required("ids").Items().Select(id => Checked(id, id.Integer(), vocabulary)));
             }
             else if (item.Required("Sequence").Required("id").Text() != "A" || seenText)

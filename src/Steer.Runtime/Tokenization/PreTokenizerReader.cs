@@ -35,7 +35,8 @@ internal static class PreTokenizerReader
         "Punctuation" => new SplitStep(Punctuation, Behavior(part), invert: false, next),
         "Whitespace" => Whitespace(part, next),
         "WhitespaceSplit" => new SplitStep(Spaces, SplitBehavior.Removed, invert: false, next),
-        "BertPreTokenizer" => new SplitStep(Spaces, SplitBehavior.Removed, invert: false, new SplitStep(Punctuation, SplitBehavior.Isolated, invert: false, next)),
+        "BertPreTokenizer" =>
+            new SplitStep(Spaces, SplitBehavior.Removed, invert: false, new SplitStep(Punctuation, SplitBehavior.Isolated, invert: false, next)),
         "CharDelimiterSplit" => new SplitStep(SplitPattern.Literal(part.Required("delimiter").Text()), SplitBehavior.Removed, invert: false, next),
         var type => throw part.Unknown("pre-tokenizer", type, Known),
     };

@@ -45,7 +45,9 @@ internal sealed class PrecompiledCharsMap
     /// <inheritdoc/>
     public override string ToString() => _hash;
 
-    /// <summary>Walks the trie: a unit holds the label of its byte, whether a value hangs below it, and the distance (by exclusive or) to its children.</summary>
+    /// <summary>
+    /// Walks the trie: a unit holds the label of its byte, whether a value hangs below it, and the distance (by exclusive or) to its children.
+    /// </summary>
     private string? Find(ReadOnlySpan<byte> key, bool longest, out int length)
     {
         length = 0;

@@ -210,7 +210,9 @@ internal ref struct RegexMatcher
         _stack[_count++] = frame;
     }
 
-    /// <summary>A way left open: at a branch, or in a run that may give characters back down to Fewest; or (Pc below 0) a register's value before.</summary>
+    /// <summary>
+    /// A way left open: at a branch, or in a run that may give characters back down to Fewest; or (Pc below 0) a register's value before.
+    /// </summary>
     private readonly record struct Frame(int Pc, int At, int Fewest)
     {
         public const int Branch = -1;

@@ -50,7 +50,8 @@ internal enum RegexOp
 }
 
 /// <summary>One instruction; which fields it has is told by <see cref="RegexOp"/>.</summary>
-internal readonly record struct RegexInstruction(RegexOp Op, CodePointSet? Set = null, int Min = 0, int Max = 0, int Target = 0, Anchor Place = default);
+internal readonly record struct RegexInstruction(
+    RegexOp Op, CodePointSet? Set = null, int Min = 0, int Max = 0, int Target = 0, Anchor Place = default);
 
 /// <summary>A regular expression as a list of instructions for <see cref="RegexMatcher"/>.</summary>
 internal sealed class RegexProgram

@@ -5,8 +5,8 @@ using System.Text;
 namespace Steer.Runtime.Tokenization;
 
 /// <summary>
-/// Byte-pair encoding by scores, as SentencePiece and llama2.c have it: neighbours whose joined text is a token may be merged, the highest score first. A
-/// character that is in no token becomes the tokens of its bytes, or one unknown token with its neighbours of that kind.
+/// Byte-pair encoding by scores, as SentencePiece and llama2.c have it: neighbours whose joined text is a token may be merged, the highest score
+/// first. A character that is in no token becomes the tokens of its bytes, or one unknown token with its neighbours of that kind.
 /// </summary>
 internal sealed class ScoreBpeModel : WordModel
 {
@@ -26,7 +26,8 @@ internal sealed class ScoreBpeModel : WordModel
     /// <param name="mergesUnknown">A character that is no token by itself can be part of a longer one (SentencePiece; not llama2.c).</param>
     /// <param name="mark">What a space is in tokens.</param>
     public ScoreBpeModel(
-        Vocabulary vocabulary, IReadOnlyCollection<(string Token, float Score, int Id)> pieces, int unknownId, bool byteFallback, bool mergesUnknown, char mark)
+        Vocabulary vocabulary, IReadOnlyCollection<(string Token, float Score, int Id)> pieces, int unknownId, bool byteFallback, bool mergesUnknown,
+        char mark)
     {
         _idOf = vocabulary.IdsBySpan;
         (_unknownId, _mergesUnknown) = (unknownId, mergesUnknown);
@@ -92,7 +93,8 @@ internal sealed class ScoreBpeModel : WordModel
 
     /// <inheritdoc/>
     public override string ToString() => string.Create(
-        CultureInfo.InvariantCulture, $"BPE by score(unknown {_unknownId}, bytes {_idOfByte is not null}, merges unknown {_mergesUnknown}, pieces {_hash})");
+        CultureInfo.InvariantCulture,
+        $"BPE by score(unknown {_unknownId}, bytes {_idOfByte is not null}, merges unknown {_mergesUnknown}, pieces {_hash})");
 
     private int Find(ReadOnlySpan<char> text) => _idOf.TryGetValue(text, out var id) && _ranks[id] >= 0 ? id : -1;
 

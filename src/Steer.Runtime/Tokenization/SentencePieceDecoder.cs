@@ -4,8 +4,8 @@ using System.Text;
 namespace Steer.Runtime.Tokenization;
 
 /// <summary>
-/// Joins SentencePiece's tokens to a text: marks become spaces, the space before the first word goes, byte tokens become characters, a byte that is part
-/// of none becomes U+FFFD.
+/// Joins SentencePiece's tokens to a text: marks become spaces, the space before the first word goes, byte tokens become characters, a byte that is
+/// part of none becomes U+FFFD.
 /// </summary>
 /// <param name="Mark">What a space is in tokens.</param>
 /// <param name="HasBytes">Tokens "&lt;0x00&gt;" to "&lt;0xFF&gt;" are bytes.</param>
@@ -15,7 +15,8 @@ namespace Steer.Runtime.Tokenization;
 /// <param name="UnknownSurface">What is written for it.</param>
 /// <param name="Controls">Tokens that are no part of the text: the text begins after them.</param>
 internal sealed record SentencePieceDecoder(
-    char Mark, bool HasBytes, bool StripsPrefix, bool StripsAll, string? UnknownToken, string UnknownSurface, IReadOnlySet<string> Controls) : DecoderSpec
+    char Mark, bool HasBytes, bool StripsPrefix, bool StripsAll, string? UnknownToken, string UnknownSurface,
+    IReadOnlySet<string> Controls) : DecoderSpec
 {
     /// <inheritdoc/>
     public override DecoderStep Create(DecoderStep next) => new Step(this, next);

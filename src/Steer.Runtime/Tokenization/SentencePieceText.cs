@@ -4,7 +4,8 @@ namespace Steer.Runtime.Tokenization;
 
 /// <summary>How SentencePiece prepares a text (normalizer_spec of its model): replacements, white space, the mark that stands for a space.</summary>
 /// <param name="Map">Replacements, or null for none.</param>
-/// <param name="AddDummyPrefix">A space before the text (after it with <paramref name="SpaceIsSuffix"/>), so that its first word is as any other.</param>
+/// <param name="AddDummyPrefix">A space before the text (after it with <paramref name="SpaceIsSuffix"/>), so that its first word is as any
+/// other.</param>
 /// <param name="RemoveExtraSpaces">No spaces at the ends, one between words.</param>
 /// <param name="EscapeSpaces">Writes '▁' for a space.</param>
 /// <param name="SpaceIsSuffix">Words end, rather than begin, with the mark.</param>

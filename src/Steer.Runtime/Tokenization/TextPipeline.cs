@@ -3,8 +3,8 @@ using System.Text;
 namespace Steer.Runtime.Tokenization;
 
 /// <summary>
-/// tokenizer.json's way from text to ids: added tokens are cut out of the text, what is between them is normalised, added tokens that are looked for in
-/// normalised text are cut out of that, and the rest goes through the pre-tokenizers to the model.
+/// tokenizer.json's way from text to ids: added tokens are cut out of the text, what is between them is normalised, added tokens that are looked for
+/// in normalised text are cut out of that, and the rest goes through the pre-tokenizers to the model.
 /// </summary>
 internal sealed class TextPipeline(AddedTokenFinder inText, AddedTokenFinder inNormalized, Normalizer? normalizer, TextStep steps) : ITextEncoder
 {

@@ -118,10 +118,13 @@ internal static class TokenizerJson
     private static (string Token, double Score) ReadPiece(JsonPart piece)
     {
         var fields = piece.Items().ToArray();
-        if (fields.Length != 2 || fields[1].Element.ValueKind != JsonValueKind.Number || !fields[1].Element.TryGetDouble(out var score) || !double.IsFinite(score))
+        if (fields.Length != 2 || fields[1].Element.ValueKind != JsonValueKind.Number || !fields[1].Element.TryGetDouble(out var score)
+            || !double.IsFinite(score))
             throw piece.Error("must be a token and its score");
         var token = fields[0].Text();
-        return token.Length <= UnigramModel.LongestPiece ? (token, score) : throw piece.Error($"is longer than {UnigramModel.LongestPiece} characters");
+        return token.Length <= UnigramModel.LongestPiece
+            ? (token, score)
+            : throw piece.Error($"is longer than {UnigramModel.LongestPiece} characters");
     }
 
     /// <summary>The model's tokens and those that are only added. One that is both must have one id.</summary>
@@ -145,12 +148,14 @@ internal static class TokenizerJson
                 throw model.Error($"'{affix}' is not supported");
         }
 
-        if (model.Member("dropout") is { } dropout && !(dropout.Element.ValueKind == JsonValueKind.Number && dropout.Element.TryGetDouble(out var p) && p == 0))
+        if (model.Member("dropout") is { } dropout
+            && !(dropout.Element.ValueKind == JsonValueKind.Number && dropout.Element.TryGetDouble(out var p) && p == 0))
             throw dropout.Error("dropout makes tokens random and is not supported");
         var unknownId = -1;
         if (model.Member("unk_token") is { } unknown)
             unknownId = vocabulary.IdOf(unknown.Text()) ?? throw unknown.Error($"token {Vocabulary.Show(unknown.Text())} is not in the vocabulary");
-        var options = new BpeOptions(unknownId, model.Flag("fuse_unk", false), model.Flag("byte_fallback", false), model.Flag("ignore_merges", false));
+        var options = new BpeOptions(
+            unknownId, model.Flag("fuse_unk", false), model.Flag("byte_fallback", false), model.Flag("ignore_merges", false));
         return BpeModel.Create(model.File, vocabulary, [.. model.Required("merges").Items().Select(ReadMerge)], options);
     }
 

@@ -112,7 +112,8 @@ internal sealed class UnigramModel : WordModel
             hash.Add(id);
         }
 
-        return string.Create(CultureInfo.InvariantCulture, $"Unigram(unknown {_unknownId} {_unknownScore:R}, bytes {_idOfByte is not null}, pieces {hash})");
+        return string.Create(
+            CultureInfo.InvariantCulture, $"Unigram(unknown {_unknownId} {_unknownScore:R}, bytes {_idOfByte is not null}, pieces {hash})");
     }
 
     private void Consider(double[] scores, int[] starts, int[] ids, int at, int length, double score, int id)

@@ -38,7 +38,11 @@ internal sealed class Vocabulary
         foreach (var (token, id) in tokens)
         {
             if (id < 0 || id >= limit)
-                throw new SteerException($"{file}: token {Show(token)} has id {id}, out of range for a vocabulary of {tokens.Count} tokens; the file is damaged");
+            {
+                throw new SteerException(
+                    $"{file}: token {Show(token)} has id {id}, out of range for a vocabulary of {tokens.Count} tokens; the file is damaged");
+            }
+
             highest = Math.Max(highest, id);
         }
 

@@ -27,7 +27,9 @@ internal abstract class WordSplitter
     /// <summary>Length of the match at the start of a text that is not empty; what came before does not matter.</summary>
     public abstract int Match(ReadOnlySpan<char> text);
 
-    /// <summary>Length of `\s+(?!\S)|\s+` where the text begins with white space of this length: all but the last, which goes to the next word.</summary>
+    /// <summary>
+    /// Length of `\s+(?!\S)|\s+` where the text begins with white space of this length: all but the last, which goes to the next word.
+    /// </summary>
     private static int SpacesBeforeWord(int spaces, int textLength) => spaces == textLength || spaces == 1 ? spaces : spaces - 1;
 
     /// <summary>Length of 's 't 'm 'd 're 've 'll at the start of a text that begins with an apostrophe, or 0.</summary>

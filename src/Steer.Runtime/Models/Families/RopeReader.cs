@@ -58,7 +58,11 @@ internal static class RopeReader
     private static float[] Powers(string file, int rotaryDim, float theta)
     {
         if (rotaryDim < 2 || rotaryDim % 2 != 0)
-            throw FileError.At(file, $"{rotaryDim} rotating columns of a head must be an even number from 2 on; correct head_dim or the rotary factor.");
+        {
+            throw FileError.At(
+                file, $"{rotaryDim} rotating columns of a head must be an even number from 2 on; correct head_dim or the rotary factor.");
+        }
+
         if (!(theta > 0))
             throw FileError.At(file, "rope_theta must be above 0; correct it.");
         var powers = new float[rotaryDim / 2];

@@ -126,7 +126,11 @@ internal sealed class TensorMapper
     private LinearTensors MapUp(string prefix, string[] names, int width, bool bias)
     {
         if (names.Length == 1)
-            return _reader.Linear(new StoredLinear(prefix + names[0], _config.GatedMlp ? 2 * width : width, _config.HiddenSize, bias, _plan.Transposed));
+        {
+            return _reader.Linear(new StoredLinear(
+                prefix + names[0], _config.GatedMlp ? 2 * width : width, _config.HiddenSize, bias, _plan.Transposed));
+        }
+
         return _reader.Linear(
             new StoredLinear(prefix + names[0], width, _config.HiddenSize, bias),
             new StoredLinear(prefix + names[1], width, _config.HiddenSize, bias));

@@ -86,7 +86,8 @@ internal sealed class TensorReader
     /// <summary>Throws if the checkpoint holds weights that were not asked for.</summary>
     public void RefuseLeftOver(string architecture)
     {
-        List<string> unknown = [.. _left.Where(name => !BufferSuffixes.Any(suffix => name.EndsWith(suffix, StringComparison.Ordinal))).Order(StringComparer.Ordinal)];
+        List<string> unknown =
+            [.. _left.Where(name => !BufferSuffixes.Any(suffix => name.EndsWith(suffix, StringComparison.Ordinal))).Order(StringComparer.Ordinal)];
         if (unknown.Count > 0)
         {
             throw _catalog.Tensors[unknown[0]].Error($"and {unknown.Count - 1} others have no place in {architecture} as config.json describes it; " +
@@ -126,7 +127,11 @@ internal sealed class TensorReader
         else
         {
             if (!_catalog.Tensors.TryGetValue(StoredName(name), out tensor))
-                throw FileError.At(_catalog.Path, $"tensor {name} is missing; check that config.json belongs to these weights and that no shard is missing.");
+            {
+                throw FileError.At(
+                    _catalog.Path, $"tensor {name} is missing; check that config.json belongs to these weights and that no shard is missing.");
+            }
+
             if (!_left.Remove(StoredName(name)))
                 throw new InvalidOperationException($"The plan asks for {name} twice.");
         }
