@@ -84,13 +84,7 @@ internal sealed class DatasetCommand : SteerCommand
         }
 
         using var progress = new Progress(Terminal, quiet);
-        using var engine = SteerEngine.Load(options, (path, share) =>
-        {
-            stop.ThrowIfCancellationRequested();
-            progress.Loading(path, share);
-        });
-        foreach (string warning in engine.Warnings)
-            progress.Note(warning);
+        using var engine = progress.Load(options, stop);
         progress.Dispose();
         if (config.Guidance.Eta > 0 && config.EtaSweep.Count == 0 && sources.Real.Count == 0)
             progress.Note("there are no real examples, so the first round has no negatives.");

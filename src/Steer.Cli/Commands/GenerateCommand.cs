@@ -50,11 +50,7 @@ internal sealed class GenerateCommand : SteerCommand
         using var stream = path is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(path);
         using var writer = new GenerationWriter(
             stream, _output.Json(parsed), run.Models.Task?.CompletionPrefix ?? "", run.Sampling.N, run.Prompts.Count > 1);
-        using var engine = SteerEngine.Load(_engine.Apply(parsed, run.Models.ToOptions()), (file, share) =>
-        {
-            stop.ThrowIfCancellationRequested();
-            progress.Loading(file, share);
-        });
+        using var engine = progress.Load(_engine.Apply(parsed, run.Models.ToOptions()), stop);
         run.Check(engine);
         if (run.Sampling.LogProbs is not null && !_output.Json(parsed))
             progress.Note("--log-probs has an effect with --json only.");

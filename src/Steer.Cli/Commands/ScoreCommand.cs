@@ -67,11 +67,7 @@ internal sealed class ScoreCommand : SteerCommand
         string? path = _output.File(parsed);
         using var stream = path is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(path);
         using var writer = new ScoreWriter(stream, _output.Json(parsed), window: path is null && Terminal.OutputIsTerminal ? Terminal.Width : 0);
-        using var engine = SteerEngine.Load(_engine.Apply(parsed, models.ToOptions()), (file, share) =>
-        {
-            stop.ThrowIfCancellationRequested();
-            progress.Loading(file, share);
-        });
+        using var engine = progress.Load(_engine.Apply(parsed, models.ToOptions()), stop);
         var items = new ScoreItems(engine, prompt, models.Task?.CompletionPrefix ?? "", _scoring.Eos(parsed, models.Task is not null));
         List<ScoredText> scored = [.. rows is null ? items.FromTexts(texts) : items.FromIds(rows, idsFile!)];
 

@@ -62,13 +62,7 @@ internal sealed class SweepCommand : SteerCommand
             return await SweepDryRun.RunAsync(Terminal, config, sources, options, quiet, stop).ConfigureAwait(false);
         using var job = SweepJob.Open(config, sources, _output.Folder(parsed), _output.Resume(parsed));
         using var progress = new Progress(Terminal, quiet);
-        using var engine = SteerEngine.Load(options, (path, share) =>
-        {
-            stop.ThrowIfCancellationRequested();
-            progress.Loading(path, share);
-        });
-        foreach (string warning in engine.Warnings)
-            progress.Note(warning);
+        using var engine = progress.Load(options, stop);
         if (config.Cells.Any(c => c is { Eta: >= 1, SumToOne: false }))
         {
             progress.Note(

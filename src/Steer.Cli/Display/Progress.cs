@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Steer.Runtime;
 using Steer.Runtime.Engine;
 
 namespace Steer.Cli.Display;
@@ -42,12 +43,21 @@ internal sealed class Progress : IDisposable
     /// <summary>Time since the program began its work.</summary>
     public TimeSpan Elapsed => _clock.Elapsed;
 
-    /// <summary>A model is being loaded; the share that is done goes from 0 to 1.</summary>
-    public void Loading(string path, double share)
+    /// <summary>Loads an engine, shows how far that is, and notes its warnings.</summary>
+    /// <exception cref="SteerException">It cannot be loaded; one line says what to do.</exception>
+    /// <exception cref="OperationCanceledException">The user ended the program meanwhile.</exception>
+    public SteerEngine Load(EngineOptions options, CancellationToken stop)
     {
-        lock (_lock)
-            _loading = string.Create(
-                CultureInfo.InvariantCulture, $"loading {share:0%} of {Path.GetFileName(Path.TrimEndingDirectorySeparator(path))}");
+        var engine = SteerEngine.Load(options, (path, share) =>
+        {
+            stop.ThrowIfCancellationRequested();
+            string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(path));
+            lock (_lock)
+                _loading = string.Create(CultureInfo.InvariantCulture, $"loading {share:0%} of {name}");
+        });
+        foreach (string warning in engine.Warnings)
+            Note(warning);
+        return engine;
     }
 
     /// <summary>Something else is being done; the share of it that is done goes from 0 to 1. Nothing is shown for an empty text.</summary>
@@ -65,9 +75,6 @@ internal sealed class Progress : IDisposable
             (_engine, _total, _started) = (engine, total, _clock.Elapsed);
             _loading = "";
         }
-
-        foreach (string warning in engine.Warnings)
-            Note(warning);
     }
 
     /// <summary>Writes the result of one more text.</summary>

@@ -45,13 +45,7 @@ internal sealed class EvaluationRun(ModelChoice models, EngineOptions engineOpti
             scores = UsesModels && options.Metrics.HasFlag(MetricGroups.Perplexity);
         if (embeds || scores)
         {
-            using var engine = SteerEngine.Load(engineOptions, (file, share) =>
-            {
-                stop.ThrowIfCancellationRequested();
-                progress.Loading(file, share);
-            });
-            foreach (string warning in engine.Warnings)
-                progress.Note(warning);
+            using var engine = progress.Load(engineOptions, stop);
             string model = embeds && Cache ? Model() : "";
             synthetic = await Prepare(engine, synthetic, model, embeds, scores, stop).ConfigureAwait(false);
             real = await Prepare(engine, real, model, embeds, scores, stop).ConfigureAwait(false);

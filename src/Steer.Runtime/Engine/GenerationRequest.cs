@@ -33,10 +33,10 @@ public sealed record GenerationRequest
     public SamplingParams Sampling { get; init; } = new();
 
     /// <summary>
-    /// Called once for each text, on the thread that asks for it; what it gives is called with each piece of the text as it is made and in order, on
-    /// the engine's own thread and under no lock, and ends the text where it is true. All texts wait meanwhile: it may leave requests with the
-    /// engine, but not wait for theirs, nor dispose it. It must answer by the pieces alone, which come one for each token, so that a text does not
-    /// depend on what else runs. Null for none.
+    /// A check of the text while it is generated; null for none. The outer function is called once for each text, on the thread that asks for it. The
+    /// inner one gets the pieces of that text in order, one for each token, and ends the text by returning true. It runs on the engine's thread, under
+    /// no lock, and all texts wait meanwhile: it may submit requests to the engine, but not wait for their results, nor dispose the engine. It must
+    /// decide by the pieces alone, so that a text does not depend on what else runs.
     /// </summary>
     public Func<Func<string, bool>>? StopWhen { get; init; }
 
@@ -50,10 +50,12 @@ public enum FinishReason
     /// <summary>An end-of-sequence token, a stop token or a stop text.</summary>
     Stop,
 
-    /// <summary>The most tokens asked for, or that the model's window leaves; where none were asked for, or that the cache holds.</summary>
+    /// <summary>
+    /// The text has as many tokens as were asked for, or as the model's window leaves, or, where no number was asked for, as the cache holds.
+    /// </summary>
     Length,
 
-    /// <summary><see cref="GenerationRequest.StopWhen"/>.</summary>
+    /// <summary><see cref="GenerationRequest.StopWhen"/> ended it.</summary>
     Cut,
 }
 

@@ -19,9 +19,8 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
     private readonly int[] _contextsLeft = new int[pools.Count];
     private int _logitsLeft;
 
+    /// <summary>Sequences that hold blocks of the cache, oldest first.</summary>
     public IReadOnlyList<Sequence> Running => _running;
-
-    public int Waiting => _waiting.Count;
 
     /// <summary>Times a sequence gave its cache back.</summary>
     public int Preemptions { get; private set; }
@@ -97,8 +96,8 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
     }
 
     /// <summary>
-    /// Whether the next plan may be carried out before the texts of this one are looked at: a text that ends by what it says is then found out one
-    /// plan later. Not where a step costs as much as a look, nor where such a text would keep others waiting.
+    /// Whether the next plan may be executed before the texts of this one are delivered: a text that ends by a stop text is then noticed one plan
+    /// later. Not where the device is the host, nor where such a text would keep others waiting.
     /// </summary>
     public bool MayRunAhead(StepPlan plan) =>
         limits.MaxSteps > 1 && plan.Draws.TrueForAll(d => d.Sequence.CanQueue && (_waiting.Count == 0 || !d.Sequence.EndsByText));
@@ -122,7 +121,8 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
     }
 
     /// <summary>
-    /// Blocks for the positions of some steps and for the one after them, which the last of them prepares; the last token needs none.
+    /// Reserves blocks for the positions of the next steps and the one after, which the last step prepares. The last token of a text is never
+    /// computed and needs no room.
     /// </summary>
     private bool TryReserve(Sequence sequence, int steps)
     {
@@ -136,7 +136,8 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
     }
 
     /// <summary>
-    /// Room for the last token of every context; taken from the youngest sequence where none is left. False where that is the sequence itself.
+    /// Room for the last token of every context, taken from the youngest sequence where no block is free. False where the youngest is the sequence
+    /// itself.
     /// </summary>
     private bool MakeRoom(Sequence sequence, StepPlan plan)
     {
@@ -158,7 +159,7 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
         return true;
     }
 
-    /// <summary>The sequence's cache fits beside one more block for every context that runs.</summary>
+    /// <summary>Whether the sequence's cache fits and leaves one more block for every context that runs.</summary>
     private bool Fits(Sequence sequence)
     {
         for (int pool = 0; pool < pools.Count; pool++)
@@ -179,7 +180,7 @@ internal sealed class Scheduler(IReadOnlyList<BlockPool> pools, IReadOnlyDiction
         return true;
     }
 
-    /// <summary>Computes all that remains, to draw tokens; or with none to draw as much of the prompts as fits, up to their last tokens.</summary>
+    /// <summary>Plans all remaining rows where tokens are drawn; else as much of the prompts as fits, short of their last tokens.</summary>
     private void Plan(Sequence sequence, StepPlan plan, int draws)
     {
         foreach (var context in sequence.Contexts)

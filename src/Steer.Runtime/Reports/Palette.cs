@@ -21,9 +21,6 @@ internal static class Palette
         (OxyColor.FromRgb(254, 1, 7), "fourth", "#8250df", "#bc8cff"),
     ];
 
-    /// <summary>Behind everything.</summary>
-    public static OxyColor Page => Roles[0].Stand;
-
     /// <summary>Text.</summary>
     public static OxyColor Ink => Roles[1].Stand;
 
@@ -47,9 +44,6 @@ internal static class Palette
             css.Append($"--{role.Name}:{role.Dark};");
         return css.Append("}}").ToString();
     }
-
-    /// <summary>The CSS variable of a series.</summary>
-    public static string SeriesVariable(int index) => $"var(--{Roles[4 + (index % 4)].Name})";
 
     /// <summary>Puts CSS variables where stand-ins stand.</summary>
     public static string ToVariables(string svg)
