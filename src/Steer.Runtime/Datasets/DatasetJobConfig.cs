@@ -74,7 +74,7 @@ public sealed record DatasetJobConfig
 
     /// <summary>Items that this job makes.</summary>
     [JsonIgnore]
-    public int ItemCount => Shard is { } shard ? (Count - shard.Index + shard.Count - 1) / shard.Count : Count;
+    public int ItemCount => Shard is { } shard ? (Count - shard.Index - 1) / shard.Count + 1 : Count;
 
     /// <summary>
     /// The label of an item, by its id alone; null where there are none. Multiples of the golden ratio fill the unit interval evenly, so that the

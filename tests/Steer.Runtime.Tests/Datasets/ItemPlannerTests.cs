@@ -18,6 +18,17 @@ public class ItemPlannerTests
         Guidance = new GuidanceParams { Gamma = 0.1f, Eta = 0.2f },
     };
 
+    [Theory]
+    [InlineData(10, 0, 4, 3)]
+    [InlineData(10, 3, 4, 2)]
+    [InlineData(4, 3, 4, 1)]
+    [InlineData(int.MaxValue, 0, 2, 1 << 30)]
+    public void Shards_have_every_nth_item(int count, int index, int shards, int items)
+    {
+        var config = new DatasetJobConfig { Prompt = "p", Count = count, Shard = new DatasetShard(index, shards) };
+        Assert.Equal(items, config.ItemCount);
+    }
+
     [Fact]
     public void Seeds_differ_between_all_items_and_attempts()
     {
