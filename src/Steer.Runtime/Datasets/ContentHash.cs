@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Steer.Runtime.Datasets;
 
-/// <summary>XxHash128 of a file, or of the model files of a folder: tells whether a job goes on with what it began with.</summary>
+/// <summary>XxHash128 of a file, or of the model files of a folder: tells whether a resumed job has the files that it began with.</summary>
 public static class ContentHash
 {
     private static readonly string[] ModelFiles = [".safetensors", ".gguf", ".bin", ".json", ".model", ".txt"];

@@ -7,8 +7,8 @@ public sealed record DatasetHooks
     public Func<DatasetExample, string?>? Filter { get; init; }
 
     /// <summary>
-    /// A vector for each real and accepted text, all of the same length, by whose cosines <see cref="NegativeChoice.Similar"/> tells what is similar;
-    /// null for hashed words and pairs of words. Called again for the lines of a job that is gone on with.
+    /// Embeds each real and accepted text, into vectors of one length; <see cref="NegativeChoice.Similar"/> compares texts by their cosine. Null for
+    /// hashed words and pairs of words. Called again for the lines that a resumed job finds.
     /// </summary>
     public Func<string, float[]>? Embed { get; init; }
 }

@@ -73,7 +73,7 @@ public sealed class DatasetJob : IDisposable
         }
     }
 
-    /// <summary>Runs the job to its end. May be cancelled and, with a new job on the same folder, gone on with.</summary>
+    /// <summary>Runs the job to its end. A cancelled job is resumed by opening its folder again.</summary>
     /// <param name="engine">Makes the texts; its models must be those that the sources hash.</param>
     /// <param name="cancellationToken">Ends the run; what was judged by then is kept.</param>
     /// <returns>Accepted examples, each once its line is on disk; those of runs before are not among them.</returns>

@@ -41,7 +41,7 @@ internal static class DatasetManifest
     public static byte[] Serialize(JsonObject manifest) => [.. JsonSerializer.SerializeToUtf8Bytes(manifest, Options), (byte)'\n'];
 
     /// <summary>Reads a manifest.</summary>
-    /// <exception cref="SteerException">It is none, or cannot be read.</exception>
+    /// <exception cref="SteerException">The file is no manifest, or cannot be read.</exception>
     public static JsonObject Read(string path)
     {
         try

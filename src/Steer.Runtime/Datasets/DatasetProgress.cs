@@ -27,7 +27,7 @@ public sealed record DatasetProgress
     /// <summary>Texts refused, by reason.</summary>
     public required IReadOnlyDictionary<string, long> Rejected { get; init; }
 
-    /// <summary>The round at work, from 0.</summary>
+    /// <summary>The current round, from 0.</summary>
     public required int Round { get; init; }
 
     /// <summary>Every item is an example or given up.</summary>
@@ -36,7 +36,7 @@ public sealed record DatasetProgress
     /// <summary>Generated tokens, those of refused texts included.</summary>
     public required long Tokens { get; init; }
 
-    /// <summary>Seconds that the process at work has been generating.</summary>
+    /// <summary>Seconds for which the current process has been generating.</summary>
     public required double Seconds { get; init; }
 
     /// <summary>Tokens of each second of these.</summary>

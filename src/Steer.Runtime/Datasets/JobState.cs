@@ -20,7 +20,7 @@ internal sealed class JobState
         BeginRound();
     }
 
-    /// <summary>The round at work, from 0.</summary>
+    /// <summary>The current round, from 0.</summary>
     public int Round { get; private set; }
 
     /// <summary>Its items, in order; none where the job is done.</summary>

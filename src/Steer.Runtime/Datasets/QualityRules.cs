@@ -40,7 +40,7 @@ public sealed record QualityRules
         CheckSources("pattern", "schema");
     }
 
-    /// <summary>Throws where <see cref="Pattern"/> or <see cref="Schema"/> is none.</summary>
+    /// <summary>Throws where <see cref="Pattern"/> is no regular expression or <see cref="Schema"/> no JSON schema.</summary>
     /// <param name="pattern">Where the pattern comes from, as errors name it: a flag, a file.</param>
     /// <param name="schema">Where the schema comes from.</param>
     /// <exception cref="SteerException">One line that names the source.</exception>

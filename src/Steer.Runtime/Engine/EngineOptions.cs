@@ -49,19 +49,19 @@ public sealed record EngineOptions
 
     /// <summary>
     /// Bytes for keys and values; null for what <see cref="MaxBatch"/> guided sequences need, at most a quarter of the device's memory. A device with
-    /// less room gives what it has.
+    /// less free memory gives what it has.
     /// </summary>
     public long? Memory { get; init; }
 
-    /// <summary>How weights are held; null for how the checkpoints store them, each as it is, with exact activations.</summary>
+    /// <summary>Type of the weights in memory; null for the type in which the checkpoint stores each, with exact activations.</summary>
     public DType? Weights { get; init; }
 
     /// <summary>Whether activations stay float32 where <see cref="Weights"/> names a type that rounds them (BF16, Int8, Int4).</summary>
     public bool ExactActivations { get; init; }
 
     /// <summary>
-    /// How keys and values are held: F32, BF16 or Int8; null for BF16 where <see cref="Weights"/> rounds activations, which keys and values are too,
-    /// else F32. Queries and the weights of softmax are rounded where activations and the cache are.
+    /// How keys and values are held: F32, BF16 or Int8. Null for BF16 where <see cref="Weights"/> rounds activations, because keys and values are
+    /// activations; else F32. Where both activations and the cache are rounded, so are queries and the weights of softmax.
     /// </summary>
     public DType? KvCacheType { get; init; }
 
@@ -69,11 +69,11 @@ public sealed record EngineOptions
     public bool SharePrefixes { get; init; } = true;
 
     /// <summary>
-    /// Times every kernel, see <see cref="SteerEngine.TakeProfile"/>; the device then waits for each, and steps are a little slower.
+    /// Times every kernel, see <see cref="SteerEngine.TakeProfile"/>. The device then waits for each kernel, so steps are a little slower.
     /// </summary>
     public bool Profile { get; init; }
 
-    /// <summary>How a projection is held that a checkpoint stores in a type.</summary>
+    /// <summary>How a projection is held in memory that a checkpoint stores as <paramref name="stored"/>.</summary>
     internal WeightFormat WeightFormat(DType stored) => new(Weights ?? stored, RoundActivations: Weights is not null && !ExactActivations);
 
     /// <summary>How keys and values of a model are held.</summary>

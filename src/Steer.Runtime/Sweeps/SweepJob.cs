@@ -67,7 +67,7 @@ public sealed class SweepJob : IDisposable
         }
     }
 
-    /// <summary>Runs the sweep to its end. May be cancelled and, with a new job on the same folder, gone on with.</summary>
+    /// <summary>Runs the sweep to its end. A cancelled sweep is resumed by opening its folder again.</summary>
     /// <param name="engine">Makes the texts; its models must be those that the sources hash.</param>
     /// <param name="cancellationToken">Ends the run; what was made by then is kept.</param>
     /// <exception cref="SteerException">A cell cannot be served, or the disk is full.</exception>

@@ -6,7 +6,7 @@ public sealed record SweepProgress
     /// <summary>Cells asked for.</summary>
     public required int Cells { get; init; }
 
-    /// <summary>The stage at work, from 0: the cells and their fixed controls, then temperatures that match their entropies, step by step.</summary>
+    /// <summary>The current stage, from 0: the cells and their fixed controls, then temperatures that match their entropies, step by step.</summary>
     public required int Stage { get; init; }
 
     /// <summary>Texts of the stage that are made.</summary>
@@ -27,7 +27,7 @@ public sealed record SweepProgress
     /// <summary>Seconds that this process has been generating.</summary>
     public required double Seconds { get; init; }
 
-    /// <summary>Tokens of each second of these.</summary>
+    /// <summary>Tokens per second of <see cref="Seconds"/>.</summary>
     public required double TokensPerSecond { get; init; }
 
     /// <summary>Seconds left of the stage at this pace; null before the first text.</summary>

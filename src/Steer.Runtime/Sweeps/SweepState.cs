@@ -30,7 +30,7 @@ internal sealed class SweepState
     /// <summary>The cells asked for and their controls without a search: what is compared at equal entropy.</summary>
     public IReadOnlyList<SweepCell> Compared { get; }
 
-    /// <summary>The stage at work, from 0.</summary>
+    /// <summary>The current stage, from 0.</summary>
     public int Stage { get; private set; } = -1;
 
     /// <summary>Its cells; none where the sweep is done.</summary>
