@@ -46,13 +46,11 @@ internal sealed class DatasetCommand : SteerCommand
 
     public override IReadOnlyList<(string CommandLine, string Comment)> Examples =>
     [
-        (
-            "steer dataset --task commonsense --count 1000 --out runs/csqa --gamma 0.3 --eta 0.2",
+        ("steer dataset --task commonsense --count 1000 --out runs/csqa --gamma 0.3 --eta 0.2",
             "A thousand questions. Run it again to go on after any interruption."),
         ("steer dataset job.json --device cuda", "The same from a file, with one flag of its own."),
         ("steer dataset watch runs/csqa", "How far it is, from another terminal."),
-        (
-            "steer dataset export runs/csqa --format parquet --test-share 0.1 --out hub/csqa",
+        ("steer dataset export runs/csqa --format parquet --test-share 0.1 --out hub/csqa",
             "Parquet files of a train and a test part, with a dataset card."),
     ];
 
@@ -70,7 +68,7 @@ internal sealed class DatasetCommand : SteerCommand
         };
         bool quiet = _dataset.Quiet(parsed);
         if (_dataset.DryRun(parsed))
-            return await DryRun.RunAsync(Terminal, config, sources, options, quiet, stop).ConfigureAwait(false);
+            return await DatasetDryRun.RunAsync(Terminal, config, sources, options, quiet, stop).ConfigureAwait(false);
         using var job = DatasetJob.Open(config, sources, _dataset.Folder(parsed), _dataset.Resume(parsed));
         if (job.Progress.Done)
         {

@@ -38,11 +38,9 @@ internal sealed class EvaluateCommand : SteerCommand
     public override IReadOnlyList<(string CommandLine, string Comment)> Examples =>
     [
         ("steer evaluate runs/csqa --task commonsense", "Against the task's held-out examples, with perplexity under its expert and base."),
-        (
-            "steer evaluate texts.jsonl --real real.jsonl --embeddings e.safetensors --format json",
+        ("steer evaluate texts.jsonl --real real.jsonl --embeddings e.safetensors --format json",
             "Embeddings of your own model, one report as JSON."),
-        (
-            "steer evaluate runs/csqa --task commonsense --label-field answer --out report.md",
+        ("steer evaluate runs/csqa --task commonsense --label-field answer --out report.md",
             "With what a classifier learns from the texts, for a README."),
         ("steer evaluate runs/csqa --task commonsense --out report.html", "One page with figures, and the nearest real text beside samples."),
     ];

@@ -37,11 +37,9 @@ internal sealed class SweepCommand : SteerCommand
 
     public override IReadOnlyList<(string CommandLine, string Comment)> Examples =>
     [
-        (
-            "steer sweep --task astronomy --gamma 0:0.6:0.2 --eta 0:0.4:0.2 --out runs/sweep",
+        ("steer sweep --task astronomy --gamma 0:0.6:0.2 --eta 0:0.4:0.2 --out runs/sweep",
             "A grid of 12 cells and their controls; runs/sweep/report.html shows what came of it."),
-        (
-            "steer sweep --task commonsense --alpha 0,0.1 --per-cell 500 --out runs/masks",
+        ("steer sweep --task commonsense --alpha 0,0.1 --per-cell 500 --out runs/masks",
             "The same grid with and without the mask. Run it again to go on after any interruption."),
         ("steer sweep --task astronomy --cells cells.json --format csv --out runs/some", "The cells of a list; the figures as CSV."),
     ];

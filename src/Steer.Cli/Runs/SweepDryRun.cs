@@ -43,7 +43,6 @@ internal static class SweepDryRun
         var cells = job.Texts.Comparisons;
         long texts = (long)cells.Count * config.PerCell;
         double scale = (double)texts / p.Texts;
-        long memory = s.WeightBytes + s.AdapterBytes + s.KvCacheBytes + s.ScratchBytes;
         string searches = config.MatchEntropy ? ", and then one to three texts more for each, of the expert alone, to match entropies" : "";
         return string.Create(
             CultureInfo.InvariantCulture,
@@ -53,7 +52,7 @@ internal static class SweepDryRun
             Measured   {Figures.Count(p.Texts, "text")} in {Figures.Duration(p.Seconds)}
             Time       about {Figures.Duration(p.Seconds * scale)} for {Figures.Count(texts, "text")}{searches}
             Tokens     about {p.Tokens * scale:n0}, {p.TokensPerSecond:n0} a second
-            Memory     {ByteSize.Format(memory)} of weights, cache and activations
+            Memory     {ByteSize.Format(s.MemoryBytes)} of weights, cache and activations
             Disk       about {ByteSize.Format((long)(bytes * scale))}
 
             """).ReplaceLineEndings("\n");

@@ -20,4 +20,8 @@ namespace Steer.Runtime.Engine;
 public readonly record struct EngineStatistics(
     long Steps, long Rounds, long PrefillRows, long SharedRows, long DecodeRows, long GeneratedTokens, long FinishedTexts,
     double PrefillSeconds, double DecodeSeconds, int Preemptions, long Synchronisations,
-    long WeightBytes, long AdapterBytes, long KvCacheBytes, long KvPeakBytes, long ScratchBytes);
+    long WeightBytes, long AdapterBytes, long KvCacheBytes, long KvPeakBytes, long ScratchBytes)
+{
+    /// <summary>Weights, adapters, cache and activations, in bytes.</summary>
+    public long MemoryBytes => WeightBytes + AdapterBytes + KvCacheBytes + ScratchBytes;
+}

@@ -7,7 +7,7 @@ using Steer.Runtime.Engine;
 namespace Steer.Cli.Runs;
 
 /// <summary>What a dataset job will cost, from the first of its items, made in a folder that is removed again.</summary>
-internal static class DryRun
+internal static class DatasetDryRun
 {
     private const int Items = 32;
 
@@ -28,7 +28,7 @@ internal static class DryRun
             }
 
             await DatasetDisplay.WatchAsync(terminal, quiet, () => job.Progress, Work()).ConfigureAwait(false);
-            long bytes = new FileInfo(Path.Combine(folder, "examples.jsonl")).Length + new FileInfo(Path.Combine(folder, "rejected.jsonl")).Length;
+            long bytes = new[] { DatasetFolder.ExamplesName, DatasetFolder.RejectedName }.Sum(n => new FileInfo(Path.Combine(folder, n)).Length);
             terminal.WriteOutput(Describe(config, job.Progress, engine.Statistics, bytes));
             return ExitCode.Ok;
         }
@@ -42,14 +42,13 @@ internal static class DryRun
     {
         // Prompts that all items share are computed once, so the first items cost a little more than later ones will.
         double scale = (double)config.ItemCount / p.Count;
-        long memory = s.WeightBytes + s.AdapterBytes + s.KvCacheBytes + s.ScratchBytes;
         return string.Create(
             CultureInfo.InvariantCulture,
             $"""
             Measured   {DatasetDisplay.Totals(p)} in {Figures.Duration(p.Seconds)}
             Time       about {Figures.Duration(p.Seconds * scale)} for {Figures.Count(config.ItemCount, "item")}
             Tokens     about {p.Tokens * scale:n0}, {p.TokensPerSecond:n0} a second
-            Memory     {ByteSize.Format(memory)} of weights, cache and activations
+            Memory     {ByteSize.Format(s.MemoryBytes)} of weights, cache and activations
             Disk       about {ByteSize.Format((long)(bytes * scale))}
 
             """).ReplaceLineEndings("\n");
