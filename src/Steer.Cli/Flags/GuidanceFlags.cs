@@ -92,8 +92,8 @@ internal sealed class GuidanceFlags : FlagGroup
         Refuse(eta is > 0 && preset != GuidancePreset.Steer, _eta, preset, "steer");
         Refuse(guidance.SumToOne && preset != GuidancePreset.Steer, _sumToOne, preset, "steer");
         Refuse(
-            guidance.AmateurTemperature != 1 && preset is not (GuidancePreset.Contrastive or GuidancePreset.ContrastiveBeta), _amateurTemperature, preset,
-            "contrastive or contrastive-beta");
+            guidance.AmateurTemperature != 1 && preset is not (GuidancePreset.Contrastive or GuidancePreset.ContrastiveBeta), _amateurTemperature,
+            preset, "contrastive or contrastive-beta");
         return guidance;
     }
 

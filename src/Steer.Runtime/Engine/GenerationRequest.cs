@@ -34,9 +34,9 @@ public sealed record GenerationRequest
 
     /// <summary>
     /// A check of the text while it is generated; null for none. The outer function is called once for each text, on the thread that asks for it. The
-    /// inner one gets the pieces of that text in order, one for each token, and ends the text by returning true. It runs on the engine's thread, under
-    /// no lock, and all texts wait meanwhile: it may submit requests to the engine, but not wait for their results, nor dispose the engine. It must
-    /// decide by the pieces alone, so that a text does not depend on what else runs.
+    /// inner one gets the pieces of that text in order, one for each token, and ends the text by returning true. It runs on the engine's thread,
+    /// under no lock, and all texts wait meanwhile: it may submit requests to the engine, but not wait for their results, nor dispose the engine. It
+    /// must decide by the pieces alone, so that a text does not depend on what else runs.
     /// </summary>
     public Func<Func<string, bool>>? StopWhen { get; init; }
 

@@ -10,7 +10,8 @@ namespace Steer.Runtime.Reports;
 internal sealed class HtmlPage
 {
     private const string Style = """
-        body{margin:0 auto;padding:1rem;max-width:76rem;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
+        body{margin:0 auto;padding:1rem;max-width:76rem;
+        background:var(--page);color:var(--ink);font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
         h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.25rem;margin-top:2.5rem;border-bottom:1px solid var(--line)}
         h3{font-size:1rem;margin:.5rem 0}
         .figures{display:grid;margin-top:1.5rem;gap:1.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr))}
@@ -23,7 +24,8 @@ internal sealed class HtmlPage
         td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
         .better{color:var(--third);font-weight:600}.worse{color:var(--second);font-weight:600}
         details{margin:.5rem 0}summary{cursor:pointer}
-        .pair{display:grid;gap:.25rem 1.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));padding:.5rem 0;border-bottom:1px solid var(--line)}
+        .pair{display:grid;gap:.25rem 1.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));
+        padding:.5rem 0;border-bottom:1px solid var(--line)}
         .pair>div{white-space:pre-wrap}.key{color:var(--muted);font-size:.8rem;display:block}
         .bar{display:inline-block;width:5rem;height:.6rem;background:var(--line);vertical-align:middle}
         .bar>i{display:block;height:100%;background:var(--first)}
