@@ -61,7 +61,8 @@ internal sealed class GuideReference
 
     /// <summary>
     /// How far the nearest decision (is a token in or out) is from falling the other way, in units of scores or of mass. Decisions
-    /// between tokens that are exactly equal do not count: they fall by rule.
+    /// between tokens that are equal in all that they are made of do not count: they fall by rule. Others that happen to be equal in
+    /// float64 (a sum of weights of 0 makes every score 0) need not be so in float32.
     /// </summary>
     public double Margin { get; private set; } = double.PositiveInfinity;
 
@@ -133,15 +134,17 @@ internal sealed class GuideReference
     {
         double s = 0;
         for (int j = 0; j < _case.Branches.Length; j += Math.Max(_case.Branches[j].GroupSize, 1))
-        {
-            int size = _case.Branches[j].GroupSize;
-            double l = LogProb(j, x);
-            if (size > 1)
-                l = LogSumExp([.. Enumerable.Range(j, size).Select(member => LogProb(member, x))]) - Math.Log(size);
-            s += (double)_case.Branches[j].Weight * Math.Max(l, _row.Floor);
-        }
-
+            s += _case.Branches[j].Weight * GroupLogProb(j, x);
         return s;
+    }
+
+    private double GroupLogProb(int j, int x)
+    {
+        int size = _case.Branches[j].GroupSize;
+        double l = LogProb(j, x);
+        if (size > 1)
+            l = LogSumExp([.. Enumerable.Range(j, size).Select(member => LogProb(member, x))]) - Math.Log(size);
+        return Math.Max(l, _row.Floor);
     }
 
     private double LogProb(int j, int x) =>
@@ -205,7 +208,7 @@ internal sealed class GuideReference
         {
             double[] sorted = [.. t.OrderDescending()];
             double edge = sorted[Math.Min(_row.TopK, _vocabSize) - 1];
-            NoteEdge(t, edge);
+            NoteEdge(t, Array.IndexOf(t, edge));
             t = KeepFrom(t, t, edge);
         }
 
@@ -250,7 +253,7 @@ internal sealed class GuideReference
             kept[x] = t[x];
         }
 
-        NoteEdge(t, t[order[Standing(kept).Length - 1]]);
+        NoteEdge(t, order[Standing(kept).Length - 1]);
         return kept;
     }
 
@@ -261,18 +264,18 @@ internal sealed class GuideReference
         double entropy = EntropyOf(probabilities), mass = 0;
         double logMass = LogSumExp(t);
         double[] keys = [.. t.Select(v => -Math.Abs(logMass - v - entropy))];
-        double edge = double.NegativeInfinity;
+        int edge = -1;
         foreach (int x in Standing(t).OrderByDescending(x => keys[x]))
         {
             Note(mass - _row.TypicalP);
             if (mass >= _row.TypicalP)
                 break;
             mass += probabilities[x];
-            edge = keys[x];
+            edge = x;
         }
 
         NoteEdge(keys, edge);
-        return KeepFrom(t, keys, edge);
+        return KeepFrom(t, keys, keys[edge]);
     }
 
     private double[] KeepProbable(double[] t, double threshold)
@@ -291,17 +294,24 @@ internal sealed class GuideReference
             Note(value - threshold);
     }
 
-    // The edge is one of the values: equal ones fall with it, and the others are told from it by their distance.
-    private void NoteEdge(double[] values, double edge)
+    // The edge is one of the tokens: those that are equal to it by what they are made of fall with it, and the others are told from it by
+    // their distance.
+    private void NoteEdge(double[] values, int edge)
     {
-        foreach (double value in values.Where(v => double.IsFinite(v) && v != edge))
-            Note(value - edge);
+        foreach (int x in Standing(values).Where(x => values[x] != values[edge] || !MadeOfTheSame(x, edge)))
+            Note(values[x] - values[edge]);
     }
+
+    private bool MadeOfTheSame(int x, int y) =>
+        _logProbs[_row.Reference][x] == _logProbs[_row.Reference][y]
+        && Enumerable.Range(0, _case.Branches.Length).All(j => GroupLogProb(j, x) == GroupLogProb(j, y))
+        && _case.Biases.Where(b => b.Token == x).Select(b => b.Bias).SequenceEqual(_case.Biases.Where(b => b.Token == y).Select(b => b.Bias))
+        && (_case.Counts is null || _case.Counts[x] == _case.Counts[y]);
 
     private void NoteGap(double[] values, int best)
     {
         if (_row.Temperature == 0)
-            NoteEdge(values, values[best]);
+            NoteEdge(values, best);
     }
 
     private void Note(double distance)
