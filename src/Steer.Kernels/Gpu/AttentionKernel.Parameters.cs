@@ -56,9 +56,6 @@ internal static partial class AttentionKernel
         public int Tile;
         public int RowsPerGroup;
 
-        /// <summary>Chunks of the longest context.</summary>
-        public int Chunks;
-
         /// <summary>Each group takes a chunk and leaves its part; else the whole context.</summary>
         public int Apart;
 

@@ -59,7 +59,6 @@ internal static partial class AttentionKernel
         bool apart = chunks > 1 && (long)down * across < 4L * device.NumMultiprocessors;
         if (apart)
             parameters.Parts = device.Scratch(ScratchUse.Attention, (long)chunks * q.Rows * heads * (headDim + 2)).View;
-        parameters.Chunks = chunks;
         parameters.Apart = apart ? 1 : 0;
         device.LaunchGroups(
             Attention, new Index3D(down, across, apart ? chunks : 1), device.GroupSize(GroupThreads), parameters, parameters.SharedLength);
