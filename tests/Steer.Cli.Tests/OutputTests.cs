@@ -18,6 +18,14 @@ public sealed class OutputTests
     }
 
     [Fact]
+    public async Task Results_may_go_to_the_null_device()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        await Cli.SucceedAsync("generate", "--prompt", "The", "--max-tokens", "2", "--output", "/dev/null");
+    }
+
+    [Fact]
     public async Task A_run_that_cannot_begin_leaves_the_file_alone()
     {
         using var folder = new TemporaryFolder();

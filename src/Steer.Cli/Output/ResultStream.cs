@@ -47,7 +47,8 @@ internal sealed class ResultStream : IDisposable
     {
         try
         {
-            if (!_written && _path is not null && _stream.CanSeek)
+            // A device such as /dev/null is empty, and has no length to set.
+            if (!_written && _path is not null && _stream is { CanSeek: true, Length: > 0 })
                 _stream.SetLength(0);
             _written = true;
             _stream.Write(bytes);

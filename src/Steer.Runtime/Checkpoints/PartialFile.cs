@@ -8,12 +8,13 @@ internal sealed class PartialFile : IDisposable
     private bool _ended;
 
     /// <summary>Begins a file beside its place.</summary>
-    /// <exception cref="SteerException">The file cannot be written.</exception>
+    /// <exception cref="SteerException">The file cannot be written, or is a device, whose place no file may take.</exception>
     public PartialFile(string path)
     {
         _path = path;
         try
         {
+            RefuseDevice(path);
             _stream = new FileStream(path + ".partial", FileMode.Create, FileAccess.Write);
         }
         catch (Exception e) when (IsUnwritable(e))
@@ -86,5 +87,14 @@ internal sealed class PartialFile : IDisposable
         {
             // A disk that is full or gone has already been told of by the write that failed.
         }
+    }
+
+    // Only a file has a length that can be set.
+    private static void RefuseDevice(string path)
+    {
+        if (!File.Exists(path))
+            return;
+        using var old = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
+        old.SetLength(old.Length);
     }
 }

@@ -60,6 +60,15 @@ public sealed class SafetensorsTests : IDisposable
     }
 
     [Fact]
+    public void No_file_takes_the_place_of_a_device()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        var error = Assert.Throws<SteerException>(() => SafetensorsWriter.Create("/dev/null", [new("x", DType.F32, 1)]).Dispose());
+        Assert.StartsWith("/dev/null: cannot be written", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Every_half_and_every_bfloat16_widens_to_the_same_number()
     {
         // 65,536 patterns and one more, so that the tail of a vector loop runs too.
