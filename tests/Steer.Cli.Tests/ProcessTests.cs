@@ -128,6 +128,18 @@ public sealed class ProcessTests
         Assert.Equal(code == ExitCode.Ok, (await output).Length > 0);
     }
 
+    [Fact]
+    public async Task Instructions_that_are_not_there_are_named_as_users_write_them()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        using var process = Start(["env", "DOTNET_EnableAVX512=0"], "generate", "--prompt", "x", "--isa", "avx512");
+        string said = await process.StandardError.ReadToEndAsync();
+        Assert.Equal(ExitCode.User, await ExitAsync(process));
+        Assert.StartsWith("steer: --isa is 'avx512', which this machine does not have: give one of auto, ", said, StringComparison.Ordinal);
+        Assert.EndsWith("128.\n", said, StringComparison.Ordinal);
+    }
+
     private static Process Start(params string[] args) => Start([], args);
 
     // The program, started by another one.

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Steer.Kernels;
 using Steer.Kernels.Host;
+using Steer.Runtime;
 using Steer.Runtime.Engine;
 
 namespace Steer.Cli.Flags;
@@ -8,6 +9,12 @@ namespace Steer.Cli.Flags;
 /// <summary>Where and how the engine runs.</summary>
 internal sealed class EngineFlags : FlagGroup
 {
+    private static readonly (string Name, InstructionSet Set)[] InstructionSetNames =
+    [
+        ("auto", InstructionSet.Auto), ("avx512-vnni-bf16", InstructionSet.Avx512Bf16Vnni), ("avx512", InstructionSet.Avx512),
+        ("avx2", InstructionSet.Avx2), ("128", InstructionSet.Vector128),
+    ];
+
     private readonly Option<string?> _device;
     private readonly Option<int?> _threads;
     private readonly Option<int?> _maxBatch;
@@ -38,8 +45,7 @@ internal sealed class EngineFlags : FlagGroup
             KvCacheTypes));
         _isa = Add(Flag.Choice(
             "--isa", "Instructions of the CPU device; the results are the same. Default: the best of this processor.",
-            ("auto", InstructionSet.Auto), ("avx512-vnni-bf16", InstructionSet.Avx512Bf16Vnni), ("avx512", InstructionSet.Avx512),
-            ("avx2", InstructionSet.Avx2), ("128", InstructionSet.Vector128)));
+            InstructionSetNames));
     }
 
     /// <summary>Names of the types that weights can be held in.</summary>
@@ -53,17 +59,27 @@ internal sealed class EngineFlags : FlagGroup
     public static (string Name, DType Type)[] KvCacheTypes { get; } = Named(DType.F32, DType.BF16, DType.Int8);
 
     /// <summary>Puts what was given into the options.</summary>
+    /// <exception cref="SteerException">The processor lacks the instructions asked for.</exception>
     public EngineOptions Apply(ParseResult parsed, EngineOptions options) => options with
     {
         Device = parsed.GetValue(_device) ?? options.Device,
         Threads = parsed.GetValue(_threads) ?? options.Threads,
         MaxBatch = parsed.GetValue(_maxBatch) ?? options.MaxBatch,
         Memory = parsed.GetValue(_memory) ?? options.Memory,
-        InstructionSet = parsed.GetValue(_isa) ?? options.InstructionSet,
+        InstructionSet = Available(parsed.GetValue(_isa)) ?? options.InstructionSet,
         Weights = parsed.GetValue(_weights) ?? options.Weights,
         ExactActivations = parsed.GetValue(_compute) is { } compute ? compute == Activations.F32 : options.ExactActivations,
         KvCacheType = parsed.GetValue(_kvCache) ?? options.KvCacheType,
     };
+
+    private static InstructionSet? Available(InstructionSet? set)
+    {
+        if (set is null or InstructionSet.Auto || InstructionSets.Supported.Contains(set.Value))
+            return set;
+        string name = InstructionSetNames.First(n => n.Set == set).Name;
+        string[] here = [.. InstructionSetNames.Where(n => InstructionSets.Supported.Contains(n.Set)).Select(n => n.Name)];
+        throw new SteerException($"--isa is '{name}', which this machine does not have: give one of auto, {string.Join(", ", here)}.");
+    }
 
     private static (string Name, DType Type)[] Named(params DType[] types) => [.. types.Select(t => (t.Name(), t))];
 
