@@ -12,11 +12,13 @@ internal abstract class LimitJob : ParallelJob
     /// <summary>Turns of the loops that multiply.</summary>
     protected const long Turns = 100_000;
 
-    /// <summary>Keeps results alive.</summary>
-    protected float[] Sink { get; } = new float[1024];
+    private readonly float[] _sink = new float[1024];
 
     /// <summary>Operations or bytes of a part.</summary>
     public abstract double UnitsPerPart { get; }
+
+    /// <summary>Takes the result of a part, so that its work is not left out.</summary>
+    protected void Keep(int part, float result) => _sink[part % _sink.Length] = result;
 }
 
 /// <summary>Float32 multiply-adds in registers.</summary>
@@ -26,7 +28,7 @@ internal sealed class MultiplyAddJob : LimitJob
 
     public override double UnitsPerPart => 2.0 * 12 * Turns * (Wide ? Vector512<float>.Count : Vector256<float>.Count);
 
-    public override void Run(int part) => Sink[part] = Wide ? Sum512(0.5f, 1) : Sum256(0.5f, 1);
+    public override void Run(int part) => Keep(part, Wide ? Sum512(0.5f, 1) : Sum256(0.5f, 1));
 
     // Twelve chains: more than the latency of a multiply-add times what is started in each cycle, and few enough for 16 registers.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
@@ -134,7 +136,7 @@ internal sealed unsafe class ReadJob : LimitJob, IDisposable
         float sum = 0;
         for (double read = 0; read < UnitsPerPart; read += Share)
             sum += Sum((float*)_shares[part].Data, Share / sizeof(float));
-        Sink[part] = sum;
+        Keep(part, sum);
     }
 
     public void Dispose()

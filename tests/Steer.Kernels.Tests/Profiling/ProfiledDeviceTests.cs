@@ -72,6 +72,13 @@ public sealed class ProfiledDeviceTests
     }
 
     [Fact]
+    public void Limits_are_measured_with_any_number_of_threads()
+    {
+        var job = new MultiplyAddJob();
+        Assert.Null(Record.Exception(() => job.Run(part: 5000)));
+    }
+
+    [Fact]
     public void Limits_are_measured_and_a_small_working_set_is_never_held_against_a_slower_rate_than_its_own()
     {
         using var limits = new MachineLimits(threads: 1);
