@@ -58,7 +58,7 @@ public abstract class Device : IDisposable
     /// <exception cref="InvalidDataException">A number is NaN, infinite where the type has blocks, or beyond what float16 holds.</exception>
     public abstract PackedWeight Pack(IReadOnlyList<WeightMatrix> parts, WeightFormat format);
 
-    /// <summary>Packs an adapter's segments for a projection [n, k].</summary>
+    /// <summary>Packs an adapter's segments for a projection [n, k]; no two of them change the same column.</summary>
     /// <exception cref="InvalidDataException">A number is NaN.</exception>
     public abstract LoraWeight PackLora(int n, int k, IReadOnlyList<LoraSegment> segments);
 
@@ -186,6 +186,10 @@ public abstract class Device : IDisposable
     /// <param name="guide">The sequences and what they drew.</param>
     /// <param name="decode">How far they may go.</param>
     /// <param name="batches">Forward passes of the step: one row for each branch.</param>
+    /// <exception cref="ArgumentException">
+    /// A sequence has gone all of <see cref="DecodeBatch.MaxSteps"/>, or its stop tokens lie outside the batch. Only devices whose memory the host reads
+    /// can tell: elsewhere rows must be right.
+    /// </exception>
     public abstract void Advance(GuideBatch guide, DecodeBatch decode, ReadOnlySpan<ForwardBatch> batches);
 
     /// <summary>Decode steps worth queueing before the host looks at the results: 1 where asking costs nothing.</summary>

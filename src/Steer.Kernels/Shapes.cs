@@ -184,6 +184,13 @@ internal static class Shapes
                 segment.ColumnBias is null || segment.ColumnBias.Length == segment.Columns,
                 $"PackLora: {segment.ColumnBias?.Length} column biases for {segment.Columns} columns.");
         }
+
+        int end = 0;
+        foreach (LoraSegment segment in segments.OrderBy(s => s.ColumnStart))
+        {
+            Require(segment.ColumnStart >= end, $"PackLora: two segments change column {segment.ColumnStart}.");
+            end = segment.ColumnStart + segment.Columns;
+        }
     }
 
     /// <summary>The view lies inside its buffer.</summary>
@@ -200,6 +207,7 @@ internal static class Shapes
     {
         Inside(q, nameof(q));
         Require(q.Rows == batch.Rows, $"q has {q.Rows} rows and the batch {batch.Rows}.");
+        Require(batch.Rows <= batch.Positions.Length, $"A batch of {batch.Rows} rows has room for {batch.Positions.Length}.");
         Require(layer >= 0 && layer < cache.Shape.NumLayers, $"Layer {layer} of a cache of {cache.Shape.NumLayers}.");
         int kvColumns = cache.Shape.NumKvHeads * cache.Shape.HeadDim;
         Require(

@@ -19,6 +19,9 @@ public sealed class ShapeTests(DeviceSet devices)
         var norm = new NormWeight(NormKind.Rms, 0, 8, eight, null);
         var paging = new Paging(work, [4], 1, 2, 4);
         ForwardBatch batch = paging.Batch([(0, 0), (0, 1), (0, 2), (0, 3)]);
+        ForwardBatch crowded = paging.Batch([(0, 0), (0, 1), (0, 2)]);
+        crowded.Rows = 6;
+        Tensor six = work.Tensor(6, 8);
         var plain = new AttentionParams(1, 0, 0, null);
 
         Action[] calls =
@@ -53,6 +56,8 @@ public sealed class ShapeTests(DeviceSet devices)
             () => d.RopeAndCache(a, wide, wide, null, RopeLayout.Half, batch, paging.Cache, 0),
             () => d.RopeAndCache(a, a, b, null, RopeLayout.Half, batch, paging.Cache, 1),
             () => d.RopeAndCache(tall, tall, tall, null, RopeLayout.Half, batch, paging.Cache, 0),
+            () => d.RopeAndCache(six, six, six, null, RopeLayout.Half, crowded, paging.Cache, 0),
+            () => d.Attention(six, paging.Cache, 0, crowded, plain, six),
             () => d.Attention(a, paging.Cache, -1, batch, plain, b),
             () => d.Attention(a, paging.Cache, 0, batch, plain, wide),
             () => d.Attention(tall, paging.Cache, 0, batch, plain, tall),
@@ -82,6 +87,7 @@ public sealed class ShapeTests(DeviceSet devices)
             () => d.PackLora(8, 8, [LoraSegment(column: 0, columns: 5, k: 8) with { B = new MatrixWeight(new Matrix(5, 3)) }]),
             () => d.PackLora(8, 8, [LoraSegment(column: 0, columns: 5, k: 8) with { ColumnScale = new float[4] }]),
             () => d.PackLora(8, 8, [LoraSegment(column: 0, columns: 5, k: 8) with { ColumnBias = new float[6] }]),
+            () => d.PackLora(8, 8, [LoraSegment(column: 4, columns: 3, k: 8), LoraSegment(column: 0, columns: 5, k: 8)]),
         ];
 
         int[] accepted = [.. Enumerable.Range(0, calls.Length).Where(i => Record.Exception(calls[i]) is not ArgumentException)];

@@ -4,8 +4,11 @@ namespace Steer.Kernels.Host;
 internal static unsafe class AdvanceKernel
 {
     /// <summary>Keeps what every sequence gave and moves it on, then its rows.</summary>
+    /// <exception cref="ArgumentException">A sequence has no room for another step, or stop tokens outside the batch.</exception>
     public static void Run(GuideBatch guide, DecodeBatch decode, ReadOnlySpan<ForwardBatch> batches)
     {
+        for (int sequence = 0; sequence < guide.Sequences; sequence++)
+            Check(decode, sequence);
         for (int sequence = 0; sequence < guide.Sequences; sequence++)
         {
             Keep(guide, decode, sequence);
@@ -17,6 +20,15 @@ internal static unsafe class AdvanceKernel
             for (int row = 0; row < batch.Rows; row++)
                 MoveRow(guide, decode, batch, row);
         }
+    }
+
+    private static void Check(DecodeBatch decode, int sequence)
+    {
+        ref readonly var state = ref HostMatrix.Pointer(decode.Rows)[sequence];
+        if ((uint)state.Steps >= (uint)decode.MaxSteps)
+            throw new ArgumentException($"Advance: step {state.Steps} of sequence {sequence} in a batch of {decode.MaxSteps} steps.");
+        if (state.StopStart < 0 || state.StopCount < 0 || (long)state.StopStart + state.StopCount > decode.StopIds.Length)
+            throw new ArgumentException($"Advance: sequence {sequence} has stop tokens outside the batch.");
     }
 
     private static void Keep(GuideBatch guide, DecodeBatch decode, int sequence)

@@ -28,6 +28,7 @@ internal unsafe struct AttentionArgs
 
     /// <summary>Blocks of the contexts, one below the other.</summary>
     public int* BlockTables;
+    public long BlockTablesLength;
     public int BlockTableStride;
     public float Scale;
     public int Window;

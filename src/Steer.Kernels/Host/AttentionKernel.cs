@@ -27,7 +27,7 @@ internal sealed unsafe class AttentionKernel : ParallelJob, IDisposable
     }
 
     /// <summary>Runs.</summary>
-    /// <exception cref="ArgumentException">A position lies beyond its context's block table.</exception>
+    /// <exception cref="ArgumentException">A context has no block table, a position lies beyond it, or a block is not in the cache.</exception>
     public void Launch(in AttentionArgs args)
     {
         _args = args;

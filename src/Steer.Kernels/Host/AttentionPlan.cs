@@ -27,7 +27,7 @@ internal sealed class AttentionPlan
     public ref readonly AttentionItem this[int item] => ref _items[item];
 
     /// <summary>Makes the plan of a launch.</summary>
-    /// <exception cref="ArgumentException">A position lies beyond its context's block table.</exception>
+    /// <exception cref="ArgumentException">A context has no block table, or a position lies beyond it.</exception>
     public unsafe void Make(in AttentionArgs args, int threads)
     {
         (Count, Records, Cost) = (0, 0, 0);
@@ -69,7 +69,9 @@ internal sealed class AttentionPlan
 
     private static unsafe void Check(in AttentionArgs args, int row)
     {
-        int position = args.Positions[row];
+        int position = args.Positions[row], context = args.Contexts[row];
+        if (context < 0 || (context + 1L) * args.BlockTableStride > args.BlockTablesLength)
+            throw new ArgumentException($"Attention: context {context} in block tables of {args.BlockTablesLength / args.BlockTableStride} contexts.");
         if (position < 0 || position / KvCacheShape.BlockSize >= args.BlockTableStride)
             throw new ArgumentException($"Attention: position {position} in a block table of {args.BlockTableStride}.");
     }

@@ -7,7 +7,7 @@ namespace Steer.Kernels.Host;
 internal static unsafe class GuideAndSampleKernel
 {
     /// <summary>Runs one step for every sequence of the batch.</summary>
-    /// <exception cref="ArgumentException">A row names something outside the arrays of the batch.</exception>
+    /// <exception cref="ArgumentException">A row names something outside the arrays of the batch, or these are another device's.</exception>
     public static void Run(ThreadTeam team, GuideBatch batch)
     {
         for (int sequence = 0; sequence < batch.Sequences; sequence++)
@@ -15,12 +15,13 @@ internal static unsafe class GuideAndSampleKernel
         if (batch.Workspace is not GuideAndSampleJob job)
             batch.Workspace = job = new GuideAndSampleJob(batch, team.Threads);
         job.Start();
-        team.Run(job, Math.Min(team.Threads, batch.Sequences));
+        // The workspace may be that of a device of fewer threads.
+        team.Run(job, Math.Min(Math.Min(team.Threads, job.MaxParts), batch.Sequences));
     }
 
     private static void Check(GuideBatch batch, int sequence)
     {
-        var row = ((HostBuffer<GuideRow>)batch.Rows).Data[sequence];
+        var row = HostMatrix.Pointer(batch.Rows)[sequence];
         Require(row.VocabSize >= 1 && row.VocabSize <= batch.VocabSize, "has another vocabulary");
         Require(row.BranchCount >= 1 && Inside(row.BranchStart, row.BranchCount, batch.Branches.Length), "has branches outside the batch");
         Require((uint)row.Reference < (uint)row.BranchCount, "has no such reference");
@@ -31,14 +32,14 @@ internal static unsafe class GuideAndSampleKernel
         int group = 0;
         for (int j = 0; j < row.BranchCount; j++)
         {
-            var branch = ((HostBuffer<GuideBranch>)batch.Branches).Data[row.BranchStart + j];
+            var branch = HostMatrix.Pointer(batch.Branches)[row.BranchStart + j];
             Require((uint)branch.LogitsRow < (uint)batch.Logits.Rows, "has logits outside the batch");
             Require(group > 0 ? branch.GroupSize == 0 : branch.GroupSize >= 1 && branch.GroupSize <= row.BranchCount - j, "has a broken group");
             group = group > 0 ? group - 1 : branch.GroupSize - 1;
         }
         for (int i = 0; i < row.BiasCount; i++)
         {
-            int token = ((HostBuffer<TokenBias>)batch.Biases).Data[row.BiasStart + i].Token;
+            int token = HostMatrix.Pointer(batch.Biases)[row.BiasStart + i].Token;
             Require((uint)token < (uint)row.VocabSize, "has a bias outside the vocabulary");
         }
 
@@ -67,6 +68,9 @@ internal sealed class GuideAndSampleJob : ParallelJob, IDisposable
         for (int i = 0; i < threads; i++)
             _steps[i] = new GuideAndSampleStep(batch);
     }
+
+    /// <summary>Parts that may run at once.</summary>
+    public int MaxParts => _steps.Length;
 
     /// <summary>What the first part did last.</summary>
     public GuideAndSampleStep First => _steps[0];

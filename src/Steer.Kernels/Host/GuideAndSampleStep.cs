@@ -24,16 +24,16 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
     /// <summary>After a step that was not greedy: the tokens it drew from, with scores whose softmax is the distribution.</summary>
     public GuideAndSampleCandidates Candidates { get; }
 
-    private ReadOnlySpan<int> EosIds => new(Data(_batch.EosIds), _batch.EosCount);
+    private ReadOnlySpan<int> EosIds => new(HostMatrix.Pointer(_batch.EosIds), _batch.EosCount);
 
     /// <summary>Does the step of sequence <paramref name="sequence"/> of the batch.</summary>
     public void Run(int sequence)
     {
-        ref readonly var row = ref Data(_batch.Rows)[sequence];
-        var biases = new ReadOnlySpan<TokenBias>(Data(_batch.Biases) + row.BiasStart, row.BiasCount);
-        var alternatives = new Span<TokenLogProb>(Data(_batch.Alternatives) + (long)sequence * _batch.MaxAlternatives, row.Alternatives);
-        int* counts = row.PenaltySlot >= 0 ? Data(_batch.PenaltyCounts) + (long)row.PenaltySlot * _batch.VocabSize : null;
-        float* branchLogProbs = Data(_batch.BranchLogProbs) + row.BranchStart;
+        ref readonly var row = ref HostMatrix.Pointer(_batch.Rows)[sequence];
+        var biases = new ReadOnlySpan<TokenBias>(HostMatrix.Pointer(_batch.Biases) + row.BiasStart, row.BiasCount);
+        var alternatives = new Span<TokenLogProb>(HostMatrix.Pointer(_batch.Alternatives) + (long)sequence * _batch.MaxAlternatives, row.Alternatives);
+        int* counts = row.PenaltySlot >= 0 ? HostMatrix.Pointer(_batch.PenaltyCounts) + (long)row.PenaltySlot * _batch.VocabSize : null;
+        float* branchLogProbs = HostMatrix.Pointer(_batch.BranchLogProbs) + row.BranchStart;
 
         _scores.MarkBans(biases, banned: true);
         bool valid = Guide(row, biases, counts, alternatives, out var result);
@@ -45,7 +45,7 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
             branchLogProbs[j] = valid ? _scores.BranchLogProb(j, result.Token) : float.NegativeInfinity;
         if (valid && counts != null)
             counts[result.Token]++;
-        Data(_batch.Results)[sequence] = result;
+        HostMatrix.Pointer(_batch.Results)[sequence] = result;
     }
 
     /// <inheritdoc/>
@@ -61,10 +61,10 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
         in GuideRow row, ReadOnlySpan<TokenBias> biases, int* counts, Span<TokenLogProb> alternatives, out GuideResult result)
     {
         result = default;
-        var branches = Data(_batch.Branches) + row.BranchStart;
+        var branches = HostMatrix.Pointer(_batch.Branches) + row.BranchStart;
         // The mask by mass needs all tokens first.
         double logAlpha = row.NucleusMass > 0 ? double.NegativeInfinity : Math.Log(row.Alpha);
-        if (!_scores.Normalise(row, branches, Data(_batch.Logits.Buffer) + _batch.Logits.Offset, _batch.Logits.Stride, logAlpha, Candidates)
+        if (!_scores.Normalise(row, branches, HostMatrix.Pointer(_batch.Logits.Buffer) + _batch.Logits.Offset, _batch.Logits.Stride, logAlpha, Candidates)
             || !FillMask(row, out double targetEntropy))
             return false;
 
@@ -215,7 +215,4 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
             Invalid = 1,
         };
     }
-
-    private static T* Data<T>(DeviceBuffer<T> buffer)
-        where T : unmanaged => ((HostBuffer<T>)buffer).Data;
 }

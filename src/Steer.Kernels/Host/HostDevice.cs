@@ -201,6 +201,7 @@ public sealed unsafe class HostDevice : Device
             Positions = HostMatrix.Pointer(batch.Positions),
             Contexts = HostMatrix.Pointer(batch.RowContext),
             BlockTables = HostMatrix.Pointer(batch.BlockTables),
+            BlockTablesLength = batch.BlockTables.Length,
             BlockTableStride = batch.BlockTableStride,
             Scale = parameters.Scale,
             Window = parameters.Window,

@@ -20,6 +20,9 @@ internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : Parall
     private const long TeamCost = 1 << 17;
     private const int ReadCost = 3;
 
+    // Low-rank numbers of a part's rows that its second product takes from the stack: 256 KB.
+    private const int MaxStackNumbers = 1 << 16;
+
     // Rows of a part that pay for a reading of the weights of its own.
     private const int LeastRows = 4;
 
@@ -155,7 +158,22 @@ internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : Parall
     [SkipLocalsInit]
     private void Up(Part part, HostLoraSegment segment, int start, int count)
     {
-        float* low = stackalloc float[part.Rows * (segment.Rank + 1)];
+        long numbers = (long)part.Rows * segment.Rank;
+        if (numbers <= MaxStackNumbers)
+        {
+            float* low = stackalloc float[(int)numbers];
+            Up(part, segment, start, count, low);
+        }
+        else
+        {
+            using var memory = new Scratch<float>();
+            Up(part, segment, start, count, memory.Reserve(numbers));
+        }
+    }
+
+    [SkipLocalsInit]
+    private void Up(Part part, HostLoraSegment segment, int start, int count, float* low)
+    {
         float* delta = stackalloc float[part.Rows * Pair];
         float** deltaRows = stackalloc float*[part.Rows];
         for (int i = 0; i < part.Rows; i++)

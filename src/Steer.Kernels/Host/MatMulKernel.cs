@@ -102,9 +102,9 @@ internal sealed unsafe class MatMulKernel(ThreadTeam team, TileSet tiles) : Para
     private void Plan(int index)
     {
         ref readonly var product = ref _products[index];
-        if (product.Rows == 0)
-            return;
         int panels = product.Weight.Panels;
+        if (product.Rows == 0 || panels == 0)
+            return;
         int ranges = (product.Rows + tiles.MaxRows - 1) / tiles.MaxRows;
         int firstRange = _ranges.Count;
         for (int i = 0; i < ranges; i++)
