@@ -48,6 +48,9 @@ internal sealed class EngineLoop : IDisposable
         }
     }
 
+    /// <summary>The caller runs on the engine's thread.</summary>
+    public bool IsCurrentThread => Thread.CurrentThread == _thread;
+
     /// <summary>Queues sequences for the next step; those of one call are scheduled together.</summary>
     /// <exception cref="ObjectDisposedException">The engine is disposed.</exception>
     /// <exception cref="SteerException">The engine stopped after an error that one line explains.</exception>

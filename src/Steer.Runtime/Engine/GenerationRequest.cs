@@ -8,7 +8,7 @@ public sealed record GenerationRequest
     /// <summary>Text of the prompt; tokenised as the model's tokenizer says, special tokens included.</summary>
     public string? Prompt { get; init; }
 
-    /// <summary>Tokens of the prompt, taken as they are.</summary>
+    /// <summary>Tokens of the prompt, taken as they are, instead of <see cref="Prompt"/>.</summary>
     public IReadOnlyList<int>? PromptIds { get; init; }
 
     /// <summary>Examples to push away from; how they combine is told by <see cref="GuidanceParams.Combination"/>.</summary>
@@ -40,7 +40,10 @@ public sealed record GenerationRequest
     /// </summary>
     public Func<Func<string, bool>>? StopWhen { get; init; }
 
-    /// <summary>Seed of the first of <see cref="SamplingParams.N"/> texts; the others' are derived from it, see <see cref="Seeds.Derive"/>.</summary>
+    /// <summary>
+    /// Seed of the first of <see cref="SamplingParams.N"/> texts; the others' are derived from it, see <see cref="Seeds.Derive"/>. Equal
+    /// requests give equal texts: give each its own seed where texts are to differ.
+    /// </summary>
     public ulong Seed { get; init; }
 }
 

@@ -11,6 +11,7 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
     /// <exception cref="SteerException">The request cannot be served; one line says why.</exception>
     public PlannedRequest Plan(GenerationRequest request)
     {
+        ArgumentNullException.ThrowIfNull(request);
         request.Sampling.Check();
         CheckTokens(request.Sampling);
         if (models.Tokenizer is null && request.Sampling.Stop.Count > 0)
@@ -20,7 +21,7 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         var expert = ExpertOf(request);
         var prompt = Prompt(request);
         IReadOnlyList<int>? context = request.Context is not { } before ? null
-            : request.PromptIds is { } ids ? [.. Encode(before, special: true), .. ids] : Encode(before + Text(request), special: true);
+            : request.PromptIds is { } ids ? [.. Encode(before, special: true), .. ids] : Begin(before + Text(request));
         var negatives = Negatives(
             request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, prompt, request.Sampling.MaxTokens, expert,
             out var warnings);
@@ -41,6 +42,7 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
     /// <exception cref="SteerException">The request cannot be served; one line says why.</exception>
     public Sequence PlanScore(ScoreRequest request, ISequenceSink sink)
     {
+        ArgumentNullException.ThrowIfNull(request);
         CheckIds(request.PromptIds, "The prompt");
         CheckIds(request.CompletionIds, "The text");
         var negatives = Negatives(
@@ -74,6 +76,7 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
     /// <exception cref="SteerException">The text has no token, or the model is not loaded.</exception>
     public (Sequence Sequence, EmbeddingSink Sink) PlanEmbed(string text, Variant model)
     {
+        ArgumentNullException.ThrowIfNull(text);
         if (!_loaded.Contains(model))
             throw new SteerException($"Embeddings need the {model.Name()}, which is not loaded.");
         IReadOnlyList<int> ids = Encode(text, special: false);
@@ -112,7 +115,13 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
             return given;
         }
 
-        var ids = Encode(Text(request), special: true);
+        return Begin(Text(request));
+    }
+
+    /// <summary>Tokens of a text that is continued: of an empty one, the token that the model begins with.</summary>
+    private IReadOnlyList<int> Begin(string text)
+    {
+        var ids = Encode(text, special: true);
         if (ids.Count > 0)
             return ids;
         return models.BosId is { } bos
@@ -146,6 +155,8 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         var contexts = guidance.Combination == NegativeCombination.Joined
             ? Joined(texts, separator, begin, room, out int kept)
             : Separate(texts, begin, room, out kept);
+        if (contexts.Any(c => c.Count == 0))
+            throw new SteerException("A negative has no tokens: leave empty ones out.");
         if (kept < texts.Count)
             warnings = [$"Some negatives were left out: the model's window of {window} tokens does not hold all of them beside a text."];
         return contexts;

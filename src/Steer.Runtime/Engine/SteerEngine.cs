@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 using System.Threading.Channels;
 using Steer.Kernels;
 using Steer.Kernels.Profiling;
@@ -86,6 +87,7 @@ public sealed class SteerEngine : IDisposable
     /// <exception cref="SteerException">A file, an option or the device is not as it should be; one line says what to do.</exception>
     public static SteerEngine Load(EngineOptions options, Action<string, double>? progress = null)
     {
+        ArgumentNullException.ThrowIfNull(options);
         options.Check();
         var device = Open(options);
         return Load(options, options.Profile ? new ProfiledDevice(device) : device, progress);
@@ -132,86 +134,39 @@ public sealed class SteerEngine : IDisposable
     /// <param name="ordered">Give results in the order of requests and samples; else as they finish.</param>
     /// <param name="cancellationToken">Ends generation; what runs is dropped.</param>
     /// <exception cref="SteerException">A request cannot be served.</exception>
-    public async IAsyncEnumerable<GenerationResult> GenerateAsync(
-        IEnumerable<GenerationRequest> requests, bool ordered = false, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public IAsyncEnumerable<GenerationResult> GenerateAsync(
+        IEnumerable<GenerationRequest> requests, bool ordered = false, CancellationToken cancellationToken = default)
     {
-        using var source = requests.GetEnumerator();
-        var sink = new ResultSink();
-        var running = new HashSet<Sequence>();
-        var early = new SortedDictionary<(int Request, int Sample), GenerationResult>();
-        var due = new Queue<(int Request, int Sample)>();
-        int index = 0;
-        bool more = true;
-        try
-        {
-            while (true)
-            {
-                while (more && running.Count < _maxSubmitted && (more = source.MoveNext()))
-                    Submit(source.Current, index++, sink, running, due);
-                if (running.Count == 0)
-                    yield break;
-
-                var (sequence, result) = await sink.Channel.Reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-                running.Remove(sequence);
-                if (!ordered)
-                {
-                    yield return result ?? throw sequence.Error!;
-                    continue;
-                }
-
-                // A failure is thrown at once; what was finished before it in order has been given.
-                early.Add((sequence.RequestIndex, sequence.SampleIndex), result ?? throw sequence.Error!);
-                while (due.TryPeek(out var next) && early.Remove(next, out var ready))
-                {
-                    due.Dequeue();
-                    yield return ready;
-                }
-            }
-        }
-        finally
-        {
-            Cancel(running);
-        }
+        ArgumentNullException.ThrowIfNull(requests);
+        return Generate(requests, ordered, cancellationToken);
     }
 
     /// <summary>Generates the texts of one request and gives every token as it comes.</summary>
     /// <param name="request">What to generate.</param>
     /// <param name="cancellationToken">Ends generation.</param>
     /// <exception cref="SteerException">The request cannot be served.</exception>
-    public async IAsyncEnumerable<GeneratedToken> StreamAsync(
-        GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public IAsyncEnumerable<GeneratedToken> StreamAsync(GenerationRequest request, CancellationToken cancellationToken = default)
     {
-        var sink = new TokenSink();
-        var running = new HashSet<Sequence>();
-        try
-        {
-            Submit(request, 0, sink, running, due: null);
-            while (running.Count > 0)
-            {
-                var (sequence, token) = await sink.Channel.Reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-                if (token is null || token.Result is not null)
-                    running.Remove(sequence);
-                yield return token ?? throw sequence.Error!;
-            }
-        }
-        finally
-        {
-            Cancel(running);
-        }
+        ArgumentNullException.ThrowIfNull(request);
+        return Stream(request, cancellationToken);
     }
 
     /// <summary>Log-probabilities of given texts under every branch and under the guided distribution, in the order of the requests.</summary>
     /// <param name="requests">What to score.</param>
     /// <param name="cancellationToken">Ends scoring.</param>
     /// <exception cref="SteerException">A request cannot be served.</exception>
-    public IAsyncEnumerable<ScoreResult> ScoreAsync(IEnumerable<ScoreRequest> requests, CancellationToken cancellationToken = default) => InOrder(
-        requests,
-        request =>
-        {
-            var sink = new ScoreSink();
-            return (_planner.PlanScore(request, sink), sink.Result.Task);
-        },
-        cancellationToken);
+    public IAsyncEnumerable<ScoreResult> ScoreAsync(IEnumerable<ScoreRequest> requests, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(requests);
+        return InOrder(
+            requests,
+            request =>
+            {
+                var sink = new ScoreSink();
+                return (_planner.PlanScore(request, sink), sink.Result.Task);
+            },
+            cancellationToken);
+    }
 
     /// <summary>
     /// An embedding of each text, in order: the mean over its tokens of a model's last hidden states, after the final norm. It depends on the text
@@ -223,21 +178,27 @@ public sealed class SteerEngine : IDisposable
     /// <returns>[hidden size] for each text.</returns>
     /// <exception cref="SteerException">A text has no tokens, or the model is not loaded.</exception>
     public IAsyncEnumerable<float[]> EmbedAsync(
-        IEnumerable<string> texts, Variant model = Variant.Base, CancellationToken cancellationToken = default) => InOrder(
-        texts,
-        text =>
-        {
-            var (sequence, sink) = _planner.PlanEmbed(text, model);
-            return (sequence, sink.Result.Task);
-        },
-        cancellationToken);
+        IEnumerable<string> texts, Variant model = Variant.Base, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        return InOrder(
+            texts,
+            text =>
+            {
+                var (sequence, sink) = _planner.PlanEmbed(text, model);
+                return (sequence, sink.Result.Task);
+            },
+            cancellationToken);
+    }
 
-    /// <inheritdoc/>
+    /// <summary>Ends what runs with an <see cref="ObjectDisposedException"/>, waits for the step under way, and gives all memory back.</summary>
+    /// <exception cref="InvalidOperationException">A <see cref="GenerationRequest.StopWhen"/> calls this: the engine cannot wait for itself.</exception>
     public void Dispose()
     {
-        if (_disposed)
+        if (_loop.IsCurrentThread)
+            throw new InvalidOperationException("StopWhen must not dispose the engine, which waits for it: end the text, then dispose elsewhere.");
+        if (Interlocked.Exchange(ref _disposed, true))
             return;
-        _disposed = true;
         _loop.Dispose();
         Release(_device, _runner, _models);
     }
@@ -268,6 +229,74 @@ public sealed class SteerEngine : IDisposable
         {
             // The name of the device, or its instructions: an argument that is the user's.
             throw new SteerException(e.Message, e);
+        }
+    }
+
+    private async IAsyncEnumerable<GenerationResult> Generate(
+        IEnumerable<GenerationRequest> requests, bool ordered, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var source = requests.GetEnumerator();
+        var sink = new ResultSink();
+        var running = new HashSet<Sequence>();
+        var early = new SortedDictionary<(int Request, int Sample), GenerationResult>();
+        var due = new Queue<(int Request, int Sample)>();
+        int index = 0;
+        bool more = true;
+        try
+        {
+            while (true)
+            {
+                while (more && running.Count < _maxSubmitted && (more = source.MoveNext()))
+                    Submit(source.Current, index++, sink, running, due);
+                if (running.Count == 0)
+                    yield break;
+
+                var (sequence, result) = await sink.Channel.Reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+                running.Remove(sequence);
+
+                // A failure is thrown at once, as it was thrown; what was finished before it in order has been given.
+                if (result is null)
+                    ExceptionDispatchInfo.Throw(sequence.Error!);
+                if (!ordered)
+                {
+                    yield return result;
+                    continue;
+                }
+
+                early.Add((sequence.RequestIndex, sequence.SampleIndex), result);
+                while (due.TryPeek(out var next) && early.Remove(next, out var ready))
+                {
+                    due.Dequeue();
+                    yield return ready;
+                }
+            }
+        }
+        finally
+        {
+            Cancel(running);
+        }
+    }
+
+    private async IAsyncEnumerable<GeneratedToken> Stream(GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var sink = new TokenSink();
+        var running = new HashSet<Sequence>();
+        try
+        {
+            Submit(request, 0, sink, running, due: null);
+            while (running.Count > 0)
+            {
+                var (sequence, token) = await sink.Channel.Reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+                if (token is null || token.Result is not null)
+                    running.Remove(sequence);
+                if (token is null)
+                    ExceptionDispatchInfo.Throw(sequence.Error!);
+                yield return token;
+            }
+        }
+        finally
+        {
+            Cancel(running);
         }
     }
 

@@ -142,6 +142,47 @@ public sealed class SteerEngineTests : IDisposable
         Assert.Single(await All(Request(seed: 3)));
     }
 
+    [Fact]
+    public async Task An_error_of_a_check_tells_the_host_where_it_was_thrown()
+    {
+        static bool ThrowsHere(string piece) => throw new FormatException();
+        var request = Request(seed: 3) with { StopWhen = () => ThrowsHere };
+        var error = await Assert.ThrowsAsync<FormatException>(() => All(request));
+        Assert.Contains(nameof(ThrowsHere), error.StackTrace, StringComparison.Ordinal);
+        error = await Assert.ThrowsAsync<FormatException>(async () =>
+        {
+            await foreach (var _ in _engine.StreamAsync(request))
+            {
+            }
+        });
+        Assert.Contains(nameof(ThrowsHere), error.StackTrace, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_check_that_disposes_the_engine_is_refused_and_the_engine_goes_on()
+    {
+        bool Check(string piece)
+        {
+            _engine.Dispose();
+            return true;
+        }
+
+        await Assert.ThrowsAsync<InvalidOperationException>(() => All(Request(seed: 3) with { StopWhen = () => Check }));
+        Assert.Single(await All(Request(seed: 3)));
+    }
+
+    [Fact]
+    public async Task A_missing_argument_is_named_by_the_call_itself()
+    {
+        Assert.Throws<ArgumentNullException>("options", () => { SteerEngine.Load(null!); });
+        Assert.Throws<ArgumentNullException>("requests", () => { _engine.GenerateAsync(null!); });
+        Assert.Throws<ArgumentNullException>("request", () => { _engine.StreamAsync(null!); });
+        Assert.Throws<ArgumentNullException>("requests", () => { _engine.ScoreAsync(null!); });
+        Assert.Throws<ArgumentNullException>("texts", () => { _engine.EmbedAsync(null!); });
+        Assert.Throws<ArgumentNullException>("request", () => _engine.Check(null!));
+        await Assert.ThrowsAsync<ArgumentNullException>("request", () => All(null!));
+    }
+
     /// <summary>A decoder of bytes holds a byte back until it is told that none follows.</summary>
     [Theory]
     [InlineData(FinishReason.Stop)]
@@ -307,6 +348,8 @@ public sealed class SteerEngineTests : IDisposable
     [InlineData("no prompt")]
     [InlineData("temperature")]
     [InlineData("missing model")]
+    [InlineData("empty negative")]
+    [InlineData("empty negatives of one branch each")]
     public async Task A_request_that_cannot_be_served_is_one_clear_line(string kind)
     {
         var request = kind switch
@@ -317,6 +360,11 @@ public sealed class SteerEngineTests : IDisposable
             "no prompt" => Request(seed: 0) with { Prompt = null },
             "temperature" => Request(seed: 0, s => s with { Temperature = float.NaN }),
             "missing model" => Request(seed: 0) with { Guidance = new GuidanceParams { Preset = GuidancePreset.Proxy } },
+            "empty negative" => Request(seed: 0) with { Negatives = [""], Guidance = new GuidanceParams { Eta = 0.2f } },
+            "empty negatives of one branch each" => Request(seed: 0) with
+            {
+                Negatives = ["A star.", ""], Guidance = new GuidanceParams { Eta = 0.2f, Combination = NegativeCombination.Mean },
+            },
             _ => throw new ArgumentOutOfRangeException(nameof(kind)),
         };
         var e = await Assert.ThrowsAsync<SteerException>(() => All(request));
@@ -384,6 +432,8 @@ public sealed class SteerEngineTests : IDisposable
     {
         var result = (await All(Request(seed: 0) with { Prompt = "" }))[0];
         Assert.Equal(1, result.PromptTokens);
+        var both = Request(seed: 0) with { Prompt = "", Context = "", Guidance = new GuidanceParams { Preset = GuidancePreset.ContextAware } };
+        Assert.Equal(["context", "expert"], (await All(both))[0].Branches);
     }
 
     private static GenerationRequest Request(int seed, Func<SamplingParams, SamplingParams>? change = null)
