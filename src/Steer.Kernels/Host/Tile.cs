@@ -6,6 +6,15 @@ namespace Steer.Kernels.Host;
 /// <summary>What a tile multiplies. Fields that a caller does not set stay zero.</summary>
 internal unsafe struct TileArgs
 {
+    /// <summary>
+    /// How far ahead in its panel a tile of many rows asks the second-level cache for weights, in bytes. It takes so long over a line that what the
+    /// processor fetches by itself comes too late, and memory and arithmetic take turns; a tile of few rows waits for memory alone.
+    /// </summary>
+    public const int BytesAhead = 12 << 10;
+
+    /// <summary>Rows of a tile that does.</summary>
+    public const int LeastRowsAhead = 7;
+
     /// <summary>The rows in the <see cref="RowCode"/> of the tile, word by word [words][rows]; float32: k by k [K][rows].</summary>
     public float* X;
 
@@ -64,7 +73,14 @@ internal static unsafe class Tile<TVector, TRows, TWeights>
             {
                 TWeights.Step(ref sums, x, weights);
                 if (Sse.IsSupported)
+                {
+                    if (TRows.Count >= TileArgs.LeastRowsAhead)
+                    {
+                        Sse.Prefetch1(weights + TileArgs.BytesAhead);
+                        Sse.Prefetch1(weights + TileArgs.BytesAhead + (HostWeight.WordStepBytes / 2));
+                    }
                     Sse.Prefetch1(next);
+                }
                 next += nextBytes;
                 x += TWeights.Depth * TRows.Count;
                 weights += HostWeight.WordStepBytes;

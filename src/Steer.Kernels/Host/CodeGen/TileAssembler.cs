@@ -97,7 +97,7 @@ internal sealed unsafe class TileAssembler
         _a.Label(ref step);
         for (int vector = 0; vector < Vectors; vector++)
             _a.vmovups(Weight(vector), __zmmword_ptr[Weights + (vector * VectorBytes)]);
-        Prefetch();
+        Prefetch(Vectors * VectorBytes);
         for (int row = 0; row < _shape.Rows; row++)
         {
             var x = Free(row);
@@ -142,7 +142,7 @@ internal sealed unsafe class TileAssembler
                     _a.vpbroadcastd(Sum(row, vector), Word(RowCodes.ByteScale + 1, row));
             }
         }
-        Prefetch();
+        Prefetch(int4 ? BlockLayout.Int4Bytes : BlockLayout.Int8Bytes);
         for (int group = 0; group < BlockLayout.Groups; group++)
         {
             ReadGroup(group);
@@ -237,11 +237,15 @@ internal sealed unsafe class TileAssembler
         _a.vpslld(Zmm[register + 1], Zmm[register + 1], 16);
     }
 
-    // As many lines as half of a step has: what comes in two rows' time at the latest.
-    private void Prefetch()
+    // What comes later in the panel, and of what comes after it as many lines as half of a step has: that is there in two rows' time at the latest.
+    private void Prefetch(int stepBytes)
     {
-        int bytes = (_shape.Type == DType.BF16 ? HostWeight.WordStepBytes : _shape.Type == DType.Int8 ? BlockLayout.Int8Bytes : BlockLayout.Int4Bytes) / 2;
-        for (int offset = 0; offset < bytes; offset += VectorBytes)
+        if (_shape.Rows >= TileArgs.LeastRowsAhead)
+        {
+            for (int offset = 0; offset < stepBytes; offset += VectorBytes)
+                _a.prefetcht1(__byte_ptr[Weights + (TileArgs.BytesAhead + offset)]);
+        }
+        for (int offset = 0; offset < stepBytes / 2; offset += VectorBytes)
             _a.prefetcht1(__byte_ptr[Next + offset]);
         _a.add(Next, NextBytes);
     }
