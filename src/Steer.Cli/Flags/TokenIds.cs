@@ -5,20 +5,31 @@ namespace Steer.Cli.Flags;
 /// <summary>Token ids as they are written on a command line.</summary>
 internal static class TokenIds
 {
-    private static readonly char[] Separators = [',', ' ', '\t', '\n', '\r', '[', ']'];
+    private static readonly char[] Spaces = [' ', '\t', '\n', '\r'];
 
     /// <summary>1,2,3 or "1 2 3" or [1, 2, 3]; null for anything else.</summary>
     public static int[]? Parse(string text)
     {
-        string[] parts = text.Split(Separators, StringSplitOptions.RemoveEmptyEntries);
-        var ids = new int[parts.Length];
-        for (int i = 0; i < ids.Length; i++)
+        string list = text.Trim(Spaces);
+        if (list is ['[', .., ']'])
+            list = list[1..^1];
+        var ids = new List<int>();
+
+        // Nothing between two commas is a number that is missing, not one to pass over.
+        foreach (string between in list.Split(','))
         {
-            if (!int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out ids[i]))
+            string[] parts = between.Split(Spaces, StringSplitOptions.RemoveEmptyEntries);
+            if (parts.Length == 0)
                 return null;
+            foreach (string part in parts)
+            {
+                if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int id))
+                    return null;
+                ids.Add(id);
+            }
         }
 
-        return ids.Length > 0 ? ids : null;
+        return [.. ids];
     }
 
     /// <summary>1=-5,2=2.5: a bias for each token; -inf bans one. Null for anything else.</summary>
