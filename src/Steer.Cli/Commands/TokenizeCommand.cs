@@ -49,7 +49,7 @@ internal sealed class TokenizeCommand : SteerCommand
         string? path = _output.File(parsed);
         using var stream = path is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(path);
         using var lines = new JsonLines(stream);
-        foreach (int[] ids in given is null ? texts.Select(text => tokenizer.Encode(text, addSpecialTokens: special)) : [given])
+        foreach (int[] ids in given is null ? texts.Select(text => tokenizer.Encode(text.Text, addSpecialTokens: special)) : [given])
         {
             stop.ThrowIfCancellationRequested();
 

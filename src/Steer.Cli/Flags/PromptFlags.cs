@@ -34,7 +34,13 @@ internal sealed class PromptFlags : FlagGroup
 
     /// <summary>Text of --context, or null.</summary>
     /// <exception cref="SteerException">The file cannot be read.</exception>
-    public string? Context(ParseResult parsed) => parsed.GetValue(_context) is { } path ? TextInput.ReadWhole(path) : null;
+    public string? Context(ParseResult parsed)
+    {
+        if (parsed.GetValue(_context) is not { } path)
+            return null;
+        string text = TextInput.ReadWhole(path);
+        return string.IsNullOrWhiteSpace(text) ? throw new SteerException($"{path}: holds no text. Give a file with a context.") : text;
+    }
 
     /// <summary>The prompt that was given or is the task's; null for none.</summary>
     /// <exception cref="SteerException">Both text and ids were given, or several texts.</exception>

@@ -16,7 +16,7 @@ internal sealed class TextFlags : FlagGroup
         Argument = new Argument<string[]>("TEXT")
         {
             Arity = ArgumentArity.ZeroOrMore,
-            Description = "Texts; or a .jsonl, .ndjson or .txt file that exists; - for standard input, " +
+            Description = "Texts; or a .jsonl, .ndjson, .json or .txt file that exists; - for standard input, " +
                 "which is also read when piped and nothing else is given.",
         };
         _file = Add(Flag.Text("--file", "FILE", "Texts: JSONL with a field \"text\", or plain text with one on each line."));
@@ -30,27 +30,35 @@ internal sealed class TextFlags : FlagGroup
 
     /// <summary>All texts, those of arguments first; empty where none were given and nobody pipes any in.</summary>
     /// <exception cref="SteerException">A file cannot be read.</exception>
-    public async Task<IReadOnlyList<string>> ReadAsync(ParseResult parsed, Terminal terminal, CancellationToken stop)
+    public async Task<IReadOnlyList<GivenText>> ReadAsync(ParseResult parsed, Terminal terminal, CancellationToken stop)
     {
         string[] arguments = parsed.GetValue(Argument) ?? [];
         string? file = parsed.GetValue(_file);
         if (arguments.Length == 0 && file is null)
-            return terminal.InputIsRedirected ? await TextInput.ReadStandardInputAsync(terminal, stop, "text").ConfigureAwait(false) : [];
-        var texts = new List<string>();
-        foreach (string argument in arguments)
-            texts.AddRange(await FromArgumentAsync(argument, terminal, stop).ConfigureAwait(false));
-        return file is null ? texts : [.. texts, .. TextFile.Read(file)];
+            return terminal.InputIsRedirected ? await FromStandardInputAsync(terminal, stop).ConfigureAwait(false) : [];
+        var texts = new List<GivenText>();
+        for (int i = 0; i < arguments.Length; i++)
+            texts.AddRange(await FromArgumentAsync(arguments[i], i, terminal, stop).ConfigureAwait(false));
+        return file is null ? texts : [.. texts, .. FromFile(file)];
     }
 
-    private static async Task<IReadOnlyList<string>> FromArgumentAsync(string argument, Terminal terminal, CancellationToken stop)
+    private static async Task<IEnumerable<GivenText>> FromArgumentAsync(string argument, int index, Terminal terminal, CancellationToken stop)
     {
         if (argument == TextInput.StandardInput)
-            return await TextInput.ReadStandardInputAsync(terminal, stop, "text").ConfigureAwait(false);
-        bool names = Path.GetExtension(argument).ToLowerInvariant() is ".jsonl" or ".ndjson" or ".txt";
+            return await FromStandardInputAsync(terminal, stop).ConfigureAwait(false);
+        bool names = TextFile.IsJsonLines(argument) || Path.GetExtension(argument).Equals(".txt", StringComparison.OrdinalIgnoreCase);
         if (names && File.Exists(argument))
-            return TextFile.Read(argument);
+            return FromFile(argument);
         if (names && !argument.Any(char.IsWhiteSpace))
             terminal.Error.WriteLine($"steer: note: {argument}: there is no such file, so the name itself is taken as the text.");
-        return [argument];
+        return [new GivenText(argument, $"text {index + 1}")];
     }
+
+    private static IEnumerable<GivenText> FromFile(string path) => Named(TextFile.Read(path), path);
+
+    private static async Task<IReadOnlyList<GivenText>> FromStandardInputAsync(Terminal terminal, CancellationToken stop) =>
+        [.. Named(await TextInput.ReadStandardInputAsync(terminal, stop, "text").ConfigureAwait(false), TextInput.StandardInputName)];
+
+    private static IEnumerable<GivenText> Named(IEnumerable<string> texts, string source) =>
+        texts.Select((text, i) => new GivenText(text, $"{source}, text {i + 1}"));
 }

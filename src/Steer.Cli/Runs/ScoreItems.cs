@@ -23,12 +23,12 @@ internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, string comp
 
     /// <summary>Texts; without a prompt, the token that begins a text is their context, or where there is none, their own first token.</summary>
     /// <exception cref="SteerException">There is no tokenizer or no end-of-sequence token, or a text is too short or too long.</exception>
-    public IEnumerable<ScoredText> FromTexts(IEnumerable<string> texts)
+    public IEnumerable<ScoredText> FromTexts(IEnumerable<GivenText> texts)
     {
         if (eos && engine.EosIds.Count == 0)
             throw new SteerException("The model has no end-of-sequence token: give --no-eos.");
         int[] end = eos ? [engine.EosIds[0]] : [];
-        return texts.Select((text, i) => Check(FromText($"text {i + 1}", text, end)));
+        return texts.Select(text => Check(FromText(text.Source, text.Text, end)));
     }
 
     private Tokenizer Tokenizer => engine.Tokenizer

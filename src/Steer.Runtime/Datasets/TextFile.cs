@@ -7,13 +7,13 @@ namespace Steer.Runtime.Datasets;
 public static class TextFile
 {
     /// <summary>Reads every text; empty lines are skipped.</summary>
-    /// <param name="path">A .jsonl or .ndjson file, or any other as plain text.</param>
+    /// <param name="path">A file of JSON lines by its name, or any other as plain text.</param>
     /// <param name="fields">Fields of a JSON line that may hold the text, the first found counts; "text" where none is named.</param>
     /// <exception cref="SteerException">The file cannot be read or holds no text, or a line is not as it should be; names file and line.</exception>
     public static IReadOnlyList<string> Read(string path, params string[] fields) => [.. ReadFile(path, fields, "label").Select(t => t.Text)];
 
     /// <summary>Reads every text with its label; null where its line has none.</summary>
-    /// <param name="path">A .jsonl or .ndjson file with the field "text", or any other as plain text.</param>
+    /// <param name="path">A file of JSON lines by its name, with the field "text", or any other as plain text.</param>
     /// <param name="labelField">Field of a JSON line, or of its "fields", that holds the label.</param>
     /// <exception cref="SteerException">The file cannot be read or holds no text, or a line is not as it should be; names file and line.</exception>
     public static IReadOnlyList<LabelledText> ReadLabelled(string path, string labelField = "label") => ReadFile(path, [], labelField);
@@ -26,13 +26,15 @@ public static class TextFile
     public static IReadOnlyList<string> Read(TextReader reader, string name, IReadOnlyList<string> fields) =>
         [.. ReadLines(reader, name, fields, "label").Select(t => t.Text)];
 
+    /// <summary>Whether a file holds JSON lines by its name: .jsonl, .ndjson or .json.</summary>
+    public static bool IsJsonLines(string path) => Path.GetExtension(path).ToLowerInvariant() is ".jsonl" or ".ndjson" or ".json";
+
     private static List<LabelledText> ReadFile(string path, string[] fields, string labelField)
     {
         try
         {
             using var reader = new StreamReader(GitLfs.OpenRead(path), new UTF8Encoding(false, throwOnInvalidBytes: true));
-            bool json = Path.GetExtension(path).ToLowerInvariant() is ".jsonl" or ".ndjson";
-            return ReadLines(reader, path, !json ? [] : fields.Length > 0 ? fields : ["text"], labelField) is { Count: > 0 } texts
+            return ReadLines(reader, path, !IsJsonLines(path) ? [] : fields.Length > 0 ? fields : ["text"], labelField) is { Count: > 0 } texts
                 ? texts
                 : throw new SteerException($"{path}: holds no text. Give a file with a text on each line.");
         }
