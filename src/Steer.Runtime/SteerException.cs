@@ -30,6 +30,11 @@ public sealed class SteerException : Exception
     {
         FileNotFoundException or DirectoryNotFoundException => "there is no such " + missing,
         UnauthorizedAccessException when Directory.Exists(path) => "it is a folder",
-        _ => cause.Message.ReplaceLineEndings(" ").TrimEnd('.'),
+        ArgumentException when path.Length == 0 => "the name is empty",
+        _ => WithoutPath(cause.Message.ReplaceLineEndings(" ")).TrimEnd('.'),
     };
+
+    /// <summary>.NET adds the path to a few of the system's messages, in its full form; the line names it already.</summary>
+    private static string WithoutPath(string message) =>
+        message.LastIndexOf(" : '", StringComparison.Ordinal) is > 0 and var at && message.EndsWith('\'') ? message[..at] : message;
 }

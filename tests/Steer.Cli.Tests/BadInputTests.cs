@@ -70,7 +70,9 @@ public sealed class BadInputTests : IDisposable
     {
         string inside = Path.Combine(_folder["none"], "out.jsonl");
         Assert.Contains(inside, await Cli.RefuseAsync("generate", "--prompt", "x", "--output", inside), StringComparison.Ordinal);
+        Assert.Contains("the name is empty", await Cli.RefuseAsync("generate", "--prompt", "x", "--output", ""), StringComparison.Ordinal);
         string ids = _folder.Write("ids.json", "[[1, 2]]");
+        Assert.Contains($"{ids}: is a file. Give a folder", await Cli.RefuseAsync("kernels", ids), StringComparison.Ordinal);
         Assert.Contains(inside, await Cli.RefuseAsync("score", "--ids-file", ids, "--logits", inside, "-q"), StringComparison.Ordinal);
     }
 
@@ -83,8 +85,16 @@ public sealed class BadInputTests : IDisposable
         Assert.Contains("512", line, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Scored_texts_that_do_not_fit()
+    {
+        string file = _folder.Write("texts.txt", $"short\n{string.Concat(Enumerable.Repeat("very long ", 400))}\n");
+        Assert.Contains($"{file}, text 2: has ", await Cli.RefuseAsync("score", "--file", file), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("prompts.jsonl", "{\"prompt\": \"a\"}\nnonsense\n", "line 2")]
+    [InlineData("prompts.json", "[{\"prompt\": \"a\"},\n {\"prompt\": \"b\"}]\n", "line 1: is no JSON. Give one JSON object per line")]
     [InlineData("prompts.jsonl", "{\"title\": \"a\"}\n", "\"prompt\" or \"text\"")]
     [InlineData("prompts.jsonl", "{\"prompt\": \"\"}\n", "prompt 1: the prompt is empty")]
     [InlineData("prompts.txt", "\n\n", "holds no text")]
@@ -93,6 +103,13 @@ public sealed class BadInputTests : IDisposable
         string line = await Cli.RefuseAsync("generate", "--prompt-file", _folder.Write(name, content));
         Assert.Contains(_folder[name], line, StringComparison.Ordinal);
         Assert.Contains(says, line, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_context_without_a_text()
+    {
+        string file = _folder.Write("context.txt", "\n");
+        Assert.Contains($"{file}: holds no text", await Cli.RefuseAsync("generate", "--prompt", "x", "--context", file), StringComparison.Ordinal);
     }
 
     [Theory]

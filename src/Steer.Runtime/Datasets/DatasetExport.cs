@@ -83,6 +83,8 @@ public static class DatasetExport
             throw new SteerException($"license is '{options.License}': give an identifier such as cc-by-4.0.");
         if (FullPath(job) == FullPath(options.Folder))
             throw new SteerException($"{options.Folder}: is the folder of the job. Give another one for the export.");
+        if (File.Exists(options.Folder))
+            throw new SteerException($"{options.Folder}: is a file. Give a folder; it is made where it is missing.");
         try
         {
             var manifest = DatasetManifest.Read(Path.Combine(job, DatasetFolder.ManifestName));
@@ -118,7 +120,8 @@ public static class DatasetExport
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new SteerException(
-                $"{job}: cannot be exported ({e.Message.ReplaceLineEndings(" ")}). Give the folder of a job, and one that can be written.", e);
+                $"{job}: cannot be exported to {options.Folder} ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}). " +
+                "Give the folder of a job, and one that can be written.", e);
         }
     }
 

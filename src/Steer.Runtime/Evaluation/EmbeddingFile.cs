@@ -64,7 +64,7 @@ public static partial class EmbeddingFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw FileError.At(path, $"cannot be read ({e.Message}). Give a {Extension} file.", e);
+            throw SteerException.Unreadable(path, e, $"Give a {Extension} file.");
         }
     }
 

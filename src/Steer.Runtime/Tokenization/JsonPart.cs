@@ -107,7 +107,7 @@ internal sealed class JsonPart
     }
 
     /// <summary>An exception that names the file and this place in it.</summary>
-    public SteerException Error(string message) => new($"{File}: {(_parent is null ? "the file" : Place())}: {message}");
+    public SteerException Error(string message) => new(_parent is null ? $"{File}: {message}" : $"{File}: {Place()}: {message}");
 
     /// <summary>Refuses a component of this name.</summary>
     public SteerException Unknown(string kind, string name, string known) =>

@@ -61,6 +61,15 @@ public sealed class DatasetExportTests : IDisposable
     }
 
     [Fact]
+    public async Task An_export_to_a_file_is_refused()
+    {
+        string file = Path.Combine(_folder, "file");
+        File.WriteAllText(file, "");
+        var refused = await Assert.ThrowsAsync<SteerException>(() => DatasetExport.RunAsync(_job, new ExportOptions { Folder = file }));
+        Assert.Equal($"{file}: is a file. Give a folder; it is made where it is missing.", refused.Message);
+    }
+
+    [Fact]
     public async Task Csv_quotes_what_needs_it()
     {
         await ExportAsync(ExportFormat.Csv, 0);

@@ -78,7 +78,8 @@ public sealed class EmbeddingFileTests : IDisposable
             }
         }
 
-        Assert.Throws<SteerException>(() => EmbeddingFile.Read(_folder.File("none.npy") + "," + file));
+        string missing = Assert.Throws<SteerException>(() => EmbeddingFile.Read(_folder.File("none.npy") + "," + file)).Message;
+        Assert.Equal($"{_folder.File("none.npy")}: cannot be read (there is no such file). Give a .npy file.", missing);
         Assert.Throws<SteerException>(() => EmbeddingFile.Read(file));
         Assert.Throws<SteerException>(() => EmbeddingFile.Read(_folder.File("none.safetensors")));
     }
