@@ -33,7 +33,17 @@ public sealed class DatasetDiskTests : IDisposable
     {
         var (code, errors) = OnSmallDisk($"mount -t tmpfs -o size=1m tmpfs disk; mount -o remount,ro disk; {Job("disk/job")}");
         Assert.Equal(2, code);
-        Assert.StartsWith("steer: disk/job: cannot be written (", Assert.Single(errors), StringComparison.Ordinal);
+        Assert.StartsWith("steer: disk/job: cannot be written (Read-only file system).", Assert.Single(errors), StringComparison.Ordinal);
+    }
+
+    /// <summary>A job that is there already: nobody else is at work in it.</summary>
+    [FactWithSmallDisks]
+    public void A_job_on_a_disk_that_cannot_be_written_any_more_is_said_in_a_line()
+    {
+        var (code, errors) = OnSmallDisk(
+            $"mount -t tmpfs -o size=1m tmpfs disk; {Job("disk/job")} && mount -o remount,ro disk && {Job("disk/job")}");
+        Assert.Equal(2, code);
+        Assert.StartsWith("steer: disk/job: cannot be written (Read-only file system).", Assert.Single(errors), StringComparison.Ordinal);
     }
 
     private static string Job(string folder) =>

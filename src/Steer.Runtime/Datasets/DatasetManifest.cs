@@ -58,10 +58,15 @@ internal static class DatasetManifest
         }
     }
 
-    /// <summary>The config of a manifest.</summary>
-    /// <exception cref="SteerException">It has none.</exception>
+    /// <summary>Whether it is that of a sweep, and not of a data set.</summary>
+    public static bool IsSweep(JsonObject manifest) => manifest["config"] is JsonObject config && config.ContainsKey("cells");
+
+    /// <summary>The config of the manifest of a data set.</summary>
+    /// <exception cref="SteerException">It has none, or is that of a sweep.</exception>
     public static DatasetJobConfig Config(JsonObject manifest, string path)
     {
+        if (IsSweep(manifest))
+            throw new SteerException($"{path}: holds a sweep. Give the folder of a data set.");
         try
         {
             return manifest["config"].Deserialize<DatasetJobConfig>(Options) ?? throw new JsonException("it has no config");

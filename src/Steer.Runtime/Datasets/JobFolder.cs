@@ -27,6 +27,9 @@ internal sealed class JobFolder : IDisposable
     public const string ProgressName = "progress.json";
     private const string LockName = ".lock";
 
+    // Linux and macOS.
+    private const int ReadOnlyFileSystem = 30;
+
     private readonly FileStream _lock;
     private readonly LineAppender[] _lines;
     private bool _broken;
@@ -61,7 +64,10 @@ internal sealed class JobFolder : IDisposable
                         $"{path}: holds a job already. Give another folder; steer dataset or sweep with --resume if-possible goes on with that job.");
                 }
 
-                var differences = DatasetManifest.Differences(DatasetManifest.Read(manifestPath), manifest);
+                var stored = DatasetManifest.Read(manifestPath);
+                if (DatasetManifest.IsSweep(stored) != DatasetManifest.IsSweep(manifest))
+                    throw new SteerException($"{path}: holds a {(DatasetManifest.IsSweep(stored) ? "sweep" : "data set")}. Give another folder.");
+                var differences = DatasetManifest.Differences(stored, manifest);
                 if (differences.Count > 0)
                 {
                     throw new SteerException(
@@ -186,6 +192,10 @@ internal sealed class JobFolder : IDisposable
             return new FileStream(System.IO.Path.Combine(path, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
         }
         catch (UnauthorizedAccessException e)
+        {
+            throw Unwritable(path, e);
+        }
+        catch (IOException e) when (e.HResult == ReadOnlyFileSystem)
         {
             throw Unwritable(path, e);
         }

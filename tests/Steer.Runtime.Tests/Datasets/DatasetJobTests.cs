@@ -148,6 +148,18 @@ public sealed class DatasetJobTests : IClassFixture<DatasetJobTests.Undisturbed>
     }
 
     [Fact]
+    public async Task The_folder_of_a_sweep_is_refused()
+    {
+        CopyReference();
+        string manifest = Path.Combine(_folder, "manifest.json");
+        File.WriteAllText(manifest, File.ReadAllText(manifest).Replace("\"config\": {", "\"config\": { \"cells\": [],", StringComparison.Ordinal));
+        Assert.Equal($"{_folder}: holds a sweep. Give another folder.", Assert.Throws<SteerException>(() => DatasetJob.Open(Config, Sources, _folder)).Message);
+        var options = new ExportOptions { Folder = Path.Combine(_folder, "export") };
+        string exported = (await Assert.ThrowsAsync<SteerException>(() => DatasetExport.RunAsync(_folder, options))).Message;
+        Assert.Equal($"{_folder}: holds a sweep. Give the folder of a data set.", exported);
+    }
+
+    [Fact]
     public void Resume_modes_are_kept()
     {
         string never = Path.Combine(_folder, "new");
