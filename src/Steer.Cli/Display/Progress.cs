@@ -55,6 +55,7 @@ internal sealed class Progress : IDisposable
             lock (_lock)
                 _loading = string.Create(CultureInfo.InvariantCulture, $"loading {share:0%} of {name}");
         });
+        Doing("", 0);
         foreach (string warning in engine.Warnings)
             Note(warning);
         return engine;

@@ -68,6 +68,7 @@ internal sealed class EvaluationRun(ModelChoice models, EngineOptions engineOpti
         int count = set.Texts.Count;
         if (embeds)
         {
+            progress.Doing($"embedding {set.Name}", 0);
             using var generator = new EngineEmbeddingGenerator(engine);
             set = set with
             {
