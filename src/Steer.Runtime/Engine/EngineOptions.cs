@@ -86,10 +86,21 @@ public sealed record EngineOptions
     /// <summary>Decode steps that are queued before the host looks at what they gave; null for what suits the device.</summary>
     internal int? QueueDepth { get; init; }
 
-    /// <summary>Throws where a number is outside its range.</summary>
+    /// <summary>Throws where a number is outside its range, or a path is empty.</summary>
     /// <exception cref="SteerException">One line that names the option.</exception>
     public void Check()
     {
+        (string Name, string? Path)[] paths =
+        [
+            ("base", Base ?? ""), ("expert", Expert), ("anti-expert", AntiExpert), ("amateur", Amateur), ("large", Large), ("tokenizer", Tokenizer),
+            .. MoreExperts.Select(path => ("expert", (string?)(path ?? ""))),
+        ];
+        foreach (var (name, path) in paths)
+        {
+            if (path is not null && string.IsNullOrWhiteSpace(path))
+                throw new SteerException($"The path of the {name} is empty: give a folder or a file.");
+        }
+
         if (Threads is < 0 or > 1024)
             throw new SteerException($"threads is {Threads}: give a number from 1 to 1024, or 0 for all processors.");
         if (MaxBatch is < 1 or > 4096)

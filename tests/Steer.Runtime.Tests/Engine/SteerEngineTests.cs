@@ -436,6 +436,20 @@ public sealed class SteerEngineTests : IDisposable
         Assert.Equal(["context", "expert"], (await All(both))[0].Branches);
     }
 
+    [Fact]
+    public void An_empty_path_is_named()
+    {
+        foreach (var (name, options) in new[]
+        {
+            ("base", Options with { Base = "" }), ("expert", Options with { Expert = " " }), ("expert", Options with { MoreExperts = [""] }),
+            ("tokenizer", Options with { Tokenizer = "" }),
+        })
+        {
+            string message = Assert.Throws<SteerException>(() => SteerEngine.Load(options)).Message;
+            Assert.Equal($"The path of the {name} is empty: give a folder or a file.", message);
+        }
+    }
+
     private static GenerationRequest Request(int seed, Func<SamplingParams, SamplingParams>? change = null)
     {
         var sampling = new SamplingParams { MaxTokens = 60 };
