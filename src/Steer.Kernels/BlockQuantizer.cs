@@ -1,8 +1,8 @@
 namespace Steer.Kernels;
 
 /// <summary>
-/// What <see cref="DType.Int8"/>, <see cref="DType.Int4"/> and 8-bit activations hold: the definition that every device's packing and products follow.
-/// Numbers come in blocks of <see cref="BlockSize"/> along k; the last block of a row may be shorter. Scales and minima are bfloat16, rounded
+/// What <see cref="DType.Int8"/>, <see cref="DType.Int4"/> and 8-bit activations hold: the definition that every device's packing and products
+/// follow. Numbers come in blocks of <see cref="BlockSize"/> along k; the last block of a row may be shorter. Scales and minima are bfloat16, rounded
 /// outwards, so that the ends of a block can be reached.
 /// </summary>
 public static class BlockQuantizer
@@ -62,8 +62,8 @@ public static class BlockQuantizer
     }
 
     /// <summary>
-    /// 8-bit activations: x = q * scale with the float32 scale = max |x| / 127 and q in [-127, 127], nearest even. Writes q and gives the scale. A block
-    /// that holds a NaN or an infinity gets a NaN as its scale, so that what comes of it is NaN too.
+    /// 8-bit activations: x = q * scale with the float32 scale = max |x| / 127 and q in [-127, 127], nearest even. Writes q and gives the scale. A
+    /// block that holds a NaN or an infinity gets a NaN as its scale, so that what comes of it is NaN too.
     /// </summary>
     public static float Activations(ReadOnlySpan<float> block, Span<sbyte> q)
     {

@@ -21,7 +21,9 @@ public struct DecodeRow
     /// <summary>Entries in <see cref="DecodeBatch.StopIds"/>: tokens that end this text.</summary>
     public int StopCount;
 
-    /// <summary>1 from the token on that ended the text: its rows stay where they are, and the step that they repeat changes nothing. Else 0.</summary>
+    /// <summary>
+    /// 1 from the token on that ended the text: its rows stay where they are, and the step that they repeat changes nothing. Else 0.
+    /// </summary>
     public int Finished;
 
     /// <summary>Steps since the batch was laid.</summary>

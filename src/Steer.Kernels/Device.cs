@@ -85,8 +85,8 @@ public abstract class Device : IDisposable
 
     /// <summary>
     /// y[r] = x[r] W^T + bias with the weight of r's group. x [rows, k], each W [n, k], y [rows, n]. Groups ascend and do not overlap;
-    /// rows in no group are left alone. The order of the sum over k is the device's own and the same for any number of rows; on the CPU device it is one
-    /// chain of fused multiply-adds in ascending order, unless the weight's <see cref="WeightFormat"/> rounds activations.
+    /// rows in no group are left alone. The order of the sum over k is the device's own and the same for any number of rows; on the CPU device it is
+    /// one chain of fused multiply-adds in ascending order, unless the weight's <see cref="WeightFormat"/> rounds activations.
     /// </summary>
     public abstract void MatMul(Tensor x, ReadOnlySpan<MatMulGroup> groups, Tensor y);
 
@@ -170,7 +170,8 @@ public abstract class Device : IDisposable
     /// H(softmax(s' / T)) = TargetEntropy where above 0, H(softmax(l_r on V)) where below 0          T in [1e-6, 1e6]
     /// </code>
     /// H grows with T, from the log of the number of best tokens to log |V|: a target outside that range gets the end of the interval (greedy but for
-    /// ties, or all of V alike). The search starts at T = 1 and stops where H is within 1e-6 (1 + target), so that plain sampling keeps T = 1 exactly.
+    /// ties, or all of V alike). The search starts at T = 1 and stops where H is within 1e-6 (1 + target), so that plain sampling keeps T = 1
+    /// exactly.
     /// </summary>
     /// <exception cref="ArgumentException">
     /// A row points outside the arrays of the batch. Only devices whose memory the host reads can tell: elsewhere rows must be right.
@@ -187,8 +188,8 @@ public abstract class Device : IDisposable
     /// <param name="decode">How far they may go.</param>
     /// <param name="batches">Forward passes of the step: one row for each branch.</param>
     /// <exception cref="ArgumentException">
-    /// A sequence has gone all of <see cref="DecodeBatch.MaxSteps"/>, or its stop tokens lie outside the batch. Only devices whose memory the host reads
-    /// can tell: elsewhere rows must be right.
+    /// A sequence has gone all of <see cref="DecodeBatch.MaxSteps"/>, or its stop tokens lie outside the batch. Only devices whose memory the host
+    /// reads can tell: elsewhere rows must be right.
     /// </exception>
     public abstract void Advance(GuideBatch guide, DecodeBatch decode, ReadOnlySpan<ForwardBatch> batches);
 
@@ -218,7 +219,9 @@ public abstract class Device : IDisposable
     /// <summary>How often host and device dealt with each other so far.</summary>
     public virtual DeviceCounters Counters => default;
 
-    /// <summary>One line for the user where an exception is a fault of this device (it was reset, lost, or a kernel failed); null where it is not.</summary>
+    /// <summary>
+    /// One line for the user where an exception is a fault of this device (it was reset, lost, or a kernel failed); null where it is not.
+    /// </summary>
     public virtual string? Explain(Exception error) => null;
 
     /// <summary>Waits for every kernel called so far.</summary>

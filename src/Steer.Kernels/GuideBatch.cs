@@ -22,7 +22,9 @@ public struct GuideBranch
     public int GroupSize;
 }
 
-/// <summary>How one guided sequence draws its next token. Names, defaults and meaning follow vLLM's SamplingParams and transformers' processors.</summary>
+/// <summary>
+/// How one guided sequence draws its next token. Names, defaults and meaning follow vLLM's SamplingParams and transformers' processors.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct GuideRow
 {
@@ -114,7 +116,9 @@ public struct GuideRow
     public int Alternatives;
 }
 
-/// <summary>A change to one token's score. Minus infinity bans the token (it leaves the set A before the mask is made); a finite bias is added after the mask.</summary>
+/// <summary>
+/// A change to one token's score. Minus infinity bans the token (it leaves the set A before the mask is made); a finite bias is added after the mask.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct TokenBias
 {
@@ -240,7 +244,9 @@ public sealed class GuideBatch : IDisposable
     /// <summary>Biases of all sequences.</summary>
     public DeviceBuffer<TokenBias> Biases { get; }
 
-    /// <summary>For each slot and token: <see cref="PromptFlag"/> and the number of times generated [slots, VocabSize]. The kernel counts the token it draws.</summary>
+    /// <summary>
+    /// For each slot and token: <see cref="PromptFlag"/> and the number of times generated [slots, VocabSize]. The kernel counts the token it draws.
+    /// </summary>
     public DeviceBuffer<int> PenaltyCounts { get; }
 
     /// <summary>Tokens that end a text [EosCount].</summary>

@@ -5,7 +5,9 @@ namespace Steer.Kernels;
 /// <param name="NumBlocks">Blocks of <see cref="BlockSize"/> positions; every layer has its part of each block.</param>
 /// <param name="NumKvHeads">Key and value heads.</param>
 /// <param name="HeadDim">Width of a head.</param>
-/// <param name="Type">How keys and values are stored: F32, BF16, or Int8 with a float32 scale for each position and head, of keys and of values.</param>
+/// <param name="Type">
+/// How keys and values are stored: F32, BF16, or Int8 with a float32 scale for each position and head, of keys and of values.
+/// </param>
 /// <param name="RoundActivations">
 /// Where keys and values are BF16: what they are multiplied with, queries and the weights of softmax, may be rounded to bfloat16 too. The other types
 /// never round.

@@ -150,7 +150,7 @@ internal static class Shapes
     {
         Require(
             guide.Sequences <= decode.Rows.Length && decode.Branches <= guide.BranchLogProbs.Length,
-            $"Advance: {guide.Sequences} sequences and {decode.Branches} branches in a batch of {decode.Rows.Length} and {guide.BranchLogProbs.Length}.");
+            $"Advance: {guide.Sequences} sequences in a batch of {decode.Rows.Length}, {decode.Branches} branches of {guide.BranchLogProbs.Length}.");
         foreach (ForwardBatch batch in batches)
             Require(batch.Rows <= batch.RowSequence.Length, $"Advance: {batch.Rows} rows in a batch of {batch.RowSequence.Length}.");
     }

@@ -43,7 +43,9 @@ public abstract class PackedWeight(int n, int k, WeightFormat format) : IDisposa
 /// <param name="ColumnStart">First output column of the fused projection that the segment changes.</param>
 /// <param name="Columns">Output columns changed.</param>
 /// <param name="A">lora_A [rank, k], or null when only columns are scaled or shifted.</param>
-/// <param name="B">lora_B [columns, rank] with the scale alpha / r (or alpha / sqrt(r)) already multiplied in; null with <paramref name="A"/>.</param>
+/// <param name="B">
+/// lora_B [columns, rank] with the scale alpha / r (or alpha / sqrt(r)) already multiplied in; null with <paramref name="A"/>.
+/// </param>
 /// <param name="ColumnScale">DoRA: magnitude / norm of each output column [columns], multiplied into what the base weight gave; null for 1.</param>
 /// <param name="ColumnBias">Added to each output column [columns]; null for 0.</param>
 public sealed record LoraSegment(

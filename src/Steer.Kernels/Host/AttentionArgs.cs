@@ -4,8 +4,8 @@ namespace Steer.Kernels.Host;
 internal unsafe struct AttentionArgs
 {
     /// <summary>
-    /// Positions whose scores, maximum and weighted values are worked out together, for every query alike: position p is in chunk p / 64, whatever is in
-    /// the batch. A query's chunks are then joined in ascending order, so its bits do not depend on who works on which.
+    /// Positions whose scores, maximum and weighted values are worked out together, for every query alike: position p is in chunk p / 64, whatever is
+    /// in the batch. A query's chunks are then joined in ascending order, so its bits do not depend on who works on which.
     /// </summary>
     public const int Chunk = 64;
 

@@ -71,7 +71,7 @@ internal sealed class AttentionPlan
     {
         int position = args.Positions[row], context = args.Contexts[row];
         if (context < 0 || (context + 1L) * args.BlockTableStride > args.BlockTablesLength)
-            throw new ArgumentException($"Attention: context {context} in block tables of {args.BlockTablesLength / args.BlockTableStride} contexts.");
+            throw new ArgumentException($"Attention: context {context} has none of the {args.BlockTablesLength} entries of block tables.");
         if (position < 0 || position / KvCacheShape.BlockSize >= args.BlockTableStride)
             throw new ArgumentException($"Attention: position {position} in a block table of {args.BlockTableStride}.");
     }
@@ -128,8 +128,8 @@ internal sealed class AttentionPlan
         if (args.Window > 0)
             return 0;
         int most = (Math.Min(args.Positions[a], args.Positions[b]) + 1) / AttentionArgs.Chunk;
-        int same = new ReadOnlySpan<int>(args.BlockTable(a), most * Blocks).CommonPrefixLength(new ReadOnlySpan<int>(args.BlockTable(b), most * Blocks));
-        return same / Blocks;
+        ReadOnlySpan<int> first = new(args.BlockTable(a), most * Blocks), second = new(args.BlockTable(b), most * Blocks);
+        return first.CommonPrefixLength(second) / Blocks;
     }
 
     private void Add(AttentionItem item)

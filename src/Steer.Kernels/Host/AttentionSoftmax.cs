@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace Steer.Kernels.Host;
 
 /// <summary>
-/// Softmax in chunks: the weights of one, and how chunks are joined (Milakov &amp; Gimelshein, arXiv 1805.02867). A chunk of a query has a maximum, a sum of
-/// weights exp(score - maximum) and the values summed with them; what sees nothing has minus infinity and 0.
+/// Softmax in chunks: the weights of one, and how chunks are joined (Milakov &amp; Gimelshein, arXiv 1805.02867). A chunk of a query has a maximum, a
+/// sum of weights exp(score - maximum) and the values summed with them; what sees nothing has minus infinity and 0.
 /// </summary>
 internal static unsafe class AttentionSoftmax
 {
@@ -14,8 +14,8 @@ internal static unsafe class AttentionSoftmax
     private const int BlockSize = KvCacheShape.BlockSize;
 
     /// <summary>
-    /// Turns the scores of positions [begin, end) of a chunk into exp(score - maximum), in the code of the tiles, times the value's scale where numbers
-    /// have 8 bits. The sum, of rounded weights where they are rounded, has eight lanes, by position mod 8.
+    /// Turns the scores of positions [begin, end) of a chunk into exp(score - maximum), in the code of the tiles, times the value's scale where
+    /// numbers have 8 bits. The sum, of rounded weights where they are rounded, has eight lanes, by position mod 8.
     /// </summary>
     /// <param name="args">Scale, soft cap, what a record looks like and what multiplies with it.</param>
     /// <param name="scores">q . key of the chunk's positions [64]; out: weights, which as pairs take the first half.</param>

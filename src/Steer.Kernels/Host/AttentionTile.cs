@@ -17,8 +17,8 @@ internal unsafe struct AttentionTileArgs
     public fixed long Next[MaxBlocks];
 
     /// <summary>
-    /// Scores: the queries, column by column [head dim][queries], in pairs [head dim / 2][queries][2] where the tile wants them so. Values: the queries'
-    /// weights [queries][chunk], from the first position on; pairs of them lie in the first half of their row.
+    /// Scores: the queries, column by column [head dim][queries], in pairs [head dim / 2][queries][2] where the tile wants them so. Values: the
+    /// queries' weights [queries][chunk], from the first position on; pairs of them lie in the first half of their row.
     /// </summary>
     public float* X;
 
@@ -60,8 +60,8 @@ internal unsafe struct AttentionTileArgs
 }
 
 /// <summary>
-/// y[q][position] = query . key for the positions of some blocks: one chain of fused multiply-adds over ascending columns, of two that lie in a word in the
-/// order of <typeparamref name="TNumbers"/>.
+/// y[q][position] = query . key for the positions of some blocks: one chain of fused multiply-adds over ascending columns, of two that lie in a word
+/// in the order of <typeparamref name="TNumbers"/>.
 /// </summary>
 internal static unsafe class ScoreTile<TVector, TRows, TNumbers>
     where TVector : struct, ISimdVector<TVector>
@@ -102,8 +102,8 @@ internal static unsafe class ScoreTile<TVector, TRows, TNumbers>
 }
 
 /// <summary>
-/// y[q][column] = sum over positions of weight * value for the 32 columns of a plane: one chain over ascending positions, of two that lie in a word in
-/// the order of <typeparamref name="TNumbers"/>. Of a word whose other position is not asked for that is not touched.
+/// y[q][column] = sum over positions of weight * value for the 32 columns of a plane: one chain over ascending positions, of two that lie in a word
+/// in the order of <typeparamref name="TNumbers"/>. Of a word whose other position is not asked for that is not touched.
 /// </summary>
 internal static unsafe class ValueTile<TVector, TRows, TNumbers>
     where TVector : struct, ISimdVector<TVector>
@@ -161,5 +161,6 @@ internal static unsafe class ValueTile<TVector, TRows, TNumbers>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Add(ref TRows sums, float* x, byte* value, int half) =>
         sums.MultiplyAddStrided(
-            x, AttentionArgs.Chunk, TNumbers.Load<TVector>(value, half), TNumbers.Load<TVector>(value + (Half * TNumbers.Size * TNumbers.Depth), half));
+            x, AttentionArgs.Chunk, TNumbers.Load<TVector>(value, half),
+            TNumbers.Load<TVector>(value + (Half * TNumbers.Size * TNumbers.Depth), half));
 }

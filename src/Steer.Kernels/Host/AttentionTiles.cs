@@ -9,8 +9,8 @@ namespace Steer.Kernels.Host;
 internal sealed class AttentionFormat(RowCode code, TileCode<AttentionTileArgs>[] scores, TileCode<AttentionTileArgs>[] values)
 {
     /// <summary>
-    /// How the tiles want queries and weights: <see cref="RowCode.Float"/>, <see cref="RowCode.RoundedFloat"/> or <see cref="RowCode.Pairs"/>. Tiles of pairs
-    /// sum values from an even position to an odd one.
+    /// How the tiles want queries and weights: <see cref="RowCode.Float"/>, <see cref="RowCode.RoundedFloat"/> or <see cref="RowCode.Pairs"/>. Tiles
+    /// of pairs sum values from an even position to an odd one.
     /// </summary>
     public RowCode Code { get; } = code;
 

@@ -1,8 +1,8 @@
 namespace Steer.Kernels.Host;
 
 /// <summary>
-/// Sums the values of a chunk for some queries. Positions that every query sees are summed for all at once; those at either end that only some see, row
-/// by row: a value past a row's position is never touched, as nothing that it holds, not even NaN times 0, may reach that row.
+/// Sums the values of a chunk for some queries. Positions that every query sees are summed for all at once; those at either end that only some see,
+/// row by row: a value past a row's position is never touched, as nothing that it holds, not even NaN times 0, may reach that row.
 /// </summary>
 internal static unsafe class AttentionValues
 {

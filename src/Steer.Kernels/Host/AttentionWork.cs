@@ -61,7 +61,10 @@ internal readonly unsafe struct AttentionWork
         {
             int ahead = first + MaxBlocks + i, beyond = next._firstBlock + ahead - _endBlock;
             tile->Blocks[i] = i < count ? Record(first + i) : tile->Blocks[count - 1];
-            tile->Next[i] = i >= count ? tile->Blocks[i] : ahead < _endBlock ? Record(ahead) : beyond < next._endBlock ? next.Record(beyond) : tile->Blocks[i];
+            tile->Next[i] = i >= count ? tile->Blocks[i]
+                : ahead < _endBlock ? Record(ahead)
+                : beyond < next._endBlock ? next.Record(beyond)
+                : tile->Blocks[i];
         }
     }
 

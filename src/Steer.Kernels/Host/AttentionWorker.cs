@@ -21,7 +21,9 @@ internal sealed unsafe class AttentionWorker(int maxQueries) : IDisposable
     private readonly Scratch<float> _totals = new();
     private readonly Scratch<float> _tile = new();
 
-    /// <summary>Numbers of a query's chunk that is kept apart: the summed values, whole planes of them, the maximum and the sum of the weights.</summary>
+    /// <summary>
+    /// Numbers of a query's chunk that is kept apart: the summed values, whole planes of them, the maximum and the sum of the weights.
+    /// </summary>
     public static int RecordLength(int headDim) => Width(headDim) + PartLength;
 
     /// <summary>Runs an item that has all that its rows see, and has the first of the next fetched.</summary>
@@ -193,7 +195,8 @@ internal sealed unsafe class AttentionWorker(int maxQueries) : IDisposable
     // Words of a query: numbers, as many as the cache has side by side filled up with zeros, or pairs.
     private static int Words(in AttentionArgs args) => RowCodes.Words(args.Format.Code, args.Cache.Shape.HeadDim, args.Cache.Depth);
 
-    // Maxima, sums of weights and summed values of some queries over one chunk, whose blocks the tile has. The first queries have the next ones fetched.
+    // Maxima, sums of weights and summed values of some queries over one chunk, whose blocks the tile has. The first queries have the next ones
+    // fetched.
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void RunChunk(in AttentionArgs args, in AttentionWork work, int chunk, int first, int count, AttentionTileArgs* tile, TileMemory part)

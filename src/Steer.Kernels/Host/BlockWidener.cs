@@ -33,7 +33,8 @@ internal static unsafe class BlockWidener<TVector, TBlocks>
         for (int group = 0; group < BlockLayout.Groups; group++, to += 4 * HostWeight.PanelWidth)
         {
             TVector.MultiplyAdd(TVector.ToSingle(TBlocks.One<TVector>(block, group, 0, column, second)), scale, zero).Store(to);
-            TVector.MultiplyAdd(TVector.ToSingle(TBlocks.One<TVector>(block, group, 1, column, second)), scale, zero).Store(to + HostWeight.PanelWidth);
+            TVector.MultiplyAdd(TVector.ToSingle(TBlocks.One<TVector>(block, group, 1, column, second)), scale, zero)
+                .Store(to + HostWeight.PanelWidth);
             TVector.MultiplyAdd(TVector.ToSingle(TBlocks.One<TVector>(block, group, 2, column, second)), scale, zero)
                 .Store(to + (2 * HostWeight.PanelWidth));
             TVector.MultiplyAdd(TVector.ToSingle(TBlocks.One<TVector>(block, group, 3, column, second)), scale, zero)

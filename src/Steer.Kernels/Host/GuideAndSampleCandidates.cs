@@ -94,7 +94,9 @@ internal sealed unsafe class GuideAndSampleCandidates : IDisposable
     /// <summary>The token with the largest score, the lowest id where several have it.</summary>
     public int Best() => Ids[new ReadOnlySpan<float>(Scores, Count).IndexOf(Max())];
 
-    /// <summary>score = (score - max) / temperature with the largest score, so that the best token has exactly 0 and <see cref="Mass"/> cannot overflow.</summary>
+    /// <summary>
+    /// score = (score - max) / temperature with the largest score, so that the best token has exactly 0 and <see cref="Mass"/> cannot overflow.
+    /// </summary>
     public void Rescale(float max, float temperature)
     {
         if (max == 0 && temperature == 1)

@@ -30,9 +30,9 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
     public double ToLogit { get; private set; }
 
     /// <summary>
-    /// Reads the branches, each once, and computes their normalisers; fills the list with the tokens of the mask, scores unset: those that are allowed
-    /// and whose reference logit is at least that of the best of them + <paramref name="logAlpha"/>. The list is empty where no allowed token has a finite
-    /// logit. False where a logit is NaN or infinite upwards, or a branch has no finite one.
+    /// Reads the branches, each once, and computes their normalisers; fills the list with the tokens of the mask, scores unset: those that are
+    /// allowed and whose reference logit is at least that of the best of them + <paramref name="logAlpha"/>. The list is empty where no allowed token
+    /// has a finite logit. False where a logit is NaN or infinite upwards, or a branch has no finite one.
     /// </summary>
     public bool Normalise(
         in GuideRow row, GuideBranch* branches, float* logits, long stride, double logAlpha, GuideAndSampleCandidates candidates)

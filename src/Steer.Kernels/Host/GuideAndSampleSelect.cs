@@ -29,8 +29,8 @@ internal sealed unsafe class GuideAndSampleSelect : IDisposable
     public float* Masses => _masses.Data;
 
     /// <summary>
-    /// The largest key v for which the keys of at least v, and what lies above all keys, have together <paramref name="target"/> or more; the smallest
-    /// key where all together have less.
+    /// The largest key v for which the keys of at least v, and what lies above all keys, have together <paramref name="target"/> or more; the
+    /// smallest key where all together have less.
     /// </summary>
     /// <param name="count">Keys, at least one.</param>
     /// <param name="target">Mass to reach.</param>

@@ -31,7 +31,8 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
     {
         ref readonly var row = ref HostMatrix.Pointer(_batch.Rows)[sequence];
         var biases = new ReadOnlySpan<TokenBias>(HostMatrix.Pointer(_batch.Biases) + row.BiasStart, row.BiasCount);
-        var alternatives = new Span<TokenLogProb>(HostMatrix.Pointer(_batch.Alternatives) + (long)sequence * _batch.MaxAlternatives, row.Alternatives);
+        var firstAlternative = HostMatrix.Pointer(_batch.Alternatives) + (long)sequence * _batch.MaxAlternatives;
+        var alternatives = new Span<TokenLogProb>(firstAlternative, row.Alternatives);
         int* counts = row.PenaltySlot >= 0 ? HostMatrix.Pointer(_batch.PenaltyCounts) + (long)row.PenaltySlot * _batch.VocabSize : null;
         float* branchLogProbs = HostMatrix.Pointer(_batch.BranchLogProbs) + row.BranchStart;
 
@@ -64,8 +65,8 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
         var branches = HostMatrix.Pointer(_batch.Branches) + row.BranchStart;
         // The mask by mass needs all tokens first.
         double logAlpha = row.NucleusMass > 0 ? double.NegativeInfinity : Math.Log(row.Alpha);
-        if (!_scores.Normalise(row, branches, HostMatrix.Pointer(_batch.Logits.Buffer) + _batch.Logits.Offset, _batch.Logits.Stride, logAlpha, Candidates)
-            || !FillMask(row, out double targetEntropy))
+        var logits = HostMatrix.Of(_batch.Logits);
+        if (!_scores.Normalise(row, branches, logits.Data, logits.Stride, logAlpha, Candidates) || !FillMask(row, out double targetEntropy))
             return false;
 
         float max = Candidates.Max();

@@ -3,9 +3,9 @@ using System.Runtime.CompilerServices;
 namespace Steer.Kernels.Host;
 
 /// <summary>
-/// Records [block][layer][kv head], each with a head's keys [head dim][16], its values [planes of 32 columns][16][32] and, of 8-bit numbers, the float32
-/// scales of its keys [16] and of its values [16]: the scores of a block's 16 positions are one vector, and values lie in the panels of a tile.
-/// bfloat16 lies in pairs, of neighbouring columns of a key [head dim / 2][16][2] and of neighbouring positions of values [planes][8][32][2]. A
+/// Records [block][layer][kv head], each with a head's keys [head dim][16], its values [planes of 32 columns][16][32] and, of 8-bit numbers, the
+/// float32 scales of its keys [16] and of its values [16]: the scores of a block's 16 positions are one vector, and values lie in the panels of a
+/// tile. bfloat16 lies in pairs, of neighbouring columns of a key [head dim / 2][16][2] and of neighbouring positions of values [planes][8][32][2]. A
 /// block has all layers side by side, so that a short text touches little of a large cache. What is too much of the last plane or pair stays zero.
 /// </summary>
 internal sealed unsafe class HostKvCache : KvCache
@@ -69,8 +69,8 @@ internal sealed unsafe class HostKvCache : KvCache
         _records.Data + (block * BlockBytes) + (((long)layer * Shape.NumKvHeads) + head) * RecordBytes;
 
     /// <summary>
-    /// Has the lines fetched that <see cref="Write(int, int, int, float*, float*)"/> will touch: a key lies across many, which would else be waited for one
-    /// after the other.
+    /// Has the lines fetched that <see cref="Write(int, int, int, float*, float*)"/> will touch: a key lies across many, which would else be waited
+    /// for one after the other.
     /// </summary>
     public void Prefetch(int layer, int head, int slot)
     {

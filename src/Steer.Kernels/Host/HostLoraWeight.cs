@@ -64,7 +64,8 @@ internal sealed class HostLoraWeight : LoraWeight
             int rank = segment.A?.Rows ?? 0;
             Segments[i] = new HostLoraSegment(
                 segment.ColumnStart, segment.Columns, rankStart, rank,
-                segment.B is null ? null : Own(PackJob.Pack(team, [segment.B], Type([segment.B]))), Copy(segment.ColumnScale), Copy(segment.ColumnBias));
+                segment.B is null ? null : Own(PackJob.Pack(team, [segment.B], Type([segment.B]))),
+                Copy(segment.ColumnScale), Copy(segment.ColumnBias));
             Cost += (long)segment.Columns * (rank + 1);
             rankStart += rank;
         }

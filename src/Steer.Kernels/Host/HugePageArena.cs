@@ -1,8 +1,9 @@
 namespace Steer.Kernels.Host;
 
 /// <summary>
-/// Lays buffers of the process that are too small for huge pages of their own side by side on shared ones: the projections of a small model are a megabyte
-/// or two each. A chunk hands out its memory from front to back, so that all of it is zero when it is taken, and is given back with the last of its buffers.
+/// Lays buffers of the process that are too small for huge pages of their own side by side on shared ones: the projections of a small model are a
+/// megabyte or two each. A chunk hands out its memory from front to back, so that all of it is zero when it is taken, and is given back with the last
+/// of its buffers.
 /// </summary>
 internal static unsafe class HugePageArena
 {

@@ -5,9 +5,9 @@ namespace Steer.Kernels.Host;
 
 /// <summary>
 /// y = y * scale + (x A^T) B^T + bias on the columns of each segment, for the rows of all adapters. A few rows of one adapter are a part. Its first
-/// product is summed in slices of k, which depend on k alone and are added in order: that keeps the bits of a row the same in any company. Where there
-/// are parts for all threads, each thread does whole ones; else one launch does the slices and another the second product in blocks of columns, so that
-/// even a single row keeps several threads busy.
+/// product is summed in slices of k, which depend on k alone and are added in order: that keeps the bits of a row the same in any company. Where
+/// there are parts for all threads, each thread does whole ones; else one launch does the slices and another the second product in blocks of columns,
+/// so that even a single row keeps several threads busy.
 /// </summary>
 internal sealed unsafe class LoraKernel(ThreadTeam team, TileSet tiles) : ParallelJob, IDisposable
 {

@@ -21,12 +21,13 @@ internal abstract class ParallelJob
 /// Threads that run the parts of one job at a time together with the caller. Between jobs they spin, after a while give way to
 /// others at every turn, and sleep after about a millisecond, so that a launch in a busy stretch costs neither a lock nor a system call. Teams of one
 /// process know of each other: where they have more threads awake than there are processors, they give way much sooner.
-/// Parts are drawn from one counter: whoever is free takes the next, and a thread that the system keeps waiting holds up nothing but the part it has begun.
+/// Parts are drawn from one counter: whoever is free takes the next, and a thread that the system keeps waiting holds up nothing but the part it has
+/// begun.
 /// </summary>
 internal sealed class ThreadTeam : IDisposable
 {
-    // Turns of a waiting loop, about 40 ns each, before it gives way: longer than what a step does between two launches. Where there are more threads than
-    // processors, the one that is waited for may need this very processor.
+    // Turns of a waiting loop, about 40 ns each, before it gives way: longer than what a step does between two launches. Where there are more threads
+    // than processors, the one that is waited for may need this very processor.
     private const int Spins = 8000;
     private const int CrowdedSpins = 500;
     private static readonly long AwakeTicks = Stopwatch.Frequency / 1000;

@@ -3,8 +3,9 @@ using System.Runtime.CompilerServices;
 namespace Steer.Kernels.Host;
 
 /// <summary>
-/// The sums of a tile, of a product or of attention (a row is a query there): two vectors for each of its rows. A number of rows is a type, built up as
-/// <see cref="MoreRows{TVector, TRows}"/> over <see cref="OneRow{TVector}"/>, so that the compiler makes unrolled code with all sums in registers for each.
+/// The sums of a tile, of a product or of attention (a row is a query there): two vectors for each of its rows. A number of rows is a type, built up
+/// as <see cref="MoreRows{TVector, TRows}"/> over <see cref="OneRow{TVector}"/>, so that the compiler makes unrolled code with all sums in registers
+/// for each.
 /// </summary>
 internal unsafe interface ITileRows<TVector>
     where TVector : struct, ISimdVector<TVector>

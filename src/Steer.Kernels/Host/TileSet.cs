@@ -56,8 +56,8 @@ internal sealed class TileSet
     public TileCode<TileArgs> F32(int rows) => _f32.Rows(rows);
 
     /// <summary>
-    /// y = x W^T on panels [first, end) of a float32 or bfloat16 weight, over a range of k: for products that are too small to share. Single rows take
-    /// two panels at a time.
+    /// y = x W^T on panels [first, end) of a float32 or bfloat16 weight, over a range of k: for products that are too small to share. Single rows
+    /// take two panels at a time.
     /// </summary>
     /// <param name="weight">W.</param>
     /// <param name="first">First panel.</param>

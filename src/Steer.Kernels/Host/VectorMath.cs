@@ -53,7 +53,8 @@ internal static unsafe class VectorMath
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> ExpToBF16(Vector256<float> x)
     {
-        // As above with a polynomial that is right to 1.0e-4. Multiplied by 2^16 + 1 and taken away again, what is left has the upper 8 bits (Veltkamp).
+        // As above with a polynomial that is right to 1.0e-4. Multiplied by 2^16 + 1 and taken away again, what is left has the upper 8 bits
+        // (Veltkamp).
         var rounded = Vector256.FusedMultiplyAdd(x, Vector256.Create(Log2E), Vector256.Create(RoundToInteger));
         var r = Vector256.FusedMultiplyAdd(rounded - Vector256.Create(RoundToInteger), Vector256.Create(-Ln2), x);
         var p = Vector256.Create(0.16767012f);

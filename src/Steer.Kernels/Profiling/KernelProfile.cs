@@ -14,7 +14,9 @@ public readonly record struct KernelId(string Kernel, int N = 0, int K = 0, Weig
 /// <summary>What a call cannot do without.</summary>
 /// <param name="Operations">Float or integer operations; a multiply-add is two, an exponential <see cref="Exponential"/>.</param>
 /// <param name="StoredBytes">Bytes of weights and cache: nobody has touched them since the step before.</param>
-/// <param name="PassedBytes">Bytes of activations read and written: the kernel before or after has them too, so they are in a cache as a rule.</param>
+/// <param name="PassedBytes">
+/// Bytes of activations read and written: the kernel before or after has them too, so they are in a cache as a rule.
+/// </param>
 public readonly record struct KernelCost(double Operations, double StoredBytes, double PassedBytes)
 {
     /// <summary>Operations of an exponential: a polynomial of degree 6, its reduction and its scaling, about.</summary>

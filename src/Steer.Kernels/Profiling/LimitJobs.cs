@@ -123,7 +123,9 @@ internal sealed unsafe class ReadJob : LimitJob, IDisposable
         }
     }
 
-    /// <summary>Bytes that all threads together read again and again; a run reads them once at least, as no part of them is to be found nearer than the rest.</summary>
+    /// <summary>
+    /// Bytes that all threads together read again and again; a run reads them once at least, as no part of them is to be found nearer than the rest.
+    /// </summary>
     public long WorkingSet { get; set; }
 
     public override double UnitsPerPart => Share * Math.Max(1, LeastBytesPerPart / Share);

@@ -5,8 +5,8 @@ using Steer.Kernels.Host.CodeGen;
 namespace Steer.Kernels.Profiling;
 
 /// <summary>
-/// What this machine's processors can do at most, measured here and now with all threads: multiply-adds in registers with the widest vectors, and sums
-/// over memory of several sizes, from what the nearest caches hold to what none does.
+/// What this machine's processors can do at most, measured here and now with all threads: multiply-adds in registers with the widest vectors, and
+/// sums over memory of several sizes, from what the nearest caches hold to what none does.
 /// </summary>
 public sealed class MachineLimits : IDisposable
 {
@@ -70,7 +70,9 @@ public sealed class MachineLimits : IDisposable
         _ => Float32,
     };
 
-    /// <summary>Bytes per second at which so many bytes are read again and again: the rate of the largest size measured that is not above it.</summary>
+    /// <summary>
+    /// Bytes per second at which so many bytes are read again and again: the rate of the largest size measured that is not above it.
+    /// </summary>
     public double BytesPerSecond(double bytes) => _rates[Math.Max(0, _rates.FindLastIndex(r => r.Bytes <= bytes))].Rate;
 
     /// <summary>The shortest time, in seconds, in which work of this size could be done with products of this format.</summary>

@@ -4,8 +4,8 @@ using System.Runtime.CompilerServices;
 namespace Steer.Kernels.Profiling;
 
 /// <summary>
-/// Another device, every kernel of which is timed: the host waits for each, so that what a kernel takes is its own time, and steps are neither recorded nor
-/// overlapped. It owns the other device.
+/// Another device, every kernel of which is timed: the host waits for each, so that what a kernel takes is its own time, and steps are neither
+/// recorded nor overlapped. It owns the other device.
 /// </summary>
 public sealed class ProfiledDevice(Device inner) : Device
 {

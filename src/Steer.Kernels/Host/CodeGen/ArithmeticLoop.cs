@@ -12,7 +12,9 @@ internal static unsafe class ArithmeticLoop
     // Registers that a function may change on every system.
     private static readonly AssemblerRegisterZMM[] Sums = [zmm16, zmm17, zmm18, zmm19, zmm20, zmm21, zmm22, zmm23, zmm24, zmm25, zmm26, zmm27];
 
-    /// <summary>Runs as many turns of one vdpbf16ps in each chain as its argument says; null where the system lets no memory become executable.</summary>
+    /// <summary>
+    /// Runs as many turns of one vdpbf16ps in each chain as its argument says; null where the system lets no memory become executable.
+    /// </summary>
     public static delegate* unmanaged<long, void> BF16 => Make((code, sum) => code.vdpbf16ps(sum, zmm30, zmm31));
 
     /// <summary>The same with vpdpbusd.</summary>

@@ -47,7 +47,9 @@ internal sealed class AttentionAssembler
     /// <summary>The code of a function that takes a pointer to <see cref="AttentionTileArgs"/> and scores.</summary>
     public static byte[] Scores(int queries, CallingConvention convention) => Assemble(queries, convention, tile => tile.WriteScores());
 
-    /// <summary>The code of a function that takes a pointer to <see cref="AttentionTileArgs"/> and sums values, from an even position to an odd one.</summary>
+    /// <summary>
+    /// The code of a function that takes a pointer to <see cref="AttentionTileArgs"/> and sums values, from an even position to an odd one.
+    /// </summary>
     public static byte[] Values(int queries, CallingConvention convention) => Assemble(queries, convention, tile => tile.WriteValues());
 
     private static byte[] Assemble(int queries, CallingConvention convention, Action<AttentionAssembler> write)

@@ -3,7 +3,9 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Steer.Kernels.Host.CodeGen;
 
-/// <summary>How a function that is made at run time begins and ends: it takes one pointer, calls nothing and may change every vector register.</summary>
+/// <summary>
+/// How a function that is made at run time begins and ends: it takes one pointer, calls nothing and may change every vector register.
+/// </summary>
 internal static class CallFrame
 {
     /// <summary>The argument, after <see cref="Enter"/>.</summary>

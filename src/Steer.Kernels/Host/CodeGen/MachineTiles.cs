@@ -4,7 +4,9 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Steer.Kernels.Host.CodeGen;
 
-/// <summary>The tiles made at run time, for formats whose instruction this processor has; made once in a process, a type when it is asked for first.</summary>
+/// <summary>
+/// The tiles made at run time, for formats whose instruction this processor has; made once in a process, a type when it is asked for first.
+/// </summary>
 internal static unsafe class MachineTiles
 {
     private const int Leaf = 7;
@@ -40,7 +42,8 @@ internal static unsafe class MachineTiles
         (false, true, _) => "VNNI",
     };
 
-    private static bool IsX64 => RuntimeInformation.ProcessArchitecture == Architecture.X64 && Vector512.IsHardwareAccelerated && Avx512BW.IsSupported;
+    private static bool IsX64 =>
+        RuntimeInformation.ProcessArchitecture == Architecture.X64 && Vector512.IsHardwareAccelerated && Avx512BW.IsSupported;
 
     /// <summary>Tiles of a format, or null where there are none.</summary>
     public static FormatTiles? For(WeightFormat format) => (format.Type, format.RoundActivations) switch
@@ -54,8 +57,11 @@ internal static unsafe class MachineTiles
     /// <summary>Tiles of attention over bfloat16 that meets rounded queries and weights, or null where there are none.</summary>
     public static AttentionFormat? Attention => HasBF16 && IsAllowed ? BF16Attention.Value : null;
 
-    private static FormatTiles? Make(DType type, RowCode code, int depth) =>
-        Place<TileArgs>(MaxRows, (rows, convention) => TileAssembler.Assemble(new TileShape(type, rows), convention)) is { } tiles ? new(code, depth, tiles) : null;
+    private static FormatTiles? Make(DType type, RowCode code, int depth)
+    {
+        var tiles = Place<TileArgs>(MaxRows, (rows, convention) => TileAssembler.Assemble(new TileShape(type, rows), convention));
+        return tiles is null ? null : new(code, depth, tiles);
+    }
 
     private static AttentionFormat? MakeAttention()
     {
