@@ -51,6 +51,31 @@ public sealed class BadInputTests : IDisposable
     public async Task Flags(string says, params string[] args) =>
         Assert.Contains(says, await Cli.RefuseAsync(args), StringComparison.OrdinalIgnoreCase);
 
+    /// <summary>What a shell leaves of an unset variable in quotation marks.</summary>
+    [Theory]
+    [InlineData("--context", "generate", "--prompt", "x", "--context", "")]
+    [InlineData("--negatives", "generate", "--prompt", "x", "--negatives", "")]
+    [InlineData("--prompt-file", "generate", "--prompt-file", "")]
+    [InlineData("--output", "generate", "--prompt", "x", "-o", "")]
+    [InlineData("--base", "generate", "--prompt", "x", "--base", "")]
+    [InlineData("--task", "generate", "--task", "")]
+    [InlineData("--out", "dataset", "--task", "astronomy", "--count", "2", "--out", "")]
+    [InlineData("JOB", "dataset", "")]
+    [InlineData("DIR", "dataset", "export", "", "--format", "csv", "--out", "x")]
+    [InlineData("--out", "dataset", "export", "x", "--format", "csv", "--out", "")]
+    [InlineData("DIR", "dataset", "merge", "x", "", "--out", "x")]
+    [InlineData("DIR", "dataset", "watch", "")]
+    [InlineData("SET", "evaluate", "")]
+    [InlineData("--real", "evaluate", "x", "--real", "")]
+    [InlineData("--out", "sweep", "--task", "astronomy", "--out", "")]
+    [InlineData("--file", "score", "--file", "")]
+    [InlineData("--file", "tokenize", "--file", "")]
+    [InlineData("DIR", "inspect", "")]
+    [InlineData("DIR", "kernels", "")]
+    [InlineData("--out", "bench", "synth", "--out", "")]
+    public async Task Empty_paths(string name, params string[] args) =>
+        Assert.StartsWith($"steer: {name} is empty: give a path.", await Cli.RefuseAsync(args), StringComparison.Ordinal);
+
     [Theory]
     [InlineData("--base")]
     [InlineData("--expert")]

@@ -58,7 +58,7 @@ internal sealed class BenchSynthCommand : SteerCommand
         {
             string shapes = string.Join(", ", SyntheticShape.Known.Select(s => s.Name));
             _params = Add(Flag.Text("--params", "NAME", $"How large. One of {shapes}."));
-            _out = Add(Flag.Text("--out", "DIR", "Folder to write; made where it is missing."));
+            _out = Add(Flag.Path("--out", "DIR", "Folder to write; made where it is missing."));
         }
 
         public SyntheticShape Shape(ParseResult parsed) => SyntheticShape.Find(

@@ -13,12 +13,12 @@ namespace Steer.Cli.Commands;
 /// <summary>`steer dataset`: a data set in a folder, made unattended.</summary>
 internal sealed class DatasetCommand : SteerCommand
 {
-    private readonly Argument<string?> _file = new("JOB")
+    private readonly Argument<string?> _file = Flag.Path(new Argument<string?>("JOB")
     {
         HelpName = "JOB",
         Arity = ArgumentArity.ZeroOrOne,
         Description = "A job file: these flags as JSON, without dashes, such as {\"task\": \"commonsense\", \"count\": 10000}. Flags win over it.",
-    };
+    });
 
     private readonly DatasetFlags _dataset;
     private readonly ModelFlags _models;

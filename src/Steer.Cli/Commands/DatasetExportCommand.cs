@@ -8,7 +8,8 @@ namespace Steer.Cli.Commands;
 /// <summary>`steer dataset export`: the examples of a job in the layouts that others read.</summary>
 internal sealed class DatasetExportCommand : SteerCommand
 {
-    private readonly Argument<string> _folder = new("DIR") { HelpName = "DIR", Description = "Folder of the job." };
+    private readonly Argument<string> _folder =
+        Flag.Path(new Argument<string>("DIR") { HelpName = "DIR", Description = "Folder of the job." });
     private readonly ExportFlags _flags;
 
     public DatasetExportCommand(Terminal terminal)
@@ -49,7 +50,7 @@ internal sealed class DatasetExportCommand : SteerCommand
         public ExportFlags()
             : base("Output")
         {
-            _out = Add(Flag.Text("--out", "DIR", "Folder to write; made where it is missing."));
+            _out = Add(Flag.Path("--out", "DIR", "Folder to write; made where it is missing."));
             _format = Add(Flag.Choice(
                 "--format", "Layout. Default: jsonl.",
                 ("jsonl", ExportFormat.Jsonl), ("csv", ExportFormat.Csv), ("parquet", ExportFormat.Parquet), ("chat", ExportFormat.Chat),

@@ -8,12 +8,12 @@ namespace Steer.Cli.Commands;
 /// <summary>`steer dataset merge`: the shards of a job become one data set.</summary>
 internal sealed class DatasetMergeCommand : SteerCommand
 {
-    private readonly Argument<string[]> _folders = new("DIR")
+    private readonly Argument<string[]> _folders = Flag.Path(new Argument<string[]>("DIR")
     {
         HelpName = "DIR",
         Description = "Folders of all shards.",
         Arity = ArgumentArity.OneOrMore,
-    };
+    });
 
     private readonly MergeFlags _flags;
 
@@ -40,7 +40,7 @@ internal sealed class DatasetMergeCommand : SteerCommand
         private readonly Option<string?> _out;
 
         public MergeFlags()
-            : base("Output") => _out = Add(Flag.Text("--out", "DIR", "Folder of the whole; missing or empty."));
+            : base("Output") => _out = Add(Flag.Path("--out", "DIR", "Folder of the whole; missing or empty."));
 
         public string Folder(ParseResult parsed) => parsed.RequiredFolder(_out);
     }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Steer.Cli.Display;
+using Steer.Cli.Flags;
 using Steer.Runtime.Datasets;
 
 namespace Steer.Cli.Commands;
@@ -9,7 +10,8 @@ internal sealed class DatasetWatchCommand : SteerCommand
 {
     private static readonly TimeSpan ReadEvery = TimeSpan.FromMilliseconds(500);
 
-    private readonly Argument<string> _folder = new("DIR") { HelpName = "DIR", Description = "Folder of the job." };
+    private readonly Argument<string> _folder =
+        Flag.Path(new Argument<string>("DIR") { HelpName = "DIR", Description = "Folder of the job." });
 
     public DatasetWatchCommand(Terminal terminal)
         : base("watch", "Shows how far a job is, until it is done.", terminal) => Arguments.Add(_folder);

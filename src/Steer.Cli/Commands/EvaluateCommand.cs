@@ -12,11 +12,11 @@ namespace Steer.Cli.Commands;
 /// <summary>`steer evaluate`: whether a synthetic set is any good, beside what real texts reach among themselves.</summary>
 internal sealed class EvaluateCommand : SteerCommand
 {
-    private readonly Argument<string> _synthetic = new("SET")
+    private readonly Argument<string> _synthetic = Flag.Path(new Argument<string>("SET")
     {
         HelpName = "SET",
         Description = "Synthetic texts: the folder of a dataset job, JSONL with a field \"text\", or plain text with one on each line.",
-    };
+    });
 
     private readonly EvaluationFlags _evaluation;
     private readonly ModelFlags _models;

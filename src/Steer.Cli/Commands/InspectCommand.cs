@@ -12,11 +12,11 @@ namespace Steer.Cli.Commands;
 /// <summary>`steer inspect`: what models are made of, without loading them.</summary>
 internal sealed class InspectCommand : SteerCommand
 {
-    private readonly Argument<string?> _folder = new("DIR")
+    private readonly Argument<string?> _folder = Flag.Path(new Argument<string?>("DIR")
     {
         Arity = ArgumentArity.ZeroOrOne,
         Description = "Base model, instead of --base.",
-    };
+    });
 
     private readonly ModelFlags _models;
     private readonly ListingFlags _output;

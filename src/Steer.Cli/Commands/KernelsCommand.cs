@@ -10,11 +10,11 @@ namespace Steer.Cli.Commands;
 /// <summary>`steer kernels`: the kernels of GPU devices as text, made on any machine.</summary>
 internal sealed class KernelsCommand : SteerCommand
 {
-    private readonly Argument<string> _folder = new("DIR")
+    private readonly Argument<string> _folder = Flag.Path(new Argument<string>("DIR")
     {
         Arity = ArgumentArity.ExactlyOne,
         Description = "Where the files go, one for each kernel; made if need be.",
-    };
+    });
 
     private readonly KernelFlags _flags;
 

@@ -20,7 +20,7 @@ internal sealed class DatasetFlags : FlagGroup
         : base("Data set")
     {
         _count = Add(Flag.Integer("--count", "N", "Examples to make."));
-        _out = Add(Flag.Text("--out", "DIR", "Folder of the job: examples.jsonl, rejected.jsonl, manifest.json, progress.json."));
+        _out = Add(Flag.Path("--out", "DIR", "Folder of the job: examples.jsonl, rejected.jsonl, manifest.json, progress.json."));
         _resume = Add(ResumeFlag());
         _round = Add(Flag.Integer("--round", "N", "Items of a round; what a round accepts joins the negatives of the next. Default: 256."));
         _maxAttempts = Add(Flag.Integer("--max-attempts", "N", "Times an item is tried before it is given up. Default: 10."));

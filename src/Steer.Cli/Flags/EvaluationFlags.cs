@@ -25,8 +25,8 @@ internal sealed class EvaluationFlags : FlagGroup
     public EvaluationFlags()
         : base("Evaluation")
     {
-        _real = Add(Flag.Text("--real", "FILE", "Real texts: JSONL with a field \"text\", or plain text. Default: the task's held-out examples."));
-        _embeddings = Add(Flag.Text(
+        _real = Add(Flag.Path("--real", "FILE", "Real texts: JSONL with a field \"text\", or plain text. Default: the task's held-out examples."));
+        _embeddings = Add(Flag.Path(
             "--embeddings", "FILE",
             "Embeddings from elsewhere: safetensors with the tensors real and synthetic [texts, dimensions], " +
             "or two files real.npy,synthetic.npy. Default: "

@@ -13,6 +13,21 @@ internal static class Flag
     public static Option<string?> Text(string name, string valueName, string description) =>
         new(name) { Description = description, HelpName = valueName };
 
+    /// <summary>A file or a folder. An empty path, which an unset variable of a shell leaves, is refused.</summary>
+    public static Option<string?> Path(string name, string valueName, string description)
+    {
+        var option = Text(name, valueName, description);
+        option.Validators.Add(result => RefuseEmpty(result, result.Tokens, name));
+        return option;
+    }
+
+    /// <summary>The same for an argument, which <paramref name="argument"/> describes.</summary>
+    public static Argument<T> Path<T>(Argument<T> argument)
+    {
+        argument.Validators.Add(result => RefuseEmpty(result, result.Tokens, argument.Name));
+        return argument;
+    }
+
     /// <summary>May be given several times.</summary>
     public static Option<string[]?> Texts(string name, string valueName, string description) =>
         new(name) { Description = description, HelpName = valueName, Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = false };
@@ -99,6 +114,12 @@ internal static class Flag
             Arity = ArgumentArity.ExactlyOne,
             CustomParser = result => parse(Single(result)) ?? Refuse<T?>(result, name, wanted),
         };
+
+    private static void RefuseEmpty(SymbolResult result, IReadOnlyList<Token> tokens, string name)
+    {
+        if (tokens.Any(t => t.Value.Length == 0))
+            result.AddError($"{name} is empty: give a path.");
+    }
 
     private static string Single(ArgumentResult result) => result.Tokens[0].Value;
 

@@ -19,19 +19,19 @@ internal sealed class ModelFlags : FlagGroup
     public ModelFlags()
         : base("Task and models")
     {
-        _task = Add(Flag.Text(
+        _task = Add(Flag.Path(
             "--task", "NAME|FILE",
             "A task that comes with the program (astronomy, comments, commonsense, topics), or a task.json: prompt, stops, real examples, "
             + "models, gamma and eta. Flags win over it."));
-        _base = Add(Flag.Text(
+        _base = Add(Flag.Path(
             "--base", "DIR",
             "Base model: a Hugging Face folder or a llama2.c file. Default: the task's, or the small one that comes with the "
             + "program."));
-        _expert = Add(Flag.Text("--expert", "DIR", "Expert: a LoRA folder or a whole checkpoint. Default: the task's, unless --base is given."));
-        _tokenizer = Add(Flag.Text("--tokenizer", "PATH", "Tokenizer folder or file. Default: the base's."));
-        _antiExpert = Add(Flag.Text("--anti-expert", "DIR", "The model to move away from (preset dexperts)."));
-        _amateur = Add(Flag.Text("--amateur", "DIR", "The weaker model (presets contrastive, contrastive-beta). Default: the base."));
-        _large = Add(Flag.Text("--large", "DIR", "The large model that base and expert steer (preset proxy)."));
+        _expert = Add(Flag.Path("--expert", "DIR", "Expert: a LoRA folder or a whole checkpoint. Default: the task's, unless --base is given."));
+        _tokenizer = Add(Flag.Path("--tokenizer", "PATH", "Tokenizer folder or file. Default: the base's."));
+        _antiExpert = Add(Flag.Path("--anti-expert", "DIR", "The model to move away from (preset dexperts)."));
+        _amateur = Add(Flag.Path("--amateur", "DIR", "The weaker model (presets contrastive, contrastive-beta). Default: the base."));
+        _large = Add(Flag.Path("--large", "DIR", "The large model that base and expert steer (preset proxy)."));
     }
 
     /// <summary>A base or an expert was given, so that those of the task do not count.</summary>

@@ -17,7 +17,7 @@ internal sealed class NegativeFlags : FlagGroup
     public NegativeFlags()
         : base("Negatives")
     {
-        _file = Add(Flag.Text(
+        _file = Add(Flag.Path(
             "--negatives", "FILE",
             "Texts to push away from: JSONL with a field \"text\", or plain text with one on each line. Default: the task's real "
             + "examples."));

@@ -17,7 +17,7 @@ internal sealed class OutputFlags : FlagGroup
         : base("Output")
     {
         _json = Add(Flag.Switch("--json", json));
-        _output = Add(Flag.Text("--output", "FILE", "Writes results to a file instead of standard output."));
+        _output = Add(Flag.Path("--output", "FILE", "Writes results to a file instead of standard output."));
         _output.Aliases.Add("-o");
         _unordered = Flag.Switch("--unordered", "Results as they finish; else in the order of the input.");
         if (order)

@@ -22,7 +22,7 @@ internal sealed class PoolFlags : FlagGroup
     public PoolFlags()
         : base("Negatives and sweeps")
     {
-        _real = Add(Flag.Text(
+        _real = Add(Flag.Path(
             "--real", "FILE",
             "Real examples: the first negatives, and what must not be repeated. JSONL with a field \"text\", or plain text. Default: the task's."));
         _negatives = Add(Flag.Integer("--negatives", "K", "Negatives drawn for each item. Default: the task's, else 10."));

@@ -20,14 +20,14 @@ internal sealed class PromptFlags : FlagGroup
         _prompt = Add(Flag.Texts(
             "--prompt", "TEXT",
             (several ? "Text to continue; may be given again." : "Text that comes before those scored.") + " Default: the task's."));
-        _file = Flag.Text(
+        _file = Flag.Path(
             "--prompt-file", "FILE",
             "Prompts: JSONL with a field \"prompt\" or \"text\", or plain text with one on each line; - for standard input, which "
             + "is also read when piped and nothing else is given.");
         if (several)
             Add(_file);
         _ids = Add(Flag.Ids("--prompt-ids", "The prompt as token ids."));
-        _context = Flag.Text("--context", "FILE", "Text that stands before the prompt in the branch with the context (preset context-aware).");
+        _context = Flag.Path("--context", "FILE", "Text that stands before the prompt in the branch with the context (preset context-aware).");
         if (several)
             Add(_context);
     }

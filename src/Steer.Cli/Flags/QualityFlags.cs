@@ -19,7 +19,7 @@ internal sealed class QualityFlags : FlagGroup
         : base("Quality")
     {
         _pattern = Add(Flag.Text("--pattern", "REGEX", "Texts must match it; named groups become fields. Default: the task's."));
-        _schema = Add(Flag.Text(
+        _schema = Add(Flag.Path(
             "--schema", "FILE", "Texts must be JSON that this JSON schema allows; members that it declares become fields. Default: the task's."));
         _minChars = Add(Flag.Integer("--min-chars", "N", "Fewest characters. Default: 1."));
         _maxChars = Add(Flag.Integer("--max-chars", "N", "Most characters. Default: any number."));

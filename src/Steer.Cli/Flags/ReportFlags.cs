@@ -14,7 +14,7 @@ internal sealed class ReportFlags : FlagGroup
         : base("Output")
     {
         _format = Add(FormatFlag("Layout. Default: by the name of --out, or else a table."));
-        _out = Add(Flag.Text("--out", "FILE", "Writes the report to a file instead of standard output."));
+        _out = Add(Flag.Path("--out", "FILE", "Writes the report to a file instead of standard output."));
         _out.Aliases.Add("-o");
         _quiet = Add(Flag.Switch("--quiet", "No progress."));
         _quiet.Aliases.Add("-q");

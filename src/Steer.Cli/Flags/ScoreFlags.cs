@@ -16,11 +16,11 @@ internal sealed class ScoreFlags : FlagGroup
     public ScoreFlags()
         : base("Scoring")
     {
-        _idsFile = Add(Flag.Text(
+        _idsFile = Add(Flag.Path(
             "--ids-file", "FILE",
             "Token ids instead of texts: a JSON array of arrays. Without a prompt, the first id of each is context and is not "
             + "scored."));
-        _logits = Add(Flag.Text(
+        _logits = Add(Flag.Path(
             "--logits", "FILE",
             "Also writes raw logits to a safetensors file: tensor logits [sequences, tokens, vocab] in f32 of the expert, or of the "
             + "base where there is none; short rows are padded with zeros."));

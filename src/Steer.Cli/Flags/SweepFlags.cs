@@ -37,7 +37,7 @@ internal sealed class SweepFlags : FlagGroup
         _negatives = Add(Flag.Parsed(
             "--negatives", "LIST", "Negatives drawn for each text, such as 5,10. Default: the task's, else 10.", "whole numbers such as 5,10",
             TokenIds.Parse));
-        _cells = Add(Flag.Text(
+        _cells = Add(Flag.Path(
             "--cells", "FILE",
             "Instead of a grid: a JSON array of cells, such as [{\"gamma\": 0.2, \"eta\": 0.4, \"alpha\": 0.1}], with preset, temperature, " +
             "negatives and sum_to_one as further members."));
@@ -45,7 +45,7 @@ internal sealed class SweepFlags : FlagGroup
         _noControls = Add(Flag.Switch("--no-controls", "Leaves out the mask alone and the sum-to-one form."));
         _noMatch = Add(Flag.Switch("--no-match", "Leaves out plain sampling at the temperature that gives each cell's entropy."));
         _tolerance = Add(Flag.Number("--entropy-tolerance", "X", "How near that entropy must come, as a share. Default: 0.01."));
-        _real = Add(Flag.Text("--real", "FILE", "Real examples from which negatives are drawn. Default: the task's."));
+        _real = Add(Flag.Path("--real", "FILE", "Real examples from which negatives are drawn. Default: the task's."));
         _separator = Add(Flag.Text("--negative-separator", "TEXT", "Stands between joined negatives; \\n stands for a line end. Default: a space."));
         _negativeTokens = Add(Flag.Integer(
             "--negative-tokens", "N", "Most tokens of a text's negatives; whole examples are dropped. Default: what the window holds."));

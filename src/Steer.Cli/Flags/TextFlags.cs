@@ -19,7 +19,7 @@ internal sealed class TextFlags : FlagGroup
             Description = "Texts; or a .jsonl, .ndjson, .json or .txt file that exists; - for standard input, " +
                 "which is also read when piped and nothing else is given.",
         };
-        _file = Add(Flag.Text("--file", "FILE", "Texts: JSONL with a field \"text\", or plain text with one on each line."));
+        _file = Add(Flag.Path("--file", "FILE", "Texts: JSONL with a field \"text\", or plain text with one on each line."));
     }
 
     /// <summary>To be added to the command.</summary>

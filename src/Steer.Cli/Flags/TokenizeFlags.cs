@@ -12,7 +12,7 @@ internal sealed class TokenizeFlags : FlagGroup
     public TokenizeFlags()
         : base("Tokenizer")
     {
-        _tokenizer = Add(Flag.Text(
+        _tokenizer = Add(Flag.Path(
             "--tokenizer", "PATH",
             "Tokenizer folder or file: tokenizer.json, tokenizer.model, vocab.json with merges.txt, or a llama2.c .bin. Default: "
             + "the one that comes with the program."));
