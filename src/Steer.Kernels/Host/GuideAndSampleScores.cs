@@ -110,6 +110,8 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
             }
             max = MathF.Max(max, Max(scores, count));
         }
+        if (MayOverflow())
+            RaiseInfinite(candidates);
         candidates.Resize(candidates.Count, max);
         foreach (int token in eosIds)
         {
@@ -257,6 +259,26 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
             var value = term.Branch.GroupSize > 1 ? LogMeanExp(tokens, i, j, isEos: false) : tokens.Load(term.Logits, i) - max;
             Weighed(value, term, Vector256.Load(scores + i)).Store(scores + i);
         }
+    }
+
+    // The lowest sum of weighed floors is below what float32 holds.
+    private bool MayOverflow()
+    {
+        double lowest = 0;
+        for (int j = 0; j < _count; j += _terms.Data[j].Branch.GroupSize)
+        {
+            ref readonly var term = ref _terms.Data[j];
+            lowest += Math.Min(0, term.Branch.Weight * ((double)_floor + (term.Branch.GroupSize > 1 ? 0 : term.LogSum)));
+        }
+        return lowest <= float.MinValue;
+    }
+
+    // Minus infinity would make the entropy NaN.
+    private static void RaiseInfinite(GuideAndSampleCandidates candidates)
+    {
+        float* scores = candidates.Scores;
+        for (int i = 0; i < candidates.Count; i++)
+            scores[i] = MathF.Max(scores[i], float.MinValue);
     }
 
     // score + w max(value, floor), where the values of a single branch still hold its LogSum.

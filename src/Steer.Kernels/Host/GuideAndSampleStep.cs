@@ -200,7 +200,8 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
             int generated = count & ~GuideBatch.PromptFlag;
             score -= generated * (double)row.FrequencyPenalty;
             score -= generated > 0 ? row.PresencePenalty : 0;
-            scores[i] = (float)score;
+            // Finite: minus infinity would make the entropy NaN.
+            scores[i] = (float)Math.Max(score, float.MinValue);
         }
         Candidates.Touch();
     }

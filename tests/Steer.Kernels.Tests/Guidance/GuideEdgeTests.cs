@@ -179,6 +179,27 @@ public sealed class GuideEdgeTests(DeviceSet devices)
         Assert.All(distribution.Take(16), p => Assert.Equal(1 / 16.0, p, 1e-7));
     }
 
+    [Theory]
+    [OnEveryDevice]
+    public void A_score_below_what_float32_holds_is_an_impossible_token(string device)
+    {
+        // The best token keeps a score of exactly 0: nothing is scaled before the draw.
+        float[] logits = [.. Ramp(40).Select(x => x - 10)];
+        GuideRow row = GuideCase.Neutral with { RepetitionPenalty = 1e38f, TypicalP = 0.9f };
+        int[] counts = [.. Enumerable.Range(0, 40).Select(x => x < 20 ? GuideBatch.PromptFlag : 0)];
+        GuideResult penalised = GuideRunner.Run(devices[device], GuideCase.Plain(logits, row) with { Counts = counts })[0].Result;
+        Assert.Equal((0, true, true), (penalised.Invalid, penalised.Token is >= 20 and < 40, penalised.Entropy is > 0 and < 4));
+
+        float[] other = [.. logits];
+        other[3] = MinusInfinity;
+        var floored = new GuideCase
+        {
+            Logits = [logits, other], Branches = GuideCase.Weights(0.5f, 2), Row = GuideCase.Neutral with { Floor = -3e38f, TypicalP = 0.9f },
+        };
+        GuideResult result = GuideRunner.Run(devices[device], floored)[0].Result;
+        Assert.Equal((0, true, true), (result.Invalid, result.Token is >= 0 and < 40 and not 3, result.Entropy is > 0 and < 4));
+    }
+
     [Fact]
     public void The_host_refuses_rows_that_point_outside_their_batch()
     {
