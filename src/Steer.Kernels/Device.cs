@@ -188,8 +188,8 @@ public abstract class Device : IDisposable
     /// <param name="decode">How far they may go.</param>
     /// <param name="batches">Forward passes of the step: one row for each branch.</param>
     /// <exception cref="ArgumentException">
-    /// A sequence has gone all of <see cref="DecodeBatch.MaxSteps"/>, or its stop tokens lie outside the batch. Only devices whose memory the host
-    /// reads can tell: elsewhere rows must be right.
+    /// A sequence has gone all of <see cref="DecodeBatch.MaxSteps"/>, or its branches or stop tokens lie outside the batch. Only devices whose memory
+    /// the host reads can tell: elsewhere rows must be right.
     /// </exception>
     public abstract void Advance(GuideBatch guide, DecodeBatch decode, ReadOnlySpan<ForwardBatch> batches);
 

@@ -4,11 +4,11 @@ namespace Steer.Kernels.Host;
 internal static unsafe class AdvanceKernel
 {
     /// <summary>Keeps what every sequence gave and moves it on, then its rows.</summary>
-    /// <exception cref="ArgumentException">A sequence has no room for another step, or stop tokens outside the batch.</exception>
+    /// <exception cref="ArgumentException">A sequence has no room for another step, or branches or stop tokens outside the batch.</exception>
     public static void Run(GuideBatch guide, DecodeBatch decode, ReadOnlySpan<ForwardBatch> batches)
     {
         for (int sequence = 0; sequence < guide.Sequences; sequence++)
-            Check(decode, sequence);
+            Check(guide, decode, sequence);
         for (int sequence = 0; sequence < guide.Sequences; sequence++)
         {
             Keep(guide, decode, sequence);
@@ -22,13 +22,16 @@ internal static unsafe class AdvanceKernel
         }
     }
 
-    private static void Check(DecodeBatch decode, int sequence)
+    private static void Check(GuideBatch guide, DecodeBatch decode, int sequence)
     {
         ref readonly var state = ref HostMatrix.Pointer(decode.Rows)[sequence];
         if ((uint)state.Steps >= (uint)decode.MaxSteps)
             throw new ArgumentException($"Advance: step {state.Steps} of sequence {sequence} in a batch of {decode.MaxSteps} steps.");
         if (state.StopStart < 0 || state.StopCount < 0 || (long)state.StopStart + state.StopCount > decode.StopIds.Length)
             throw new ArgumentException($"Advance: sequence {sequence} has stop tokens outside the batch.");
+        ref readonly var row = ref HostMatrix.Pointer(guide.Rows)[sequence];
+        if (row.BranchStart < 0 || row.BranchCount < 0 || (long)row.BranchStart + row.BranchCount > decode.Branches)
+            throw new ArgumentException($"Advance: sequence {sequence} has branches outside the {decode.Branches} of the batch.");
     }
 
     private static void Keep(GuideBatch guide, DecodeBatch decode, int sequence)

@@ -37,6 +37,18 @@ public sealed class HostBoundsTests
     }
 
     [Fact]
+    public void A_step_with_branches_outside_those_of_its_batch_is_refused()
+    {
+        using var device = new HostDevice(new HostDeviceOptions { Threads = 1 });
+        using var work = new Workspace(device);
+        GuideBatch guide = work.Own(new GuideBatch(device, 1, 3, 8, 0, 0, 0, []) { Sequences = 1 });
+        DecodeBatch decode = work.Own(new DecodeBatch(device, guide, maxSteps: 1, maxStops: 0) { Branches = 2 });
+        decode.Rows.Upload([new DecodeRow { MaxTokens = 10 }]);
+        guide.Rows.Upload([new GuideRow { BranchStart = 1, BranchCount = 2 }]);
+        Assert.Throws<ArgumentException>(() => device.Advance(guide, decode, []));
+    }
+
+    [Fact]
     public void A_guided_batch_goes_from_a_device_to_one_of_more_threads()
     {
         const int Sequences = 12;
