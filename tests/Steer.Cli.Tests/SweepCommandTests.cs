@@ -71,8 +71,9 @@ public sealed class SweepCommandTests : IDisposable
 
     [Theory]
     [InlineData("(line 1, byte 1)", "")]
-    [InlineData("(\"0]\", line 1, byte 3)", "[5]")]
+    [InlineData("(\"[0]\", line 1, byte 3)", "[5]")]
     [InlineData("holds no cells", "[]")]
+    [InlineData("is no list of cells (\"[0].gamma\", line 1, byte", """[{"gamma": "a"}]""")]
     public async Task Lists_of_cells(string part, string content)
     {
         File.WriteAllText(In("cells.json"), content);

@@ -64,7 +64,7 @@ internal sealed class ConfigFields
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw FileError.At(file, $"is no valid JSON ({e.Message}); copy or download it again.", e);
+            throw FileError.At(file, $"is no valid JSON ({JsonFault.Describe(e)}); copy or download it again.", e);
         }
     }
 

@@ -36,7 +36,7 @@ internal static class SafetensorsHeader
         }
         catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or OverflowException)
         {
-            throw FileError.At(file.Path, $"the safetensors header is damaged ({e.Message}); {Damaged}", e);
+            throw FileError.At(file.Path, $"the safetensors header is damaged ({JsonFault.Describe(e)}); {Damaged}", e);
         }
 
         long dataStart = 8 + (long)headerBytes;

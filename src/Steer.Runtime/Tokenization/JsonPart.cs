@@ -38,7 +38,7 @@ internal sealed class JsonPart
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             // The second kind: a name with half a surrogate pair.
-            throw new SteerException($"{file}: not {kind}: {e.Message.ReplaceLineEndings(" ")}", e);
+            throw new SteerException($"{file}: not {kind}: {JsonFault.Describe(e)}", e);
         }
     }
 

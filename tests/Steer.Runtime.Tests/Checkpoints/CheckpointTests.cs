@@ -179,7 +179,7 @@ public sealed class CheckpointTests : IDisposable
         string weights = _folder.Write("model.safetensors", "x");
         AssertRefused(weights, weights, "give the folder that holds both");
         _folder.Write("config.json", "{");
-        AssertRefused(_folder.File("config.json"), "is no valid JSON");
+        AssertRefused(_folder.File("config.json"), "is no valid JSON (line 1, byte 2); copy");
         _folder.Write("config.json", "[]");
         AssertRefused(_folder.File("config.json"), "must hold one JSON object");
         File.Delete(_folder.File("config.json"));

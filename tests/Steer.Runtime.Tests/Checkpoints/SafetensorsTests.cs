@@ -131,7 +131,7 @@ public sealed class SafetensorsTests : IDisposable
     [InlineData("""["x"]""", 0, "header is damaged")]
     [InlineData("""{"\ud800":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}""", 0, "header is damaged")]
     [InlineData("""{} {}""", 0, "header is damaged")]
-    [InlineData("""{"x":""", 0, "header is damaged")]
+    [InlineData("""{"x":""", 0, "header is damaged (line 1, byte 6)")]
     [InlineData("", 0, "header is damaged")]
     public void A_lying_header_is_refused(string header, int dataBytes, string problem)
     {

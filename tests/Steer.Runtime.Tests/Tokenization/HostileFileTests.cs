@@ -11,7 +11,7 @@ public sealed class HostileFileTests
     public static TheoryData<string, string> BrokenPipelines => new()
     {
         { "", "not a tokenizer.json" },
-        { "{", "not a tokenizer.json" },
+        { "{", "not a tokenizer.json: line 1, byte 2" },
         { "[]", "must be an object" },
         { "{}", "'model' is missing" },
         { new string('[', 100_000), "not a tokenizer.json" },
