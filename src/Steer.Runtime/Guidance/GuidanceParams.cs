@@ -95,6 +95,8 @@ public sealed record GuidanceParams
             throw new SteerException(FormattableString.Invariant($"amateur-temperature is {AmateurTemperature}: give a number above 0."));
         if (!float.IsFinite(Floor) || Floor >= 0)
             throw new SteerException(FormattableString.Invariant($"floor is {Floor}: give a number below 0."));
+        if (!Enum.IsDefined(Combination))
+            throw new SteerException($"negative-combination is {(int)Combination}: give joined, mean or log-mean-exp.");
         if (Preset == GuidancePreset.Cfg && Combination != NegativeCombination.Joined)
             throw new SteerException($"negative-combination is {Combination.Name()}: preset cfg has one negative branch, so give joined.");
     }

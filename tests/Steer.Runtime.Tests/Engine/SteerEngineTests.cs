@@ -348,6 +348,7 @@ public sealed class SteerEngineTests : IDisposable
     [InlineData("no prompt")]
     [InlineData("temperature")]
     [InlineData("missing model")]
+    [InlineData("unknown combination")]
     [InlineData("empty negative")]
     [InlineData("empty negatives of one branch each")]
     public async Task A_request_that_cannot_be_served_is_one_clear_line(string kind)
@@ -360,6 +361,7 @@ public sealed class SteerEngineTests : IDisposable
             "no prompt" => Request(seed: 0) with { Prompt = null },
             "temperature" => Request(seed: 0, s => s with { Temperature = float.NaN }),
             "missing model" => Request(seed: 0) with { Guidance = new GuidanceParams { Preset = GuidancePreset.Proxy } },
+            "unknown combination" => Request(seed: 0) with { Guidance = new GuidanceParams { Combination = (NegativeCombination)3 } },
             "empty negative" => Request(seed: 0) with { Negatives = [""], Guidance = new GuidanceParams { Eta = 0.2f } },
             "empty negatives of one branch each" => Request(seed: 0) with
             {
