@@ -15,9 +15,6 @@ internal struct LoraBatch
     /// <summary>Ranks that a group of threads takes at once; a power of two.</summary>
     public const int RankBlock = 16;
 
-    /// <summary>Numbers of 32 bytes, the least that comes closer at once.</summary>
-    public const int PrefetchRun = 32 / sizeof(float);
-
     /// <summary>Most parts of a sum over k, and least numbers of one: enough groups for one row, and enough for each to do.</summary>
     private const int MaxParts = 16, MinPartLength = 256;
 

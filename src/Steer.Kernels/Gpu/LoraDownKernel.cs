@@ -85,7 +85,7 @@ internal static class LoraDownKernel
     // Eight lanes for each of the four ranks of a warp.
     private static void Prefetch(LoraBatch p, Range range)
     {
-        const int Run = LoraBatch.PrefetchRun, LanesPerRank = Lanes / RanksPerThread;
+        const int Run = WideMemory.PrefetchRun, LanesPerRank = Lanes / RanksPerThread;
         int lane = Group.IdxX & (Lanes - 1), rank = range.Rank + (Group.IdxX / Lanes * RanksPerThread) + (lane / LanesPerRank);
         for (int k = range.Start + (Run * (lane & (LanesPerRank - 1))); k < range.End; k += Run * LanesPerRank)
             range.Segment.PrefetchDown(rank, k, p.X.Columns);

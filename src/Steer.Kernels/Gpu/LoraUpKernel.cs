@@ -82,7 +82,7 @@ internal static class LoraUpKernel
     {
         if (segment.Rank == 0)
             return;
-        for (int i = 0; i < LoraBatch.RankBlock; i += LoraBatch.PrefetchRun)
+        for (int i = 0; i < LoraBatch.RankBlock; i += WideMemory.PrefetchRun)
             WideMemory.Prefetch(segment.B, segment.UpPlace(0, column) + i);
     }
 

@@ -67,7 +67,7 @@ internal static class NormKernel
     // The weights, which all rows share, while the kernel before still runs: 32 bytes, which is what memory moves, for each thread.
     private static void Prefetch(Parameters p, int start, int end)
     {
-        const int Run = 32 / sizeof(float);
+        const int Run = WideMemory.PrefetchRun;
         for (int column = start + (Run * Group.IdxX); column < end; column += Run * Group.DimX)
         {
             WideMemory.Prefetch(p.Weight, column);

@@ -169,7 +169,7 @@ internal static class MatMulStreamKernel
     // Begins to bring words [start, end) to the second-level cache: 32 bytes, which is what memory moves, for each lane.
     private static void Prefetch(ArrayView<uint> words, int start, int end, int lane)
     {
-        for (int word = start + (8 * lane); word < end; word += 8 * Warps.Size)
+        for (int word = start + (WideMemory.PrefetchRun * lane); word < end; word += WideMemory.PrefetchRun * Warps.Size)
             WideMemory.Prefetch(words.Cast<float>(), word);
     }
 

@@ -10,6 +10,9 @@ namespace Steer.Kernels.Gpu.Cuda;
 /// </summary>
 internal static partial class WideMemory
 {
+    /// <summary>Numbers of 32 bytes, the least that comes closer at once.</summary>
+    public const int PrefetchRun = 32 / sizeof(float);
+
     /// <summary>
     /// Reads 16 bytes of global memory that nobody writes meanwhile. The assembler may have them read before a wait for the kernel before (see
     /// <see cref="LaunchOrder"/>): weights, or what lies at a place that is itself read after the wait.
