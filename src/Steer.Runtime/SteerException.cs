@@ -26,6 +26,14 @@ public sealed class SteerException : Exception
     public static SteerException Unwritable(string path, Exception cause, string advice) =>
         new($"{path}: cannot be written ({Reason(path, cause, "folder")}). {advice}", cause);
 
+    /// <summary>Refuses a file where a folder is to be written.</summary>
+    /// <exception cref="SteerException">It is a file.</exception>
+    public static void ThrowIfFile(string folder)
+    {
+        if (File.Exists(folder))
+            throw new SteerException($"{folder}: is a file. Give a folder; it is made where it is missing.");
+    }
+
     private static string Reason(string path, Exception cause, string missing) => cause switch
     {
         FileNotFoundException or DirectoryNotFoundException => "there is no such " + missing,

@@ -34,8 +34,7 @@ internal sealed class KernelsCommand : SteerCommand
     protected override Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
     {
         string folder = parsed.GetValue(_folder)!;
-        if (File.Exists(folder))
-            throw new SteerException($"{folder}: is a file. Give a folder; it is made where it is missing.");
+        SteerException.ThrowIfFile(folder);
         (IReadOnlyDictionary<string, string> texts, string extension) = _flags.Language(parsed) == KernelLanguage.OpenCl
             ? (KernelCompiler.OpenCl(), "cl")
             : (KernelCompiler.Ptx(_flags.Architecture(parsed).Major, _flags.Architecture(parsed).Minor), "ptx");

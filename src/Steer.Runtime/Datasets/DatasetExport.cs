@@ -83,8 +83,7 @@ public static class DatasetExport
             throw new SteerException($"license is '{options.License}': give an identifier such as cc-by-4.0.");
         if (FullPath(job) == FullPath(options.Folder))
             throw new SteerException($"{options.Folder}: is the folder of the job. Give another one for the export.");
-        if (File.Exists(options.Folder))
-            throw new SteerException($"{options.Folder}: is a file. Give a folder; it is made where it is missing.");
+        SteerException.ThrowIfFile(options.Folder);
         try
         {
             var manifest = DatasetManifest.Read(Path.Combine(job, DatasetFolder.ManifestName));

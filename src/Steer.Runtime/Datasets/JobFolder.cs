@@ -184,18 +184,13 @@ internal sealed class JobFolder : IDisposable
 
     private static FileStream Lock(string path)
     {
-        if (File.Exists(path))
-            throw new SteerException($"{path}: is a file. Give a folder; it is made where it is missing.");
+        SteerException.ThrowIfFile(path);
         Guard(path, () => Directory.CreateDirectory(path));
         try
         {
             return new FileStream(System.IO.Path.Combine(path, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
         }
-        catch (UnauthorizedAccessException e)
-        {
-            throw Unwritable(path, e);
-        }
-        catch (IOException e) when (e.HResult == ReadOnlyFileSystem)
+        catch (Exception e) when (e is UnauthorizedAccessException or IOException { HResult: ReadOnlyFileSystem })
         {
             throw Unwritable(path, e);
         }
