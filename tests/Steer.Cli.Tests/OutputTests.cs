@@ -26,6 +26,14 @@ public sealed class OutputTests
     }
 
     [Fact]
+    public async Task Logits_that_would_take_the_place_of_a_device_are_refused_before_the_work()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        Assert.Contains("/dev/null: cannot be written", await Cli.RefuseAsync("score", "A star.", "--logits", "/dev/null"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_run_that_cannot_begin_leaves_the_file_alone()
     {
         using var folder = new TemporaryFolder();

@@ -5,6 +5,7 @@ using Steer.Cli.Input;
 using Steer.Cli.Output;
 using Steer.Cli.Runs;
 using Steer.Runtime;
+using Steer.Runtime.Checkpoints;
 using Steer.Runtime.Engine;
 using Steer.Runtime.Guidance;
 
@@ -63,7 +64,7 @@ internal sealed class ScoreCommand : SteerCommand
 
         // Whether it can be written is better known before the work than after it.
         if (logits is not null)
-            ResultStream.ToFile(logits).Dispose();
+            SafetensorsWriter.Create(logits, []).Dispose();
         string? path = _output.File(parsed);
         using var stream = path is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(path);
         using var writer = new ScoreWriter(stream, _output.Json(parsed), window: path is null && Terminal.OutputIsTerminal ? Terminal.Width : 0);
