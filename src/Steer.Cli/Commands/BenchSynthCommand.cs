@@ -3,6 +3,7 @@ using Steer.Cli.Flags;
 using Steer.Kernels;
 using Steer.Runtime;
 using Steer.Runtime.Checkpoints;
+using Steer.Runtime.Checkpoints.Gguf;
 
 namespace Steer.Cli.Commands;
 

@@ -23,7 +23,7 @@ public sealed class Checkpoint : IDisposable
         Config = plan.Config;
         (Tensors, Stored) = TensorMapper.Map(catalog, plan);
         ParameterCount = Stored.Values.Sum(t => t.Count);
-        StoredType = Stored.Values.GroupBy(t => t.Type.ExactType()).MaxBy(g => g.Sum(t => t.Count))!.Key;
+        StoredType = Stored.Values.GroupBy(t => t.ExactType).MaxBy(g => g.Sum(t => t.Count))!.Key;
     }
 
     /// <summary>As it was given.</summary>

@@ -112,7 +112,7 @@ internal static class Llama2cFile
 
         void Add(string name, params ReadOnlySpan<long> shape)
         {
-            var tensor = new StoredTensor(file, $"{name}.weight", StorageType.F32, shape.ToArray(), offset);
+            var tensor = new PlainTensor(file, $"{name}.weight", StorageType.F32, shape.ToArray(), offset);
             tensors.Add(tensor);
             offset += tensor.Count * sizeof(float);
         }

@@ -44,7 +44,7 @@ internal static class SafetensorsHeader
         var tensors = new Dictionary<string, StoredTensor>(entries.Count);
         foreach (Entry entry in entries)
         {
-            var tensor = new StoredTensor(file, entry.Name, entry.Type, entry.Shape, dataStart + entry.Begin);
+            var tensor = new PlainTensor(file, entry.Name, entry.Type, entry.Shape, dataStart + entry.Begin);
             if (!tensors.TryAdd(entry.Name, tensor))
                 throw FileError.At(file.Path, $"the header names tensor {entry.Name} twice; {Damaged}");
         }

@@ -26,7 +26,7 @@ internal sealed class StoredMatrix : WeightMatrix
     }
 
     /// <inheritdoc/>
-    public override DType ExactType => _tensor.Type.ExactType();
+    public override DType ExactType => _tensor.ExactType;
 
     /// <inheritdoc/>
     public override void ReadRow(int row, Span<float> destination)

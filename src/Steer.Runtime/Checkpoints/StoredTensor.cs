@@ -1,31 +1,24 @@
-using System.Numerics;
-using System.Numerics.Tensors;
-using System.Runtime.InteropServices;
+using Steer.Kernels;
 
 namespace Steer.Runtime.Checkpoints;
 
 /// <summary>Where a tensor lies in a mapped file; its place and size are already checked against the file.</summary>
-public sealed class StoredTensor
+public abstract class StoredTensor
 {
-    private readonly MappedFile _file;
-    private readonly long _offset;
-
-    internal StoredTensor(MappedFile file, string name, StorageType type, long[] shape, long offset)
+    private protected StoredTensor(MappedFile file, string name, long[] shape)
     {
-        _file = file;
-        _offset = offset;
+        Mapped = file;
         Name = name;
-        Type = type;
         Shape = shape;
         // Dimensions beside a zero are bound by nothing.
         Count = shape.Contains(0) ? 0 : shape.Aggregate(1L, (product, dimension) => checked(product * dimension));
     }
 
-    /// <summary>Name in the file.</summary>
+    /// <summary>Name by which it is looked for: that in the file, or the one that it has in a Hugging Face folder.</summary>
     public string Name { get; }
 
-    /// <summary>How its numbers are stored.</summary>
-    public StorageType Type { get; }
+    /// <summary>How its numbers are stored, as its file's format calls it.</summary>
+    public abstract string TypeName { get; }
 
     /// <summary>Dimensions, the outermost first; empty for a single number.</summary>
     public IReadOnlyList<long> Shape { get; }
@@ -34,16 +27,28 @@ public sealed class StoredTensor
     public long Count { get; }
 
     /// <summary>File that holds it.</summary>
-    public string File => _file.Path;
+    public string File => Mapped.Path;
+
+    /// <summary>The file.</summary>
+    private protected MappedFile Mapped { get; }
+
+    /// <summary>Name in the file, for errors.</summary>
+    private protected virtual string NameInFile => Name;
+
+    /// <summary>Weights may be stored like this.</summary>
+    internal abstract bool IsWeight { get; }
+
+    /// <summary>The type that holds its numbers as they are.</summary>
+    internal abstract DType ExactType { get; }
 
     /// <summary>An error about this tensor.</summary>
-    internal SteerException Error(string problem) => FileError.At(File, $"tensor {Name} {problem}");
+    internal SteerException Error(string problem) => FileError.At(File, $"tensor {NameInFile} {problem}");
 
     /// <summary>Throws unless the tensor is stored in a type of weights.</summary>
     internal void CheckIsWeight()
     {
-        if (!Type.IsWeight())
-            throw Error($"is stored as {Type}; convert the checkpoint to F32, F16 or BF16.");
+        if (!IsWeight)
+            throw Error($"is stored as {TypeName}; convert the checkpoint to F32, F16 or BF16.");
     }
 
     /// <summary>Throws unless the tensor has this shape.</summary>
@@ -56,25 +61,8 @@ public sealed class StoredTensor
         }
     }
 
-    /// <summary>Widens the numbers from <paramref name="start"/> on to float32 (exact for F32, F16 and BF16).</summary>
-    internal void Read(long start, Span<float> destination)
-    {
-        ReadOnlySpan<byte> bytes = _file.Bytes(_offset + start * Type.Size(), checked(destination.Length * Type.Size()));
-        switch (Type)
-        {
-            case StorageType.F32:
-                MemoryMarshal.Cast<byte, float>(bytes).CopyTo(destination);
-                break;
-            case StorageType.F16:
-                TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(bytes), destination);
-                break;
-            case StorageType.BF16:
-                WidenBF16(MemoryMarshal.Cast<byte, ushort>(bytes), destination);
-                break;
-            default:
-                throw new InvalidOperationException($"{Type} does not hold weights.");
-        }
-    }
+    /// <summary>The numbers from <paramref name="start"/> on as float32.</summary>
+    internal abstract void Read(long start, Span<float> destination);
 
     /// <summary>All numbers as float32.</summary>
     internal float[] ReadAll()
@@ -116,33 +104,5 @@ public sealed class StoredTensor
     }
 
     /// <summary>All numbers as integers; I64 and I32.</summary>
-    internal long[] ReadIntegers()
-    {
-        if (Type is not (StorageType.I64 or StorageType.I32))
-            throw Error($"is stored as {Type} where whole numbers (I64 or I32) are expected.");
-        if (Count > Array.MaxLength / 8)
-            throw Error($"has {Count} numbers, more than can be read at once.");
-        var numbers = new long[Count];
-        ReadOnlySpan<byte> bytes = _file.Bytes(_offset, numbers.Length * Type.Size());
-        if (Type == StorageType.I64)
-            MemoryMarshal.Cast<byte, long>(bytes).CopyTo(numbers);
-        else
-            TensorPrimitives.ConvertTruncating(MemoryMarshal.Cast<byte, int>(bytes), numbers);
-        return numbers;
-    }
-
-    private static void WidenBF16(ReadOnlySpan<ushort> source, Span<float> destination)
-    {
-        Span<uint> bits = MemoryMarshal.Cast<float, uint>(destination);
-        int i = 0;
-        for (; i <= source.Length - Vector<ushort>.Count; i += Vector<ushort>.Count)
-        {
-            Vector.Widen(new Vector<ushort>(source[i..]), out Vector<uint> low, out Vector<uint> high);
-            (low << 16).CopyTo(bits[i..]);
-            (high << 16).CopyTo(bits[(i + Vector<uint>.Count)..]);
-        }
-
-        for (; i < source.Length; i++)
-            bits[i] = (uint)source[i] << 16;
-    }
+    internal virtual long[] ReadIntegers() => throw Error($"is stored as {TypeName} where whole numbers (I64 or I32) are expected.");
 }

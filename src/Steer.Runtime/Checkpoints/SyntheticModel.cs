@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Steer.Kernels;
+using Steer.Runtime.Checkpoints.Gguf;
 
 namespace Steer.Runtime.Checkpoints;
 
@@ -84,8 +85,8 @@ public static class SyntheticModel
             path,
             Metadata(shape, type),
             [.. tensors.Select(t => t.IsVector
-                ? new GgufTensor(t.GgufName, GgufType.F32, t.Columns)
-                : new GgufTensor(t.GgufName, type, t.Rows, t.Columns))]);
+                ? new GgufDeclaration(t.GgufName, GgufType.F32, t.Columns)
+                : new GgufDeclaration(t.GgufName, type, t.Rows, t.Columns))]);
         for (int place = 0; place < tensors.Count; place++)
         {
             var row = new float[tensors[place].Columns];

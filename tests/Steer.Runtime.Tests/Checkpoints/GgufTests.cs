@@ -1,6 +1,7 @@
 using System.Text;
 using Steer.Kernels;
 using Steer.Runtime.Checkpoints;
+using Steer.Runtime.Checkpoints.Gguf;
 
 namespace Steer.Runtime.Tests.Checkpoints;
 

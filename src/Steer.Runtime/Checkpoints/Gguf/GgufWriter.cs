@@ -2,61 +2,16 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Steer.Kernels;
 
-namespace Steer.Runtime.Checkpoints;
-
-/// <summary>How a tensor of a GGUF file is stored; the values are those of the file format.</summary>
-public enum GgufType
-{
-    /// <summary>IEEE 754 single precision.</summary>
-    F32 = 0,
-
-    /// <summary>Blocks of 32 numbers along a row: a scale in half precision, then 32 signed bytes.</summary>
-    Q8_0 = 8,
-
-    /// <summary>Upper half of a float32.</summary>
-    BF16 = 30,
-}
-
-/// <summary>What a token of a GGUF vocabulary is; the values are SentencePiece's.</summary>
-internal enum GgufTokenKind
-{
-    Normal = 1,
-    Unknown = 2,
-    Control = 3,
-    Byte = 6,
-}
+namespace Steer.Runtime.Checkpoints.Gguf;
 
 /// <summary>A tensor to be written.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Type">How its numbers are stored.</param>
 /// <param name="Shape">Dimensions, the outermost first (the file has them the other way round).</param>
-internal sealed record GgufTensor(string Name, GgufType Type, params long[] Shape)
+internal sealed record GgufDeclaration(string Name, GgufType Type, params long[] Shape)
 {
     /// <summary>Bytes of its numbers.</summary>
     public long Bytes => Shape.Aggregate(1L, (product, dimension) => checked(product * dimension)) / Type.BlockLength() * Type.BlockBytes();
-}
-
-/// <summary>Sizes of the types.</summary>
-internal static class GgufTypes
-{
-    /// <summary>Numbers in a block.</summary>
-    public static int BlockLength(this GgufType type) => type == GgufType.Q8_0 ? 32 : 1;
-
-    /// <summary>Bytes of a block.</summary>
-    public static int BlockBytes(this GgufType type) => type switch
-    {
-        GgufType.F32 => 4,
-        GgufType.BF16 => 2,
-        _ => 2 + 32,
-    };
-
-    /// <summary>The number by which general.file_type names it.</summary>
-    public static uint FileType(this GgufType type) => type switch
-    {
-        GgufType.F32 => 0,
-        GgufType.BF16 => 32,
-        _ => 7,
-    };
 }
 
 /// <summary>
@@ -68,12 +23,12 @@ internal sealed class GgufWriter : IDisposable
     private const int Alignment = 32;
 
     private readonly PartialFile _file;
-    private readonly IReadOnlyList<GgufTensor> _tensors;
+    private readonly IReadOnlyList<GgufDeclaration> _tensors;
     private readonly BinaryWriter _writer;
     private int _current;
     private long _left;
 
-    private GgufWriter(PartialFile file, IReadOnlyList<GgufTensor> tensors)
+    private GgufWriter(PartialFile file, IReadOnlyList<GgufDeclaration> tensors)
     {
         _file = file;
         _tensors = tensors;
@@ -87,7 +42,7 @@ internal sealed class GgufWriter : IDisposable
     /// <param name="tensors">At least one.</param>
     /// <exception cref="ArgumentException">A row cannot be divided into blocks, or a value has another type.</exception>
     /// <exception cref="SteerException">The file cannot be written.</exception>
-    public static GgufWriter Create(string path, IReadOnlyDictionary<string, object> metadata, IReadOnlyList<GgufTensor> tensors)
+    public static GgufWriter Create(string path, IReadOnlyDictionary<string, object> metadata, IReadOnlyList<GgufDeclaration> tensors)
     {
         if (tensors.FirstOrDefault(t => t.Shape[^1] % t.Type.BlockLength() != 0) is { } broken)
             throw new ArgumentException($"{broken.Name}: rows of {broken.Shape[^1]} are no blocks of {broken.Type}.", nameof(tensors));

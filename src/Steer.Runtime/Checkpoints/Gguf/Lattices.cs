@@ -1,0 +1,109 @@
+namespace Steer.Runtime.Checkpoints.Gguf;
+
+/// <summary>
+/// The points that IQ types refer to by number: [points, 8] levels, or [points, 4]. They are part of the format, chosen for it by search; no formula
+/// gives them.
+/// </summary>
+internal static class Lattices
+{
+    /// <summary>256 points of 8.</summary>
+    public static sbyte[] IQ2_XXS { get; } = Points(Iq2XxsSteps, 8, 2, [8, 25, 43]);
+
+    /// <summary>512 points of 8.</summary>
+    public static sbyte[] IQ2_XS { get; } = Points(Iq2XsSteps, 8, 2, [8, 25, 43]);
+
+    /// <summary>1024 points of 8.</summary>
+    public static sbyte[] IQ2_S { get; } = Points(Iq2SSteps, 8, 2, [8, 25, 43]);
+
+    /// <summary>256 points of 4.</summary>
+    public static sbyte[] IQ3_XXS { get; } = Points(Iq3XxsSteps, 4, 3, [4, 12, 20, 28, 36, 44, 52, 62]);
+
+    /// <summary>512 points of 4.</summary>
+    public static sbyte[] IQ3_S { get; } = Points(Iq3SSteps, 4, 3, [1, 3, 5, 7, 9, 11, 13, 15]);
+
+    /// <summary>2048 points of 8, also those of IQ1_M.</summary>
+    public static sbyte[] IQ1_S { get; } = Points(Iq1SSteps, 8, 2, [-1, 0, 1]);
+
+    /// <summary>
+    /// A point is the number that its levels' places make as digits, the first one the lowest. Points ascend; written down, in base64, are the steps
+    /// from each to the next, 255 for a step that goes on in the next byte.
+    /// </summary>
+    private static sbyte[] Points(string steps, int width, int bitsOfDigit, ReadOnlySpan<sbyte> levels)
+    {
+        var points = new List<sbyte>();
+        int digits = 0;
+        foreach (byte step in Convert.FromBase64String(steps))
+        {
+            digits += step;
+            if (step == byte.MaxValue)
+                continue;
+            for (int i = 0; i < width; i++)
+                points.Add(levels[digits >> (i * bitsOfDigit) & ((1 << bitsOfDigit) - 1)]);
+        }
+
+        return [.. points];
+    }
+
+    private const string Iq2XxsSteps =
+        "AAIDAwIHAwwCBgIXAwwICQMcAggYXwMMBStEFGgCIGD/gAMMEQMcAgYYIQMMFFwCBhgmIxcReAcwRCD/XQUDDBQZAwwCNnw8whL///////IDDBEfICQMBWsIGDAKJqQh/7wIGAUk" +
+        "N5hKnhb/7AMMMEF/BZux//////+0Agg6HR8Cpx+4Av//AQMMMBaqQSP/Lf95GHT/sf///////////////////////////9IDDAgJAxwIDgohAwxwIEEfBXwPOA4S/5kIGGAZeRLc" +
+        "//8DAwwwBbtYCSHDS///////dQgJCAdgCHw+Yu3//wECePdT/60RCEvcyP///////wIMMCiYVcNI/6EF/wwCcv//wP//////////////////////////////1QIIN0GCFCjR//ED" +
+        "DAUrIKBGTnU3IP+j/wP/Dv//////+AwUHGF1asX/vCIi/w7///8zn////////+hONYT3//8a/////zy0";
+
+    private const string Iq2XsSteps =
+        "AAIDAwIHAwIDBwIDAxkDAgMHAgMDCQMcAgMDCQMFB2EDAgMHAgMDAgcDHAIDAwkDDAgZAwxwAgMDCQMMIQMMBSsK/3gDAgMHAgMDCQMcAgMDCQMCCiEDDHACAwMJAwwhAwwRH4ED" +
+        "DBYaAkL/fQIDAwIHAwwFHAMMCCggClcDDDBBCHcgCG4K//////9mAwIDBwIDAwkDHAIDAwkDDAoXAwxwAgMDCQMMIQMMMBQCawMCCjAg/6ECAwMJAwwhAwUHFByBAwwwwBQ1/7kD" +
+        "DAIuFDJ6BWHrWP//////XAIDAwIHAwwhAwwwIGEDDDAIHZsiXij/WgMMGRfAQRFHaBmM/1sIAhY1MxrGKHgYYgYC////////////////////////////jAMCAwcCAwMJAxwCAwMC" +
+        "BwMMBRwDDHACAwMJAwwhAwwwBR1fAwwCFxf/wQIDAwkDBQchAwwwFG0DDBQcWmYKOgz/sgMMMAUPDp4RMwwZm////////wICAwMJAwwIGQMMMIEDDAUrAr5EZv9YAwwRHyAhIF8I" +
+        "eAiZRzn/YBQtD0mBJgL/RP//////gQMMMBQOJCNX/yUmSP9vFvowBV///19pu+FODv///////////////////////////7MCAwMJAwwKFwMMMAImAlcDAgowEQinIGACHgj/WgMM" +
+        "AgMrICl3RGFzUv+XCB01JgImXv8dXggOEv//////XgMMMBYufCJC8jP/eAU/DAjRZwKv//8SVaPMS///////pQIGAhYKdrEITVoCBiJWIP+hVf/RM/9zFgIGeAhcgAKiAmcZ";
+
+    private const string Iq2SSteps =
+        "AAIDAwIHAwIDBwIDAxkDAgMHAgMDCQMCAxcCAwMJAwwFBVcDAgMHAgMDCQMcAgMDCQMCAwcFAxkDDAIDDANcAgMDCQMMChcDAgMHBSsFBQoO/2ADAgMHAgMDCQMCAxcCAwMCBwMC" +
+        "AwcCAxwDAgMHBQMJA1wCAwMCBwMCAwcFAxkDAgMHAgMDCQMcAgMDCQMMYQMCAwcFKwUDCQMMIQMM/3ECAwMJAwIDBwUFFwMCAwcCAwMJAxwFDxZXAwwCAwMJHwUDCQMMIQ9wEQMO" +
+        "BgImSf//////bQMCAwcCAwMJAwIaAgMDCQMCAwcCAwMZAwIKBQMJA1wCAwMCBwMCAwcCAwMZAwIDBwIDAwkDHAIDAwkDbQMFBwUMAxwFDAMtAwz/cQIDAwkDAgMHBQMZAwIDBwID" +
+        "AwkDHAIDAwkDDGEDAgMHAgMDCQMcAgMDCQMMIQMMcAUDCQMMIQMMMCr/WAMCAwcFAwkfAgMDCQMMIQN8AgMDCQMMIQMMGTliDDAW//////+vAgMDCQMCAwcFBRcDDAIDDxwKChZX" +
+        "AwwCAwwfAgMMAwwhAwxwChgGAhoMOAIe/1oDAgMHBQMJAxwCAwMJAwwhAwxwBQMJAwwhAwwWGoEDDDAZ/6gFDAMtAww6IFcDDIV1GEIkAv///////////////////////////4wD" +
+        "AgMHAgMDAgcDAhoCAwMCBwMCAwcCAxwDDAUDCQNcAgMDCQMCAwcCAxwDAgMHAgMDCQMcAgMDCQMMYQMMAgMDDBwFAwkDDCED/30CAwMCBwMCAwcCAwMZAwIDBwIDAwkDHAIDAwkD" +
+        "DGEDAgMHAgMDCQMcAgMDCQMMChcDDHACAwMJAwwhAwwwJf9dAwUHAgMDCQMcAgMDCQMMJAxwAgMDCQMMIQMMMBZrAwww///////FAgMDCQMCAwcCAwMZAwIDBwIDAwkDHAIDAwkD" +
+        "bQMCAwcCAwMJAxwCAwMJAwwhAwxwBQMJAwwhAwwZF/+CAwIDBwIDAwkDHAIDAwkDDCEDDHACAwMJAwwhAwwwgQMMFhr/wQIDAwkDDCEDDAomgQMMMMAZbCP//////14DAgoCAwMJ" +
+        "AxwFAwkDDCQMcAIDAwkDDCEDDDAZawwwFkv/YAUDCQMMIQMMMIEDDDAKHipulP9uAwxVM2gq/xlf////////////////////////////dAIDAwkDBQcFHAMMAgMDCR8FDANtAwUH" +
+        "AgMDCQMcAgMDCQMtAwwZVwUFBwMtAwz/sgMCAwcCAwMJHwIDAwkDDCEDDHACAwMJAwwhAwwwCncDDBkX/8EFDAMtAwxSXwM8Jb02Aigg//////9kAwUHAgMDDBwCAwMJAwwhAwxw" +
+        "BQwDLQMMCqcDDDBm/1sCAwMJAwwhAwwwFmsDDDBYCV9GHv+eAwwWGmlXSQn/P///////dQUFCg4IFwMMUgiWJZ0IGAYCWAYCHv9aAwwwSRtcGf85/7oeerIyggIWAgZgIg==";
+
+    private const string Iq3XxsSteps =
+        "AAICBQIEAQIHCRkCBAIFAgcEAwIHCwwIAgIFBwIHAgQKBg4EBgECCyMTFAULDAIEBhMQMxcUBAIVDhACBQIHAgUCAgsBGAIHBwIvAgUCBwciBgIOCQ0QCwQjKAQSEwxNDiACBwIF" +
+        "AgQDCR8CAgMCBwcbBAEIAgcGAQINAQ0UBwQsBCEOGBQKG0UCCxccBwIHAhUNBQYCDgkLAhsCBQ0VEA8SPQ8TBgYMGx8SFSgVFAsOAgwETRQPARAGER4fJQshDhVNAwIOMhcXCAYQ" +
+        "Fx8OIAgpHQsEIwgXTywOMhACDh0gHiUkBkYhJTEoDjICAgESECwKKhsFFg0OFSEQHwISRA==";
+
+    private const string Iq3SSteps =
+        "AAEBAwIBAQECAgIBBAYFAgMCAgIFAgcDAwEBAQIEAQQDAwQCBAcNBAUGAQQCAQMDAwQDBAYDAgICDQMIBgQDAgcCAwYEAg0CBAMLBAIDBgYDBg8KAgwCBAUGBAIPBQsDAg4RDwcC" +
+        "AgwCBAUNBBQBAQIEAQICAgECBwMCDgIDCQYBAgMCBAUHAwYHAg4GAgoDAgEEBgYDCgMKBwMDAQMGBgEEBREGCwIFAg0CBwQCBBUHAwYHAg8nBAMNAhsCBQIHDAQRBggBAgICAQIC" +
+        "AgMCBAECBwICAwINAQMCAwIGAwQDAwQDBgcYAwMKAgUHAgoECgMEAgMECQIFAgcGDgsGCQMHAwQZAwcFCQ0BCw0IAgUKHAQUBA0CCwUaBwICAgMHAgIFAgMCCgYIAgIHBQINEAoE" +
+        "AgoGCgIMGQcEBQIEAQkCBAYOCAYFBAcRBgQNBwILBQoKDRMTIAINAgsjBAYGBAMDBwcQCgUCAgcGBQYGBBQCBQUECgUPAwYMBQIFAgcEIwISCwEZDAIKIRkRFBgFCwsGGQYEBg4E" +
+        "AwMMBgUCAgUHCSAGCQoFBg0XBQEPDQUMBgYDDAoMJAwTAjcgAg43AgIMAhUQEAcdFhIGCwUGCAwFDzUODw4DGRQVGykCNQQDCQIMAgwGEAcLDwIcAwQGAwcRGRgDDhYEBgUYKhAg" +
+        "Fyc=";
+
+    private const string Iq1SSteps =
+        "AAIDAwIHBAsCBgIbDAMCDxsCBgILCwIGAloBDAMCAwELHAUDCQMFBwMCAh0MAwIPWwIGAgsLAgYCGwwICwUXAgYCBwQEBwIGAv9oAwIPHAgMBQoBLAgMXAMBAQ8DAg8XBQUGAQMB" +
+        "AQMHAgMDAhcQBAMCBwMBAQNrBSgDDAIDAwgBBQMcDAMF/2gCBgILCwIGAhsMBQ8bAgYCCwsCBgJbDAMFCwEcDwEEDAMFKAMCAwxbAgYCCwsCBgIbDAgIBBsCAwMCCwsCBgL/////" +
+        "/2sBAwULARwDDAUDCQMBBCgDAgsEXAMCAwcCAwMJAwUcBQYBAQIBAQMHBR8OAwwDbQMCDxsGAwkDAwIKAh8MAwIP/10FAwsBAwEIBRsEAQICBwMBAQMJAwMcBQcEAQMBAQcDAQRZ" +
+        "AwUHAwEBAwcCAwMCFwMBAQsBAgEBAwEHAwEBAxcCAgEDAgYBAwEBAwEGAgNcAwEBDwECAgcFGgICAQMCBwQBAgEIAwEDAQEcBAgDDwX/aQUPHAMCAwcFAwIGAQMCAxwMAxFrAgMF" +
+        "BwQdAgEDCQMBAQMBBgUFHwgBAwMJBQNgDQ4CHgIDBwIDAwkFAxwMBQT//////2sCBgILCwIDAwIbDAgIBBsCBgILCwIDAwJbDAMFDB0CBQwDAgcDAQEfCwYDDFwHAgcECwIGAhsM" +
+        "BQMMHAcCBwQLAgYC/1wPAgMMHwEBAwkDAwIMHwwDBQgEZAwMCBcFAwkDAQQJAwMhBwQBAwIHAwIDXAsCBwwcCAwLAQgbAgoK/2cCBgILCwIGAhsMAxEbAgYCFgIGAl8IAwUMIQMJ" +
+        "AwwDAgMcCwYDCwFbAgYCFgIGAhsMBQMMGwIGAgsLAgYC////////////////////////////cAwFDyQJAwMCBwMCLgUIBVoBAwIDCQMBAgIHBQMcAwIHAwEBAwELAwIXAwIKAgML" +
+        "AQFjDAMCDxwRAwUKBSALEf9dFAQQHAMCBwMBAQsBAwMCFwUDBwIDCwEIWAEDBQcDAQEDBwUFFwMBAQMHAQMBAQIBCAMBAQMZAgEDCQMBAQMBCwMCVwQECwEDAgcDBRcCAwMIAQED" +
+        "AQMJAwMZBAUKAQwDAv9gDAQFCx0HBwUDCQMCAxwMAwIDDFwEAQQGBAEDCQMCGgUFBwECAQEDBwIDAQQcAwkDAQIJAwIDbS4CAwwDAgoFKxH//////2EDAQEDCQMFBwMFFwUDCQMB" +
+        "AQMMAx4DDAMIAQUDXAMBAQcDAQECAQcFAQICFwMBAQMHAQECAQECAQEHAwEBAxkDDAMBAQMHBQVXBQwDBQcDHgMFBwMBAQMJAyALAgMEAQr/YQEMAwEBAgEIBAMCFwMBAQMBBgED" +
+        "AQECAQEHAQIBAQMXCAIHAwEBAwgDAQVXAQIBAQMHAQECAQEDAQcDAQEDFwEBAgEBAgEHAQECAQECAQEGAQMBAQIBARcDAQQBBgEDAQECAQgDAQEDVwEBAgICAQgDAQMBBwEBAgEB" +
+        "AgEYBAECAQEGAQECAQECAQEHAwEEGQMBAgEBBwQFCAMBAgH/XAEBAwcFAwkJGwMCBwMBAQIBBwICAR0HBwIDAwkIWAEDBQcDAQEDDBwDAQEDBwEBAgEBAgEBBwMBAQMYBAQIAwEB" +
+        "AgEMXwQNBQYFAQMcAwEIBAECAQkDAwIXCQgDAQICB///////aQ8CAwwfDAUBAgIHAwIDGBUPXAMCAwkDDAEEAxwECAQBAwwBBBoGCAMMBQNoBQMnAQUPAQIIJQwFD/9tAQMBBAcF" +
+        "AxcCAwMCBwMBAQMBBgIDHwEEBwICAQECAgcDBVwDAgcEAQMrAQEDBwEDAQEDCAMBAQMdAwEHBAEDAQgDAQJaBwwLBgIBFwUDAgcDAQECAgYFAxgCAwUKAgIBBwQCBP9tAwwcEQMF" +
+        "BwgcDAcOWwMMBQwDAgMXAQQBAgkDAQEDBwUFGAIGCwwDAQRoBQIpAwUHBQMCCgEEHQ4EAgz///////////////////////////9vAgYCFgIGAhsLAQMCAwwbAgYCCwsCBgJbDAMC" +
+        "AwwcAwUHAgMBAgELAgMcBAsCAwxbAgYCCwsCBgInAwUMGwIGAgsLAgYC/2sFKAMNBAUHAwUrBWgICQMFDAMXAQQDCQMBAQMBCwECAhcDAgMHAgMDDmsFAwwcAwUBBgUEAQcFBBsM" +
+        "CQr/XQIGAgsLAgYCFwQMAwUMBBcCBgILCwIGAlsBCwMCDxwDAgMHAgMFBwMhEQMMWwIGAgsLAgYCGwwDAioCBgILCwIGAv//////YAwFAgEMHAUDDAMCDwEbDAMCAwxcAwIDBwUD" +
+        "AgcDAgMXBQsBAwEBAwkDHwIMAwMJAwIDXAwDBQwfAgMHAgMDDgMcDwIT/1kDAgoFAw4aCgcDAQECAQcBAQMfAgwCAQMJCFcFAwIGAQMBAQMIBAQBFwMBAQMHAQECAQECAQEHAwEB" +
+        "AxgEAwkBAgEBAwEGAgMDAlcDDAUEBwYDHAMBCAEDAQMMAxoCBQEIAgEPAgP/XREDDBwFCgIDAQQKASAMBQMMXwIDBwIDAwIGAQMCGgIDAwIHAwEBAwkDAQQXAwwCAwUHBV8QEB8C" +
+        "AwcFAwkkDAMBAf//////bwIGAgsLAgYCGwwDAgMnAgYCCwsCBgJbBAgDAgMBLAMIBAMCBwMhCwIEA2kGAgYJCQYCGwwFAwwbAgYCCwsCBgL/cAwcAwwEAQMCBwQBAgEcgQMHAgMD" +
+        "DgMZAwwDAQEDDAUXAwEBAwkDA20MBQQHBB8CBAgDAQIIAiQKBQEDCAMC/1sCBgIWAgYCJwMCAycCBgILCwIGAlsPBQgEHA8FBQcFAycGagIGAhYCBgInAwIqAgYCCwsCBgI=";
+}
