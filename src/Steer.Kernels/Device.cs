@@ -156,7 +156,7 @@ public abstract class Device : IDisposable
     /// One guided step for every sequence of the batch: method and order are those of STEER (arXiv 2308.07645) with a plausibility mask.
     /// <code>
     /// l_j = log_softmax(z_j)                              over the first VocabSize tokens, each branch j
-    /// A   = tokens with no bias of minus infinity
+    /// A   = tokens with no bias of minus infinity, and with a bit in AllowedTokens where the row is Restricted
     /// V   = { x in A : l_r(x) > -inf and l_r(x) >= log(Alpha) + max over A of l_r }     at least one token
     /// s   = sum_j w_j * max(l_j, Floor)                   on V; a branch with ExemptEos has l_r at end-of-sequence tokens (before the floor)
     /// s'  = s + bias; repetition penalty on s' + logsumexp(z_r); frequency, presence; / T

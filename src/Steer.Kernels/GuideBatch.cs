@@ -112,6 +112,9 @@ public struct GuideRow
     /// <summary>Row of <see cref="GuideBatch.PenaltyCounts"/>, or -1 where no penalty applies.</summary>
     public int PenaltySlot;
 
+    /// <summary>1 where tokens without a bit in <see cref="GuideBatch.AllowedTokens"/> are banned (a grammar refuses them); else 0.</summary>
+    public int Restricted;
+
     /// <summary>How many of the best tokens by guided log-probability are reported; at most <see cref="GuideBatch.MaxAlternatives"/>.</summary>
     public int Alternatives;
 }
@@ -200,6 +203,7 @@ public sealed class GuideBatch : IDisposable
         Branches = _memory.Allocate<GuideBranch>(maxBranches);
         Biases = _memory.Allocate<TokenBias>(Math.Max(1, maxBiases));
         PenaltyCounts = _memory.Allocate<int>(Math.Max(1, (long)penaltySlots * vocabSize));
+        AllowedTokens = _memory.Allocate<uint>((long)maxSequences * AllowedWords);
         EosIds = _memory.Allocate<int>(Math.Max(1, eosIds.Length));
         EosIds.Upload(eosIds);
         Results = _memory.Allocate<GuideResult>(maxSequences);
@@ -248,6 +252,15 @@ public sealed class GuideBatch : IDisposable
     /// For each slot and token: <see cref="PromptFlag"/> and the number of times generated [slots, VocabSize]. The kernel counts the token it draws.
     /// </summary>
     public DeviceBuffer<int> PenaltyCounts { get; }
+
+    /// <summary>
+    /// Tokens that the <see cref="GuideRow.Restricted"/> sequences may draw [sequences, <see cref="AllowedWords"/>]: bit x % 32 of word x / 32 is
+    /// that of token x.
+    /// </summary>
+    public DeviceBuffer<uint> AllowedTokens { get; }
+
+    /// <summary>Words of a row of <see cref="AllowedTokens"/>.</summary>
+    public int AllowedWords => (VocabSize + 31) / 32;
 
     /// <summary>Tokens that end a text [EosCount].</summary>
     public DeviceBuffer<int> EosIds { get; }

@@ -22,6 +22,7 @@ internal static class GuideAndSampleKernel
             Branches = IlgpuDevice.View(batch.Branches),
             Biases = IlgpuDevice.View(batch.Biases),
             PenaltyCounts = IlgpuDevice.View(batch.PenaltyCounts),
+            AllowedTokens = IlgpuDevice.View(batch.AllowedTokens),
             EosIds = IlgpuDevice.View(batch.EosIds).SubView(0, batch.EosCount),
             Results = IlgpuDevice.View(batch.Results),
             BranchLogProbs = IlgpuDevice.View(batch.BranchLogProbs),
@@ -34,6 +35,7 @@ internal static class GuideAndSampleKernel
             Keys = workspace.Keys.View,
             Ids = workspace.Ids.View,
             VocabSize = batch.VocabSize,
+            AllowedWords = batch.AllowedWords,
             Pitch = workspace.Pitch,
             Chunks = workspace.Chunks,
             MaxAlternatives = batch.MaxAlternatives,
@@ -150,6 +152,7 @@ internal static class GuideAndSampleKernel
         public ArrayView<GuideBranch> Branches;
         public ArrayView<TokenBias> Biases;
         public ArrayView<int> PenaltyCounts;
+        public ArrayView<uint> AllowedTokens;
         public ArrayView<int> EosIds;
         public ArrayView<GuideResult> Results;
         public ArrayView<float> BranchLogProbs;
@@ -162,6 +165,7 @@ internal static class GuideAndSampleKernel
         public ArrayView<float> Keys;
         public ArrayView<int> Ids;
         public int VocabSize;
+        public int AllowedWords;
         public int Pitch;
         public int Chunks;
         public int MaxAlternatives;

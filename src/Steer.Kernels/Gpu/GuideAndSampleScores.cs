@@ -50,7 +50,7 @@ internal static class GuideAndSampleScores
     {
         for (int x = 0; x < row.VocabSize; x++)
         {
-            bool allowed = true;
+            bool allowed = row.Restricted == 0 || IsAllowed(p, x);
             for (int i = row.BiasStart; i < row.BiasStart + row.BiasCount; i++)
                 allowed &= p.Biases[i].Token != x || p.Biases[i].Bias > float.NegativeInfinity;
             if (allowed)
@@ -68,7 +68,7 @@ internal static class GuideAndSampleScores
     {
         targetEntropy = row.TargetEntropy;
         int reference = row.BranchStart + row.Reference;
-        bool banned = false;
+        bool banned = row.Restricted != 0;
         for (int i = row.BiasStart; i < row.BiasStart + row.BiasCount; i++)
             banned |= float.IsNegativeInfinity(p.Biases[i].Bias);
         // With bans the largest logit is found first. Scores are the reference's, relative to it, from the threshold on.
@@ -110,6 +110,12 @@ internal static class GuideAndSampleScores
 
     private static void Ban(Parameters p, GuideRow row, GuideTokens tokens)
     {
+        for (int x = Group.IdxX; x < row.VocabSize && row.Restricted != 0; x += Group.DimX)
+        {
+            if (!IsAllowed(p, x))
+                tokens.Scores[x] = float.NegativeInfinity;
+        }
+
         Group.Barrier();
         for (int i = row.BiasStart + Group.IdxX; i < row.BiasStart + row.BiasCount; i += Group.DimX)
         {
@@ -172,6 +178,10 @@ internal static class GuideAndSampleScores
         Z = c < vocabSize ? p.Logits[row, c] : float.NegativeInfinity,
         W = d < vocabSize ? p.Logits[row, d] : float.NegativeInfinity,
     };
+
+    // Of this group's sequence.
+    private static bool IsAllowed(Parameters p, int token) =>
+        (p.AllowedTokens[((long)Grid.IdxX * p.AllowedWords) + (token / 32)] >> (token % 32) & 1) != 0;
 
     private static float FromOn(float threshold, float score) => score >= threshold ? score : float.NegativeInfinity;
 

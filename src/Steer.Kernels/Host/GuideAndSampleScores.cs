@@ -1,4 +1,6 @@
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using static Steer.Kernels.Host.GuideAndSampleMath;
 
@@ -13,17 +15,20 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
 {
     private readonly HostBuffer<Term> _terms;
     private readonly HostBuffer<byte> _banned;
+    private readonly int _bannedBytes;
     private Term* _reference;
     private int _count;
     private int _vocabSize;
     private float _floor;
     private bool _anyBanned;
+    private bool _restricted;
 
     /// <summary>Takes memory for one sequence of up to <paramref name="maxBranches"/> branches.</summary>
     public GuideAndSampleScores(int maxBranches, int vocabSize)
     {
         _terms = new HostBuffer<Term>(maxBranches);
-        _banned = new HostBuffer<byte>(vocabSize / Lanes + 1);
+        _bannedBytes = (vocabSize + Lanes - 1) / Lanes;
+        _banned = new HostBuffer<byte>(_bannedBytes);
     }
 
     /// <summary>What a computed score lacks to s + logsumexp(z_r): the value that a repetition penalty acts on.</summary>
@@ -64,19 +69,31 @@ internal sealed unsafe class GuideAndSampleScores : IDisposable
         return term.Logits[token] - term.Max - term.LogSum;
     }
 
-    /// <summary>Sets or clears the mark of every banned token.</summary>
-    public void MarkBans(ReadOnlySpan<TokenBias> biases, bool banned)
+    /// <summary>Marks the tokens with a bias of minus infinity, and those without a bit in <paramref name="allowed"/> unless it is empty.</summary>
+    public void MarkBans(ReadOnlySpan<TokenBias> biases, ReadOnlySpan<uint> allowed)
     {
-        _anyBanned = false;
+        var marks = new Span<byte>(_banned.Data, _bannedBytes);
+        _restricted = !allowed.IsEmpty;
+        _anyBanned = _restricted;
+        if (_restricted)
+            TensorPrimitives.OnesComplement(MemoryMarshal.AsBytes(allowed)[..marks.Length], marks);
         foreach (var bias in biases)
         {
             if (!float.IsNegativeInfinity(bias.Bias))
                 continue;
-            _anyBanned = banned;
-            ref byte eight = ref _banned.Data[bias.Token / Lanes];
-            int bit = 1 << (bias.Token % Lanes);
-            eight = (byte)(banned ? eight | bit : eight & ~bit);
+            _anyBanned = true;
+            marks[bias.Token / Lanes] |= (byte)(1 << (bias.Token % Lanes));
         }
+    }
+
+    /// <summary>Clears what <see cref="MarkBans"/> marked: no more than was marked, because a vocabulary is long.</summary>
+    public void ClearBans(ReadOnlySpan<TokenBias> biases)
+    {
+        var marks = new Span<byte>(_banned.Data, _bannedBytes);
+        if (_restricted)
+            marks.Clear();
+        foreach (var bias in biases)
+            marks[bias.Token / Lanes] = 0;
     }
 
     /// <summary>Sets the scores of the list to z_r - Max_r.</summary>

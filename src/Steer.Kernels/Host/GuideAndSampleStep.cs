@@ -36,11 +36,13 @@ internal sealed unsafe class GuideAndSampleStep : IDisposable
         int* counts = row.PenaltySlot >= 0 ? HostMatrix.Pointer(_batch.PenaltyCounts) + (long)row.PenaltySlot * _batch.VocabSize : null;
         float* branchLogProbs = HostMatrix.Pointer(_batch.BranchLogProbs) + row.BranchStart;
 
-        _scores.MarkBans(biases, banned: true);
+        var allowed = new ReadOnlySpan<uint>(
+            HostMatrix.Pointer(_batch.AllowedTokens) + (long)sequence * _batch.AllowedWords, row.Restricted != 0 ? _batch.AllowedWords : 0);
+        _scores.MarkBans(biases, allowed);
         bool valid = Guide(row, biases, counts, alternatives, out var result);
         if (!valid)
             result = Fail(row, alternatives);
-        _scores.MarkBans(biases, banned: false);
+        _scores.ClearBans(biases);
 
         for (int j = 0; j < row.BranchCount; j++)
             branchLogProbs[j] = valid ? _scores.BranchLogProb(j, result.Token) : float.NegativeInfinity;

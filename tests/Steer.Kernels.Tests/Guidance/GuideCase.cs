@@ -17,6 +17,9 @@ internal sealed record GuideCase
     /// <summary>Penalty counts [vocab] of the sequence, or null where it has no slot.</summary>
     public int[]? Counts { get; init; }
 
+    /// <summary>Tokens that may be drawn [vocab], or null for all.</summary>
+    public bool[]? Allowed { get; init; }
+
     public int[] EosIds { get; init; } = [];
 
     public int VocabSize => Logits[0].Length;

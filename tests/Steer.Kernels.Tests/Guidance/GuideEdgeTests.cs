@@ -49,6 +49,30 @@ public sealed class GuideEdgeTests(DeviceSet devices)
 
     [Theory]
     [OnEveryDevice]
+    public void What_a_grammar_refuses_is_banned_before_the_mask(string device)
+    {
+        // Two tokens are allowed, and alpha would keep neither beside the best; a third is allowed and banned by its bias.
+        float[] logits = Ramp(77);
+        logits[7] = 50;
+        var allowed = new bool[77];
+        allowed[33] = allowed[64] = allowed[76] = true;
+        GuideCase restricted = GuideCase.Plain(logits, GuideCase.Neutral with { Alpha = 1e-6f, Temperature = 0, Alternatives = 3 })
+            with { Allowed = allowed, Biases = [Ban(76)] };
+        GuideOutcome[] outcomes = GuideRunner.Run(devices[device], restricted, restricted with { Allowed = null }, restricted);
+        Assert.Equal([64, 7, 64], outcomes.Select(o => o.Result.Token));
+        Assert.Equal([2, 1, 2], outcomes.Select(o => o.Result.MaskSize));
+        Assert.Equal([64, 33, -1], outcomes[0].Alternatives.Select(a => a.Token));
+        Assert.Equal(outcomes[0].Result, outcomes[2].Result);
+
+        // Log-probabilities of branches are still those of the whole vocabulary.
+        Assert.InRange(outcomes[0].BranchLogProbs[0], logits[64] - 50.01f, logits[64] - 49.99f);
+
+        allowed[33] = allowed[64] = false;
+        Invalid(device, restricted with { Row = restricted.Row with { Alternatives = 0 } }, 0);
+    }
+
+    [Theory]
+    [OnEveryDevice]
     public void Bans_come_before_the_mask(string device)
     {
         // The best token is far ahead: alpha would leave it alone, were it not banned.

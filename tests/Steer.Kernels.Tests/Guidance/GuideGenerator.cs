@@ -18,12 +18,14 @@ internal static class GuideGenerator
         int[] eosIds = [.. Enumerable.Range(0, Pick(0, 1, 2)).Select(_ => random.Next(vocabSize)).Distinct()];
         int[]? counts = random.Next(2) == 0 ? null : Counts();
         bool greedy = random.Next(6) == 0;
+        bool[]? allowed = random.Next(4) == 0 ? Allowed(Pick(0, 0.1, 0.5, 0.99)) : null;
         return new GuideCase
         {
             Logits = logits,
             Branches = kinds,
             EosIds = eosIds,
             Counts = counts,
+            Allowed = allowed,
             Biases = [.. Enumerable.Range(0, Pick(0, 0, 3, 20)).Select(_ => Bias())],
             Row = new GuideRow
             {
@@ -101,6 +103,8 @@ internal static class GuideGenerator
                 made[random.Next(vocabSize)] = Pick(1, 2, GuideBatch.PromptFlag, GuideBatch.PromptFlag + 1);
             return made;
         }
+
+        bool[] Allowed(double share) => [.. Enumerable.Range(0, vocabSize).Select(_ => random.NextDouble() < share)];
 
         TokenBias Bias() => new() { Token = random.Next(vocabSize), Bias = Pick(float.NegativeInfinity, 2, -1.5f, 5) };
     }

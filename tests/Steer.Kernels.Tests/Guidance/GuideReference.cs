@@ -118,7 +118,7 @@ internal sealed class GuideReference
     }
 
     private bool IsAllowed(int x) =>
-        _logProbs[_row.Reference][x] > double.NegativeInfinity && !_case.Biases.Any(b => b.Token == x && float.IsNegativeInfinity(b.Bias));
+        _case.Allowed?[x] != false && _logProbs[_row.Reference][x] > double.NegativeInfinity && !_case.Biases.Any(b => b.Token == x && float.IsNegativeInfinity(b.Bias));
 
     private int[] MakeMask(bool[] allowed)
     {
@@ -281,6 +281,9 @@ internal sealed class GuideReference
     private double[] KeepProbable(double[] t, double threshold)
     {
         NoteThreshold(t, threshold);
+        // Above all of them, it is the best token that is the edge.
+        if (threshold > t.Max())
+            NoteEdge(t, ArgMax(t));
         return KeepFrom(t, t, Math.Min(threshold, t.Max()));
     }
 

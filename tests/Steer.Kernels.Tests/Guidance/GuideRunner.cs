@@ -113,7 +113,10 @@ internal static class GuideRunner
                 BiasStart = biases.Count,
                 BiasCount = c.Biases.Length,
                 PenaltySlot = c.Counts is null ? -1 : i,
+                Restricted = c.Allowed is null ? 0 : 1,
             };
+            if (c.Allowed is not null)
+                batch.AllowedTokens.Upload(Bits(c.Allowed, batch.AllowedWords), (long)i * batch.AllowedWords);
             foreach (float[] z in c.Logits)
             {
                 // Rows of logits lie in another order than branches.
@@ -133,6 +136,14 @@ internal static class GuideRunner
         batch.Biases.Upload(biases.ToArray());
         batch.Sequences = cases.Length;
         return batch;
+    }
+
+    private static uint[] Bits(bool[] allowed, int words)
+    {
+        var bits = new uint[words];
+        for (int x = 0; x < allowed.Length; x++)
+            bits[x / 32] |= allowed[x] ? 1u << (x % 32) : 0;
+        return bits;
     }
 
     private static GuideOutcome[] Read(GuideBatch batch, GuideCase[] cases)
