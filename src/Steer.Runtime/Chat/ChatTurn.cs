@@ -1,0 +1,12 @@
+using System.Text.Json;
+
+namespace Steer.Runtime.Chat;
+
+/// <summary>One message of a conversation, as a chat template sees it.</summary>
+/// <param name="Role">system, user, assistant, tool, or what else the model's template knows.</param>
+/// <param name="Content">The text.</param>
+public sealed record ChatTurn(string Role, string Content)
+{
+    /// <summary>Further members that a template may look at, such as tool_calls, name or reasoning_content; none by default.</summary>
+    public IReadOnlyDictionary<string, JsonElement> Others { get; init; } = new Dictionary<string, JsonElement>();
+}
