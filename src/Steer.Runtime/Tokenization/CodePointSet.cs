@@ -31,6 +31,9 @@ internal sealed class CodePointSet
         }
     }
 
+    /// <summary>The ranges, in order; no two of them touch.</summary>
+    public ReadOnlySpan<(int First, int Last)> Ranges => _ranges;
+
     /// <summary>Whether a code point is in the set.</summary>
     public bool Contains(int c) => c < 128 ? ((c < 64 ? _asciiLow : _asciiHigh) >> (c & 63) & 1) != 0 : Find(c);
 

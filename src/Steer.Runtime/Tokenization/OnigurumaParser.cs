@@ -6,29 +6,36 @@ namespace Steer.Runtime.Tokenization;
 /// <summary>
 /// Reads a regular expression in Oniguruma's Ruby syntax, which tokenizer.json uses. It differs from .NET's in nested character classes, possessive
 /// quantifiers, \h, anchors, and in characters, which are code points. What is not read is refused by name (<see cref="FormatException"/>).
+/// Expressions of users are read with what their dialects share.
 /// </summary>
 internal sealed class OnigurumaParser
 {
     private const int MaxDepth = 100;
     private const int MaxRepeat = 10_000;
 
+    private static readonly CodePointSet AsciiWord = CodePointSet.Union(
+        [CodePointSet.Of('0', '9'), CodePointSet.Of('A', 'Z'), CodePointSet.Of('_', '_'), CodePointSet.Of('a', 'z')]);
+
     private readonly string _pattern;
+    private readonly RegexDialect _dialect;
     private int _at;
     private int _depth;
     private bool _ignoreCase;
     private bool _dotAll;
 
-    private OnigurumaParser(string pattern) => _pattern = pattern;
+    private OnigurumaParser(string pattern, RegexDialect dialect) => (_pattern, _dialect) = (pattern, dialect);
 
     /// <summary>Reads a whole expression.</summary>
-    public static RegexNode Parse(string pattern)
+    public static RegexNode Parse(string pattern, RegexDialect dialect = RegexDialect.Oniguruma)
     {
-        var parser = new OnigurumaParser(pattern);
+        var parser = new OnigurumaParser(pattern, dialect);
         var node = parser.Alternatives();
         return parser.AtEnd ? node : throw new FormatException("a ')' without its '('");
     }
 
     private bool AtEnd => _at == _pattern.Length;
+
+    private bool IsOniguruma => _dialect == RegexDialect.Oniguruma;
 
     private RegexNode Alternatives()
     {
@@ -77,7 +84,8 @@ internal sealed class OnigurumaParser
                 case 'i':
                     _ignoreCase = on;
                     break;
-                case 'm':
+                case 'm' when IsOniguruma:
+                case 's' when !IsOniguruma:
                     _dotAll = on;
                     break;
                 default:
@@ -103,7 +111,7 @@ internal sealed class OnigurumaParser
                 break;
 
             // After an interval a plus repeats the repetition, and {n}? would be optional.
-            if (isInterval && min == max && !AtEnd && _pattern[_at] == '?')
+            if (IsOniguruma && isInterval && min == max && !AtEnd && _pattern[_at] == '?')
                 throw new FormatException("'{n}?'");
             var kind = Take("?") ? RepeatKind.Lazy : !isInterval && Take("+") ? RepeatKind.Possessive : RepeatKind.Greedy;
             node = new RepeatNode(node, min, max, kind);
@@ -122,6 +130,8 @@ internal sealed class OnigurumaParser
         var bounds = _pattern[(_at + 1)..end].Split(',');
         if (bounds.Length > 2 || bounds.All(bound => bound.Length == 0) || !bounds.All(bound => bound.All(char.IsAsciiDigit)))
             return false;
+        if (!IsOniguruma && bounds[0].Length == 0)
+            throw new FormatException($"'{{,{bounds[1]}}}', which dialects read differently: write '{{0,{bounds[1]}}}'");
         if (bounds.Any(bound => bound.Length > 5 || (bound.Length > 0 && int.Parse(bound, CultureInfo.InvariantCulture) > MaxRepeat)))
             throw new FormatException($"a repeat count above {MaxRepeat}");
         min = bounds[0].Length == 0 ? 0 : int.Parse(bounds[0], CultureInfo.InvariantCulture);
@@ -171,13 +181,25 @@ internal sealed class OnigurumaParser
             node = new LookNode(Alternatives(), Behind: true, Negative: true);
         else if (Take("?>"))
             node = new AtomicNode(Alternatives());
-        else if (Take("?") && !Take(":") && !(ReadFlags() && Take(":")))
-            throw new FormatException("a group that begins with '(?' and is neither (?: (?= (?! (?> (?<= (?<! nor (?i: or (?m:");
+        else if (Take("?") && !Take(":") && !(!IsOniguruma && TakeName()) && !(ReadFlags() && Take(":")))
+            throw new FormatException($"a group that begins with '(?' and is neither {(IsOniguruma
+                ? "(?: (?= (?! (?> (?<= (?<! nor (?i: or (?m:"
+                : "(?: (?<name> nor (?i: or (?s:")}");
         else
             node = Alternatives(); // a plain group captures, which nothing here reads
 
         (_ignoreCase, _dotAll) = (ignoreCase, dotAll);
         return Take(")") ? node : throw new FormatException("a '(' without its ')'");
+    }
+
+    /// <summary>Takes the name of a group, `&lt;name&gt;` or `P&lt;name&gt;`; nothing here reads it.</summary>
+    private bool TakeName()
+    {
+        var end = Take("P<") || Take("<") ? _pattern.IndexOf('>', _at) : -1;
+        if (end <= _at || _pattern[_at..end].Any(c => !char.IsLetterOrDigit(c) && c != '_'))
+            return false;
+        _at = end + 1;
+        return true;
     }
 
     private RegexNode Escape()
@@ -209,9 +231,11 @@ internal sealed class OnigurumaParser
         var set = char.ToLowerInvariant(c) switch
         {
             's' => UnicodeProperties.WhiteSpace,
+            'd' when _dialect == RegexDialect.EcmaScript => CodePointSet.Of('0', '9'),
+            'w' when _dialect == RegexDialect.EcmaScript => AsciiWord,
             'd' => UnicodeProperties.Digit,
             'w' => UnicodeProperties.Word,
-            'h' => CodePointSet.Union([CodePointSet.Of('0', '9'), CodePointSet.Of('a', 'f'), CodePointSet.Of('A', 'F')]),
+            'h' when IsOniguruma => CodePointSet.Union([CodePointSet.Of('0', '9'), CodePointSet.Of('a', 'f'), CodePointSet.Of('A', 'F')]),
             _ => null,
         };
         if (set is not null)
@@ -246,11 +270,23 @@ internal sealed class OnigurumaParser
             'a' => '\a',
             'e' => 0x1B,
             'x' when Take("{") => Hex(1, 8, "}"),
-            'x' => Hex(1, 2, ""),
-            'u' => Hex(4, 4, ""),
+            'x' => Hex(IsOniguruma ? 1 : 2, 2, ""),
+            'u' when !IsOniguruma && Take("{") => Hex(1, 6, "}"),
+            'u' => Utf16(),
             < 0x80 when char.IsAsciiLetterOrDigit((char)c) => throw new FormatException($"'\\{(char)c}'"),
             _ => c,
         };
+    }
+
+    /// <summary>Reads four digits; with those of the other half after them where they are half a surrogate pair.</summary>
+    private int Utf16()
+    {
+        var high = Hex(4, 4, "");
+        var at = _at;
+        if (!IsOniguruma && char.IsHighSurrogate((char)high) && Take("\\u") && Hex(4, 4, "") is var low && char.IsLowSurrogate((char)low))
+            return char.ConvertToUtf32((char)high, (char)low);
+        _at = at;
+        return high;
     }
 
     private int Hex(int fewest, int most, string end)
@@ -271,12 +307,16 @@ internal sealed class OnigurumaParser
         if (++_depth > MaxDepth)
             throw new FormatException($"classes nested more than {MaxDepth} deep");
         var negated = Take("^");
+        if (!IsOniguruma && IsNext("]"))
+            throw new FormatException("a class that begins with ']', which dialects read differently: write '\\]'");
         var members = new List<CodePointSet>();
         CodePointSet? intersection = null;
         for (var first = true; AtEnd || _pattern[_at] != ']' || first; first = false)
         {
             if (AtEnd)
                 throw new FormatException("a '[' without its ']'");
+            if (!IsOniguruma && (IsNext("&&") || IsNext("-[") || IsNext("--") || IsNext("~~")))
+                throw new FormatException($"'{_pattern.Substring(_at, 2)}' in a class, which dialects read differently: escape it by '\\'");
             if (Take("&&"))
             {
                 intersection = Intersect(intersection, members);
@@ -304,7 +344,7 @@ internal sealed class OnigurumaParser
     {
         if (Take("[:"))
             throw new FormatException("a '[:name:]' class");
-        if (Take("["))
+        if (IsOniguruma && Take("["))
             return ReadClass();
         if (_pattern[_at] == '\\' && _at + 1 < _pattern.Length)
         {
@@ -353,9 +393,11 @@ internal sealed class OnigurumaParser
         return rune.Value;
     }
 
+    private bool IsNext(string expected) => string.CompareOrdinal(_pattern, _at, expected, 0, expected.Length) == 0;
+
     private bool Take(string expected)
     {
-        if (string.CompareOrdinal(_pattern, _at, expected, 0, expected.Length) != 0)
+        if (!IsNext(expected))
             return false;
         _at += expected.Length;
         return true;

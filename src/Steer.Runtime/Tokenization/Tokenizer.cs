@@ -97,6 +97,8 @@ public sealed class Tokenizer
         return difference.Length == 0;
     }
 
+    internal IReadOnlyList<DecoderSpec> Decoders => _parts.Decoders;
+
     internal DecoderStep CreateDecoder(DecoderStep last) =>
         _parts.Decoders.Reverse().Aggregate(last, (next, spec) => spec.Create(next));
 

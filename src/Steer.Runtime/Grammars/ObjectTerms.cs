@@ -1,0 +1,119 @@
+using System.Collections.Immutable;
+
+namespace Steer.Runtime.Grammars;
+
+/// <summary>JSON objects of which a schema says something: declared members in the order of the schema, then those of free names.</summary>
+internal sealed class ObjectTerms(ByteTerms terms, JsonTexts json, StringTerms strings, Func<ImmutableList<SchemaNode>, int> compile)
+{
+    private const int MaxNameLength = 1000;
+    private const int MaxCounted = 200;
+    private const int MaxNameStates = 1 << 14;
+
+    /// <summary>The objects that fit all that is said.</summary>
+    /// <exception cref="FormatException">Something cannot be followed.</exception>
+    public int Term(SchemaPart part)
+    {
+        var names = part.Objects.SelectMany(shape => shape.Properties).Select(property => property.Name).Concat(part.Required).Distinct().ToList();
+        if (names.Find(name => name.Length > MaxNameLength) is { } longName)
+            throw new FormatException($"has a member's name of {longName.Length} characters; at most {MaxNameLength} are supported");
+        var patterns = part.Objects
+            .SelectMany(shape => shape.Patterns.Select(pattern => new NamePattern(strings.Matching(pattern.Pattern), pattern.Schema, shape)))
+            .ToList();
+        var allowed = part.Names.IsEmpty ? json.AnyString : compile(part.Names.Add(StringSchema));
+        var members = names.Select(name => (Term: Declared(part, name, patterns, allowed), IsRequired: part.Required.Contains(name))).ToList();
+        return terms.Concat(terms.Literal("{"), Sequence(members, Free(part, names, patterns, allowed), part.MemberCount), terms.Literal("}"));
+    }
+
+    private static SchemaNode StringSchema { get; } =
+        new(System.Text.Json.JsonDocument.Parse("""{"type":"string"}""").RootElement, "/propertyNames");
+
+    /// <summary>The members in order and those of free names after them, where so many are allowed.</summary>
+    private int Sequence(List<(int Term, bool IsRequired)> members, int free, (int Min, int Max) count)
+    {
+        var (min, max) = count;
+        var isCounted = min > 0 || max < ByteTerms.Unlimited;
+        if (isCounted && members.Count > MaxCounted)
+            throw new FormatException($"counts members of an object that declares {members.Count}; at most {MaxCounted} are supported");
+        if (free != ByteTerms.Nothing && min > members.Count + 1)
+        {
+            throw new FormatException(
+                $"asks for {min} members where {members.Count} are declared: free names may repeat, so that more cannot be counted");
+        }
+
+        // What may follow so many members, counted if they must be, else none or some; from the end of the list to its start.
+        var most = isCounted ? members.Count : 1;
+        var rest = new int[most + 1];
+        for (var before = 0; before <= most; before++)
+            rest[before] = Others(free, min - before, max, before);
+        for (var i = members.Count - 1; i >= 0; i--)
+        {
+            var (member, isRequired) = members[i];
+            var next = rest;
+            rest = new int[most + 1];
+            for (var before = 0; before <= most; before++)
+            {
+                var with = terms.Concat(before == 0 ? ByteTerms.Empty : json.Comma, member, next[Math.Min(before + 1, most)]);
+                rest[before] = isRequired ? with : terms.Or(with, next[before]);
+            }
+        }
+
+        return rest[0];
+    }
+
+    /// <summary>Members of free names after so many others.</summary>
+    private int Others(int free, int min, int max, int before)
+    {
+        // Two of them may have the same name, and count once.
+        if (before > max || min > 1)
+            return ByteTerms.Nothing;
+        return json.List(free, Math.Max(min, 0), max == ByteTerms.Unlimited ? max : max - before, isFirst: before == 0);
+    }
+
+    private int Declared(SchemaPart part, string name, List<NamePattern> patterns, int allowed)
+    {
+        var written = terms.Literal(System.Text.Encoding.UTF8.GetBytes(JsonTexts.Write(name)));
+        var schemas = ImmutableList.CreateBuilder<SchemaNode>();
+        foreach (var shape in part.Objects)
+        {
+            var said = shape.Properties.Where(property => property.Name == name).Select(property => property.Schema)
+                .Concat(patterns.Where(pattern => pattern.Shape == shape && Fits(written, pattern.Names)).Select(pattern => pattern.Schema))
+                .ToList();
+            schemas.AddRange(said);
+            if (said.Count == 0 && shape.Others is { } others)
+                schemas.Add(others);
+        }
+
+        return part.Names.IsEmpty || Fits(written, allowed)
+            ? terms.Concat(written, terms.Literal(":"), compile(schemas.ToImmutable()))
+            : ByteTerms.Nothing;
+    }
+
+    /// <summary>A member whose name is not declared: it may match one of the patterns; names that match several are left out.</summary>
+    private int Free(SchemaPart part, List<string> names, List<NamePattern> patterns, int allowed)
+    {
+        var free = json.StringsBut(names);
+        if (!part.Names.IsEmpty)
+            free = Checked(ByteDfa.TryIntersect(terms, free, allowed, MaxNameStates));
+        var ways = new List<int> { Member(Without(free, patterns), part.Objects.Select(shape => shape.Others)) };
+        foreach (var pattern in patterns)
+        {
+            var matching = Checked(ByteDfa.TryIntersect(terms, free, pattern.Names, MaxNameStates));
+            var others = part.Objects.Select(shape => shape == pattern.Shape ? pattern.Schema : shape.Others);
+            ways.Add(Member(Without(matching, patterns.Where(other => other != pattern)), others));
+        }
+
+        return terms.Or(ways.ToArray());
+    }
+
+    private int Without(int names, IEnumerable<NamePattern> patterns) =>
+        patterns.Aggregate(names, (left, pattern) => Checked(ByteDfa.TrySubtract(terms, left, pattern.Names, MaxNameStates)));
+
+    private int Member(int name, IEnumerable<SchemaNode?> schemas) =>
+        name == ByteTerms.Nothing ? name : terms.Concat(name, terms.Literal(":"), compile([.. schemas.OfType<SchemaNode>()]));
+
+    private bool Fits(int text, int names) => Checked(ByteDfa.TryIntersect(terms, text, names, MaxNameStates)) != ByteTerms.Nothing;
+
+    private static int Checked(int? term) => term ?? throw new FormatException("has patterns for the names of members that need too many states");
+
+    private sealed record NamePattern(int Names, SchemaNode Schema, ObjectShape Shape);
+}
