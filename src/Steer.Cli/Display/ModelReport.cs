@@ -29,7 +29,7 @@ internal sealed record ModelReport(
         [
             ("architecture", c.Architecture),
             ("parameters", checkpoint.ParameterCount),
-            ("weights", checkpoint.StoredType.Name()),
+            ("weights", checkpoint.StoredType),
             ("vocab_size", (long)c.VocabSize),
             ("hidden_size", (long)c.HiddenSize),
             ("intermediate_size", (long)c.IntermediateSize),

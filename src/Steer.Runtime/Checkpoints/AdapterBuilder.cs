@@ -109,10 +109,11 @@ internal sealed class AdapterBuilder
                     $"stands in for {name}, which {_config.File} names neither in modules_to_save nor by bias; save the adapter again.");
             }
 
-            if (!tensor.Shape.SequenceEqual(original.Shape))
+            IEnumerable<long> shape = original.IsTurned ? original.Shape.Reverse() : original.Shape;
+            if (!tensor.Shape.SequenceEqual(shape))
             {
                 throw tensor.Error($"has shape {FileError.Shape(tensor.Shape)} where {name} of the base {_baseCheckpoint.Path} has " +
-                    $"{FileError.Shape(original.Shape)}; {OtherBase()}");
+                    $"{FileError.Shape(shape)}; {OtherBase()}");
             }
 
             if (!tensor.HasSameNumbers(original))

@@ -1,4 +1,4 @@
-using Steer.Kernels;
+using Steer.Runtime.Checkpoints.Gguf;
 using Steer.Runtime.Models;
 using Steer.Runtime.Models.Families;
 
@@ -6,7 +6,7 @@ namespace Steer.Runtime.Checkpoints;
 
 /// <summary>
 /// A model's configuration and its tensors, mapped into memory: a Hugging Face folder (config.json with model.safetensors, or its
-/// shards), or a llama2.c version 0 file. Must live as long as its tensors are read.
+/// shards), a GGUF file (or a folder with one and no safetensors), or a llama2.c version 0 file. Must live as long as its tensors are read.
 /// </summary>
 public sealed class Checkpoint : IDisposable
 {
@@ -23,7 +23,7 @@ public sealed class Checkpoint : IDisposable
         Config = plan.Config;
         (Tensors, Stored) = TensorMapper.Map(catalog, plan);
         ParameterCount = Stored.Values.Sum(t => t.Count);
-        StoredType = Stored.Values.GroupBy(t => t.ExactType).MaxBy(g => g.Sum(t => t.Count))!.Key;
+        StoredType = Stored.Values.GroupBy(t => t.TypeName).MaxBy(g => g.Sum(t => t.Count))!.Key.ToLowerInvariant();
     }
 
     /// <summary>As it was given.</summary>
@@ -35,13 +35,13 @@ public sealed class Checkpoint : IDisposable
     /// <summary>The tensors, in the order of the forward pass.</summary>
     public DecoderTensors Tensors { get; }
 
-    /// <summary>The type that most numbers are stored in.</summary>
-    public DType StoredType { get; }
+    /// <summary>The type that most numbers are stored in, such as bf16 or q4_k.</summary>
+    public string StoredType { get; }
 
     /// <summary>Numbers in all tensors; a tied head counts once.</summary>
     public long ParameterCount { get; }
 
-    /// <summary>Tokens that end a text: generation_config.json's, or else config.json's.</summary>
+    /// <summary>Tokens that end a text: generation_config.json's, or else config.json's, or those that a GGUF file names.</summary>
     public IReadOnlyList<int> EosIds { get; private init; } = [];
 
     /// <summary>Token that begins a text, or null.</summary>
@@ -57,6 +57,8 @@ public sealed class Checkpoint : IDisposable
     /// <exception cref="SteerException">A file is missing or damaged, the architecture is not known, or tensors do not fit config.json.</exception>
     public static Checkpoint Open(string path)
     {
+        if (GgufFile.Find(path) is { } gguf)
+            return OpenGguf(gguf);
         if (Directory.Exists(path))
             return OpenFolder(path);
         if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
@@ -80,6 +82,20 @@ public sealed class Checkpoint : IDisposable
         catch
         {
             catalog.Dispose();
+            throw;
+        }
+    }
+
+    private static Checkpoint OpenGguf(string path)
+    {
+        GgufModel.Opened opened = GgufModel.Open(path);
+        try
+        {
+            return new Checkpoint(path, opened.Catalog, opened.Plan) { EosIds = opened.EosIds, BosId = opened.BosId };
+        }
+        catch
+        {
+            opened.Catalog.Dispose();
             throw;
         }
     }

@@ -41,6 +41,9 @@ public abstract class StoredTensor
     /// <summary>The type that holds its numbers as they are.</summary>
     internal abstract DType ExactType { get; }
 
+    /// <summary>Its rows are the columns that the tensor of this name has in a Hugging Face folder (GPT-2's projections in GGUF files).</summary>
+    internal virtual bool IsTurned => false;
+
     /// <summary>An error about this tensor.</summary>
     internal SteerException Error(string problem) => FileError.At(File, $"tensor {NameInFile} {problem}");
 

@@ -3,6 +3,7 @@ namespace Steer.Runtime.Checkpoints;
 /// <summary>The tensors of a checkpoint by name, from one file or several.</summary>
 internal sealed class TensorCatalog : IDisposable
 {
+    private const string ConfigFile = "config.json";
     private const string SingleFile = "model.safetensors";
     private const string IndexFile = "model.safetensors.index.json";
 
@@ -21,7 +22,13 @@ internal sealed class TensorCatalog : IDisposable
     /// <summary>The folder or file, for errors.</summary>
     public string Path { get; }
 
-    /// <summary>The tensors by the names in their files.</summary>
+    /// <summary>What a tensor is called in its file, for errors; the names of this catalog are those of a Hugging Face folder.</summary>
+    public Func<string, string> NameInFile { get; init; } = name => name;
+
+    /// <summary>What describes the model, for errors.</summary>
+    public string Configuration { get; init; } = ConfigFile;
+
+    /// <summary>The tensors by their names.</summary>
     public IReadOnlyDictionary<string, StoredTensor> Tensors { get; private set; } = new Dictionary<string, StoredTensor>();
 
     /// <summary>Numbers in all tensors.</summary>
@@ -50,6 +57,14 @@ internal sealed class TensorCatalog : IDisposable
             throw;
         }
     }
+
+    /// <summary>An error: a tensor is not there.</summary>
+    public SteerException Missing(string name) => FileError.At(Path, $"tensor {NameInFile(name)} is missing; {(Configuration == ConfigFile
+        ? "check that config.json belongs to these weights and that no shard is missing." : "copy or download the file again.")}");
+
+    /// <summary>An error: tensors are there that were not asked for.</summary>
+    public SteerException LeftOver(string name, int others, string architecture) => Tensors[name].Error(
+        $"and {others} others have no place in {architecture} as {Configuration} describes it; check that {Configuration} belongs to these weights.");
 
     /// <inheritdoc/>
     public void Dispose()

@@ -94,7 +94,7 @@ public sealed class Llama2cTests : IDisposable
     {
         AssertRefused(Write(Header, Numbers - 1));
         AssertRefused(Write(Header, Numbers + 1));
-        AssertRefused(_folder.Write("model.bin", "GGUF"));
+        AssertRefused(_folder.Write("model.bin", "GGML"));
     }
 
     private static void AssertRefused(string path)

@@ -3,6 +3,7 @@ using System.Text;
 using CsCheck;
 using Steer.Kernels;
 using Steer.Runtime.Checkpoints;
+using Steer.Runtime.Checkpoints.Gguf;
 using Steer.Runtime.Models;
 using Steer.Runtime.Models.Families;
 
@@ -95,6 +96,13 @@ public sealed class LoaderFuzzTests : IDisposable
         int[] header = [8, 12, 2, 2, 1, 10, 6];
         byte[] whole = [.. MemoryMarshal.AsBytes(header), .. new byte[4 * (10 * 8 + 2 * (2 * 8 + 2 * 8 * 8 + 2 * 4 * 8 + 3 * 8 * 12) + 8 + 6 * 4)]];
         Check("model.bin", folder => ReadAll(Path.Combine(folder, "model.bin")), folder => folder.Write("model.bin", whole));
+    }
+
+    [Fact]
+    public void Damaged_GGUF_files_open_or_are_refused()
+    {
+        var shape = new SyntheticShape("tiny", 32, 1, 2, 1, 64, 259, true);
+        Check("model.gguf", ReadAll, folder => SyntheticModel.WriteGguf(folder.File("model.gguf"), shape, GgufType.Q8_0));
     }
 
     [Theory]

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Steer.Kernels;
 
 namespace Steer.Runtime.Checkpoints.Gguf;
@@ -33,6 +34,15 @@ internal sealed class BlockTensor : StoredTensor
     /// <inheritdoc/>
     private protected override string NameInFile => _stored.Name;
 
+    /// <summary>Is added to every number (norms that count from 1 have 1 added in GGUF files).</summary>
+    public float Shift { get; init; }
+
+    /// <summary>See <see cref="IsTurned"/>.</summary>
+    public bool Turned { get; init; }
+
+    /// <inheritdoc/>
+    internal override bool IsTurned => Turned;
+
     /// <inheritdoc/>
     internal override bool IsWeight => true;
 
@@ -48,17 +58,21 @@ internal sealed class BlockTensor : StoredTensor
     internal override void Read(long start, Span<float> destination)
     {
         if (_rowMap is null)
-        {
             ReadStored(start, destination);
-            return;
-        }
+        else
+            ReadMapped(start, destination);
+        if (Shift != 0)
+            TensorPrimitives.Add(destination, Shift, destination);
+    }
 
+    private void ReadMapped(long start, Span<float> destination)
+    {
         long columns = Shape.Count == 1 ? 1 : Shape[^1];
         while (!destination.IsEmpty)
         {
             long column = start % columns;
             int length = (int)Math.Min(columns - column, destination.Length);
-            ReadStored(_rowMap[start / columns] * columns + column, destination[..length]);
+            ReadStored(_rowMap![start / columns] * columns + column, destination[..length]);
             start += length;
             destination = destination[length..];
         }

@@ -54,11 +54,8 @@ internal sealed class GgufMetadata(MappedFile file, IReadOnlyDictionary<string, 
     /// <summary>The file, for errors.</summary>
     public string File => file.Path;
 
-    /// <summary>All keys.</summary>
-    public IEnumerable<string> Keys => values.Keys;
-
-    /// <summary>Whether there is a value.</summary>
-    public bool Has(string key) => values.ContainsKey(key);
+    /// <summary>Whether there is an array.</summary>
+    public bool IsArray(string key) => values.TryGetValue(key, out GgufValue value) && value.Type == GgufValueType.Array;
 
     /// <summary>An error about a value.</summary>
     public SteerException Error(string key, string problem) => FileError.At(File, $"{key} {problem}");

@@ -38,7 +38,7 @@ internal sealed class GgufWriter : IDisposable
 
     /// <summary>Begins a file.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="metadata">Texts, unsigned and signed 32-bit numbers, floats and arrays of these.</param>
+    /// <param name="metadata">Texts, unsigned and signed 32-bit numbers, floats, truth values and arrays of these.</param>
     /// <param name="tensors">At least one.</param>
     /// <exception cref="ArgumentException">A row cannot be divided into blocks, or a value has another type.</exception>
     /// <exception cref="SteerException">The file cannot be written.</exception>
@@ -124,6 +124,7 @@ internal sealed class GgufWriter : IDisposable
         uint => 4,
         int => 5,
         float => 6,
+        bool => 7,
         string => 8,
         Array => 9,
         _ => throw new ArgumentException($"A value of type {value.GetType().Name} cannot be written.", nameof(value)),
@@ -141,6 +142,9 @@ internal sealed class GgufWriter : IDisposable
                 break;
             case float number:
                 _writer.Write(number);
+                break;
+            case bool truth:
+                _writer.Write(truth);
                 break;
             case string text:
                 WriteText(text);

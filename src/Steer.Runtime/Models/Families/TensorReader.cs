@@ -89,17 +89,15 @@ internal sealed class TensorReader
         List<string> unknown =
             [.. _left.Where(name => !BufferSuffixes.Any(suffix => name.EndsWith(suffix, StringComparison.Ordinal))).Order(StringComparer.Ordinal)];
         if (unknown.Count > 0)
-        {
-            throw _catalog.Tensors[unknown[0]].Error($"and {unknown.Count - 1} others have no place in {architecture} as config.json describes it; " +
-                "check that config.json belongs to these weights.");
-        }
+            throw _catalog.LeftOver(unknown[0], unknown.Count - 1, architecture);
     }
 
     private LinearPart Part(StoredLinear part)
     {
         StoredTensor tensor = Take($"{part.Module}.weight");
         tensor.CheckIsWeight();
-        if (part.Transposed)
+        bool transposed = part.Transposed && !tensor.IsTurned;
+        if (transposed)
             tensor.CheckShape(part.Columns, part.Rows);
         else
             tensor.CheckShape((long)part.FirstRow + part.Rows, part.Columns);
@@ -107,7 +105,7 @@ internal sealed class TensorReader
         float[]? bias = part.Bias ? Numbers($"{part.Module}.bias", part.Rows) : null;
         if (part.RowMap is null)
         {
-            WeightMatrix weight = part.Transposed
+            WeightMatrix weight = transposed
                 ? new TransposedMatrix(tensor, part.Rows, part.Columns)
                 : new StoredMatrix(tensor, part.Rows, part.Columns, part.FirstRow);
             return new LinearPart(part.Module, weight, bias);
@@ -127,10 +125,7 @@ internal sealed class TensorReader
         else
         {
             if (!_catalog.Tensors.TryGetValue(StoredName(name), out tensor))
-            {
-                throw FileError.At(
-                    _catalog.Path, $"tensor {name} is missing; check that config.json belongs to these weights and that no shard is missing.");
-            }
+                throw _catalog.Missing(name);
 
             if (!_left.Remove(StoredName(name)))
                 throw new InvalidOperationException($"The plan asks for {name} twice.");
