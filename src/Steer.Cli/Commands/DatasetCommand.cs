@@ -123,6 +123,8 @@ internal sealed class DatasetCommand : SteerCommand
         var config = new DatasetJobConfig
         {
             Prompt = task.Prompt,
+            Chat = task.Chat,
+            System = task.System,
             CompletionPrefix = task.CompletionPrefix,
             Labels = [.. task.Labels.Select(l => new DatasetLabel(l.Name, l.Prompt, l.Share, models.ExpertOf(l)))],
             Count = 1,

@@ -15,6 +15,7 @@ internal sealed class GenerateCommand : SteerCommand
 {
     private readonly ModelFlags _models;
     private readonly PromptFlags _prompts;
+    private readonly ChatFlags _chat;
     private readonly GuidanceFlags _guidance;
     private readonly NegativeFlags _negatives;
     private readonly SamplingFlags _sampling;
@@ -27,6 +28,7 @@ internal sealed class GenerateCommand : SteerCommand
         _prompts = new PromptFlags(several: true);
         _models = Add(new ModelFlags());
         Add(_prompts);
+        _chat = Add(new ChatFlags("A prompt is"));
         _guidance = Add(new GuidanceFlags());
         _negatives = Add(new NegativeFlags());
         _sampling = Add(new SamplingFlags());
@@ -40,6 +42,7 @@ internal sealed class GenerateCommand : SteerCommand
         ("steer generate --prompt \"Once upon a time\" --max-tokens 60", "The base alone continues a text."),
         ("steer generate --base DIR --expert DIR --prompt-file prompts.jsonl --gamma 0.3 --json -o texts.jsonl",
             "Your own models and prompts; results as JSON lines."),
+        ("steer generate --base DIR --chat --system \"Answer in one line.\" --prompt \"Name a star.\"", "A chat model answers."),
     ];
 
     protected override async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
@@ -89,6 +92,9 @@ internal sealed class GenerateCommand : SteerCommand
         var sampling = _sampling.Apply(parsed, new SamplingParams { MaxTokens = models.Task?.MaxTokens, Stop = models.Task?.Stop ?? [] });
         var negatives = _negatives.Resolve(parsed, models.Task, guidance, progress.Note);
         var prompts = await _prompts.AllAsync(parsed, models.Task, Terminal, stop).ConfigureAwait(false);
-        return new GenerationRun(models, prompts, negatives, guidance, sampling, context, _sampling.Seed(parsed));
+        var chat = _chat.Resolve(parsed, models.Task);
+        if (chat is not null && prompts.Any(p => p.Ids is not null))
+            throw new SteerException("--prompt-ids is given in a chat, where the template writes the ids: give --prompt TEXT.");
+        return new GenerationRun(models, prompts, negatives, guidance, sampling, context, chat, _sampling.Seed(parsed));
     }
 }

@@ -17,6 +17,7 @@ internal sealed class ScoreCommand : SteerCommand
     private readonly TextFlags _texts = new();
     private readonly ModelFlags _models;
     private readonly PromptFlags _prompt;
+    private readonly ChatFlags _chat;
     private readonly ScoreFlags _scoring;
     private readonly GuidanceFlags _guidance;
     private readonly NegativeFlags _negatives;
@@ -30,6 +31,7 @@ internal sealed class ScoreCommand : SteerCommand
         Add(_texts);
         _models = Add(new ModelFlags());
         _prompt = Add(new PromptFlags(several: false));
+        _chat = Add(new ChatFlags("The prompt is"));
         _scoring = Add(new ScoreFlags());
         _guidance = Add(new GuidanceFlags());
         _negatives = Add(new NegativeFlags());
@@ -54,6 +56,9 @@ internal sealed class ScoreCommand : SteerCommand
             throw new SteerException("--preset is context-aware: score has no branch with a context. Give another preset.");
         var negatives = _negatives.Resolve(parsed, models.Task, guidance, progress.Note);
         var prompt = _prompt.Single(parsed, models.Task);
+        var chat = _chat.Resolve(parsed, models.Task);
+        if (chat is not null && prompt?.Text is null)
+            throw new SteerException("A chat has a prompt, which texts answer: give --prompt TEXT, or leave --chat out.");
         string? idsFile = _scoring.IdsFile(parsed), logits = _scoring.Logits(parsed);
         if (idsFile is not null && _texts.AreGiven(parsed))
             throw new SteerException("Both texts and --ids-file are given: give one of them.");
@@ -69,14 +74,15 @@ internal sealed class ScoreCommand : SteerCommand
         using var stream = path is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(path);
         using var writer = new ScoreWriter(stream, _output.Json(parsed), window: path is null && Terminal.OutputIsTerminal ? Terminal.Width : 0);
         using var engine = progress.Load(_engine.Apply(parsed, models.ToOptions()), stop);
-        var items = new ScoreItems(engine, prompt, models.Task?.CompletionPrefix ?? "", _scoring.Eos(parsed, models.Task is not null));
+        var items = new ScoreItems(engine, prompt, chat, models.Task?.CompletionPrefix ?? "", _scoring.Eos(parsed, models.Task is not null));
         List<ScoredText> scored = [.. rows is null ? items.FromTexts(texts) : items.FromIds(rows, idsFile!)];
 
         if (_scoring.LogProbs(parsed) && !_output.Json(parsed))
             progress.Note("--log-probs has an effect with --json only.");
         progress.Begin(engine, scored.Count);
         var branches = new BranchNames();
-        var run = new ScoreRun(engine, models, guidance, negatives, _scoring.Seed(parsed), detail: _output.Json(parsed) && _scoring.LogProbs(parsed));
+        var run = new ScoreRun(
+            engine, models, guidance, negatives, chat is not null, _scoring.Seed(parsed), detail: _output.Json(parsed) && _scoring.LogProbs(parsed));
         await foreach (var (text, scores, guided) in run.ScoreAsync(scored, stop).ConfigureAwait(false))
         {
             foreach (string warning in guided?.Warnings ?? [])

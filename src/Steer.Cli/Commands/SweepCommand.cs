@@ -123,6 +123,8 @@ internal sealed class SweepCommand : SteerCommand
             new SweepConfig
             {
                 Prompt = task.Prompt,
+                Chat = task.Chat,
+                System = task.System,
                 CompletionPrefix = task.CompletionPrefix,
                 Cells = [],
                 Seed = _sampling.Seed(parsed),

@@ -3,6 +3,8 @@ using Spectre.Console;
 using Steer.Cli.Flags;
 using Steer.Kernels;
 using Steer.Kernels.Host;
+using Steer.Runtime;
+using Steer.Runtime.Chat;
 using Steer.Runtime.Checkpoints;
 using Steer.Runtime.Models;
 
@@ -41,7 +43,7 @@ internal sealed record ModelReport(
         ];
         if (c.NumExperts > 0)
             facts.AddRange([("experts", (long)c.NumExperts), ("experts_per_token", (long)c.ExpertsPerToken)]);
-        facts.Add(("eos_token_ids", checkpoint.EosIds.Select(id => (long)id).ToArray()));
+        facts.AddRange([("eos_token_ids", checkpoint.EosIds.Select(id => (long)id).ToArray()), ("chat_template", ChatTemplateOf(checkpoint.Path))]);
         return new ModelReport(role, checkpoint.Path, facts, Parts(checkpoint.Tensors, type: null))
         {
             ByWeights = [.. EngineFlags.WeightTypes.Select(w => (w.Name, Parts(checkpoint.Tensors, w.Type).Sum(p => p.Bytes)))],
@@ -67,8 +69,22 @@ internal sealed record ModelReport(
                 ("ranks", adapter.Ranks.Select(r => (long)r).ToArray()),
                 ("modules", (long)adapter.Modules.Count),
                 ("targets", targets),
+                ("chat_template", ChatTemplateOf(adapter.Path)),
             ],
             memory);
+    }
+
+    /// <summary>The file that holds a model's chat template; none, or what is wrong with it.</summary>
+    private static string ChatTemplateOf(string path)
+    {
+        try
+        {
+            return ChatTemplate.Find(path) is { } template ? System.IO.Path.GetFileName(template.File) : "none";
+        }
+        catch (SteerException e)
+        {
+            return e.Message;
+        }
     }
 
     /// <summary>

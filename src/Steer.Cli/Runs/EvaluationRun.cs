@@ -93,6 +93,8 @@ internal sealed class EvaluationRun(ModelChoice models, EngineOptions engineOpti
         int expert = own is null ? 0 : models.ExpertOf(own);
         return new TextOrigin(own?.Prompt ?? models.Task?.Prompt, models.Task?.CompletionPrefix ?? "")
         {
+            Chat = models.Task is { Chat: true },
+            System = models.Task?.System,
             Expert = expert > 0 ? Variant.MoreExperts + (expert - 1) : models.Expert is null ? null : Variant.Expert,
         };
     }

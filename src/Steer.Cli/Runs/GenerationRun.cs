@@ -10,7 +10,7 @@ namespace Steer.Cli.Runs;
 /// </summary>
 internal sealed record GenerationRun(
     ModelChoice Models, IReadOnlyList<Prompt> Prompts, NegativeSource Negatives, GuidanceParams Guidance, SamplingParams Sampling, string? Context,
-    ulong Seed)
+    Conversation? Chat, ulong Seed)
 {
     /// <summary>Texts.</summary>
     public int Count { get; } = Total(Prompts.Count, Sampling.N);
@@ -45,8 +45,9 @@ internal sealed record GenerationRun(
 
     private GenerationRequest Request(Prompt prompt, ulong seed) => new()
     {
-        Prompt = prompt.Text,
+        Prompt = Chat is null ? prompt.Text : null,
         PromptIds = prompt.Ids,
+        Messages = prompt.Text is { } text ? Chat?.Ask(text) : null,
         Context = Context,
         Guidance = Guidance,
         Sampling = Sampling with { N = 1 },

@@ -8,9 +8,10 @@ namespace Steer.Cli.Runs;
 /// <summary>Splits what is scored into context and completion.</summary>
 /// <param name="engine">Has the tokenizer.</param>
 /// <param name="prompt">Comes before each; null for none.</param>
+/// <param name="chat">The prompt is what a user says, and texts answer it; null where they continue it.</param>
 /// <param name="completionPrefix">Stands between the prompt and a text.</param>
 /// <param name="eos">The end-of-sequence token is scored too.</param>
-internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, string completionPrefix, bool eos)
+internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, Conversation? chat, string completionPrefix, bool eos)
 {
     /// <summary>Sequences of ids; without a prompt, the first id of each is its context.</summary>
     /// <exception cref="SteerException">A sequence is too long, or holds ids that the model does not know.</exception>
@@ -38,7 +39,8 @@ internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, string comp
     {
         if (prompt is not null)
         {
-            int[] context = Encode(prompt), whole = Tokenizer.Encode(prompt.Text + completionPrefix + text, addSpecialTokens: true);
+            int[] context = Encode(prompt);
+            int[] whole = chat is null ? Tokenizer.Encode(prompt.Text + completionPrefix + text, addSpecialTokens: true) : [];
 
             // Where the prompt's last token would melt into the text's first, the text begins a token of its own, as it does when it is generated.
             bool splits = prompt.Ids is null && whole.AsSpan().StartsWith(context);
@@ -72,5 +74,7 @@ internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, string comp
             : throw new SteerException($"{text.Source}: holds token {unknown}, and the model's tokens go from 0 to {engine.VocabSize - 1}. Mend it.");
     }
 
-    private int[] Encode(Prompt given) => given.Ids is { } ids ? [.. ids] : Tokenizer.Encode(given.Text!, addSpecialTokens: true);
+    private int[] Encode(Prompt given) => given.Ids is { } ids ? [.. ids]
+        : chat is null ? Tokenizer.Encode(given.Text!, addSpecialTokens: true)
+        : [.. engine.Encode(chat.Ask(given.Text!))];
 }

@@ -31,6 +31,9 @@ public sealed class ChatTemplate
     /// <summary>Where it came from, as errors name it.</summary>
     public string File { get; }
 
+    /// <summary>The tokenizer's end-of-sequence token, which ends an answer; null where it has none.</summary>
+    public string? EosToken => _tokens.GetValueOrDefault("eos_token");
+
     private TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>The template with a clock that tells it the date, instead of the machine's.</summary>

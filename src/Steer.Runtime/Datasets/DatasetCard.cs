@@ -95,7 +95,10 @@ internal sealed class DatasetCard
 
     private void Prompts()
     {
-        foreach (var (name, prompt) in _config.Labels.Count == 0 ? [("", _config.Prompt)] : _config.Labels.Select(l => ($" of {l.Name}", l.Prompt)))
+        var prompts = _config.Labels.Count == 0 ? [("", _config.Prompt)] : _config.Labels.Select(l => ($" of {l.Name}", l.Prompt));
+        if (_config.System is { } system)
+            prompts = prompts.Prepend((" of the system", system));
+        foreach (var (name, prompt) in prompts)
         {
             // Longer than any row of backticks in the prompt, so that nothing in it ends the block.
             string fence = new('`', 3);

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Steer.Runtime.Chat;
 using Steer.Runtime.Checkpoints;
 using Steer.Runtime.Reports;
 
@@ -178,12 +179,14 @@ public static class DatasetExport
             {
                 ExportFormat.Csv => CsvText.Line(Cells(row, columns)),
                 ExportFormat.Chat => JsonSerializer.Serialize(
-                    new { messages = new[] { new { role = "user", content = prompt }, new { role = "assistant", content = row.Text } } }, Json),
+                    new { messages = ChatTurn.Ask(prompt, config.System).Append(new("assistant", row.Text)).Select(Message) }, Json),
                 ExportFormat.Alpaca => JsonSerializer.Serialize(new { instruction = prompt, input = "", output = row.Text }, Json),
                 _ => row.Line,
             });
         }
     }
+
+    private static object Message(ChatTurn turn) => new { role = turn.Role, content = turn.Content };
 
     /// <summary>An empty cell is a field or a figure that the example lacks.</summary>
     private static string[] Cells(ExportRow row, ExportColumns columns) =>

@@ -13,6 +13,17 @@ public sealed record DatasetJobConfig
     /// <summary>What the model continues.</summary>
     public required string Prompt { get; init; }
 
+    /// <summary>
+    /// Prompts are what a user says, and texts the answers: see <see cref="GenerationRequest.Messages"/>. A chat template that tells the model the
+    /// date makes texts depend on the day.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Chat { get; init; }
+
+    /// <summary><see cref="Chat"/>: what the system says before each prompt; null for nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public string? System { get; init; }
+
     /// <summary>Kinds of examples with prompts of their own, instead of <see cref="Prompt"/>; none where all are of one kind.</summary>
     public IReadOnlyList<DatasetLabel> Labels { get; init; } = [];
 

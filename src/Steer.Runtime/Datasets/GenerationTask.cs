@@ -28,6 +28,12 @@ public sealed record GenerationTask
     /// <summary>What the model continues.</summary>
     public required string Prompt { get; init; }
 
+    /// <summary>Prompts, those of labels too, are what a user says, written by the model's own chat template; texts are the answers.</summary>
+    public bool Chat { get; init; }
+
+    /// <summary><see cref="Chat"/>: what the system says before each prompt; null for nothing.</summary>
+    public string? System { get; init; }
+
     /// <summary>What stands between the prompt and a text; cut off the results.</summary>
     public string CompletionPrefix { get; init; } = "";
 
@@ -94,6 +100,8 @@ public sealed record GenerationTask
                 ?? throw new SteerException($"{file}: holds null instead of a task. Give an object with at least a prompt.");
             if (task.Prompt.Length == 0)
                 throw new SteerException($"{file}: the prompt is empty. Give text to continue.");
+            if (task.System is not null && !task.Chat)
+                throw new SteerException($"{file}: system has no effect without \"chat\": true. Give both.");
             CheckLabels(file, task.Labels);
             if (task.Negatives < 0)
                 throw new SteerException($"{file}: negatives is {task.Negatives}; give at least 0.");

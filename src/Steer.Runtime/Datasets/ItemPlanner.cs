@@ -1,3 +1,4 @@
+using Steer.Runtime.Chat;
 using Steer.Runtime.Engine;
 
 namespace Steer.Runtime.Datasets;
@@ -50,9 +51,11 @@ public sealed class ItemPlanner(DatasetJobConfig config, Func<string, int>? coun
         bool pushes = guidance.Eta > 0 && guidance.Preset == Guidance.GuidancePreset.Steer;
         int[] negatives = pushes ? WithinBudget(pool, Choose(pool, NegativeSeed(seed, round, item.Id))) : [];
         var label = config.LabelOf(item.Id);
+        string prompt = label?.Prompt ?? config.Prompt;
         var request = new GenerationRequest
         {
-            Prompt = label?.Prompt ?? config.Prompt,
+            Prompt = config.Chat ? null : prompt,
+            Messages = config.Chat ? ChatTurn.Ask(prompt, config.System) : null,
             Expert = label?.Expert ?? 0,
             Negatives = [.. negatives.Select(i => pool[i])],
             NegativeSeparator = config.NegativeSeparator,

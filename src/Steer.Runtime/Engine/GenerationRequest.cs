@@ -1,8 +1,12 @@
+using System.Text.Json;
+using Steer.Runtime.Chat;
 using Steer.Runtime.Guidance;
 
 namespace Steer.Runtime.Engine;
 
-/// <summary>One prompt, and how to continue it. Give <see cref="Prompt"/> or <see cref="PromptIds"/>.</summary>
+/// <summary>
+/// One prompt, and how to continue it. Give <see cref="Prompt"/>, <see cref="PromptIds"/> or <see cref="Messages"/>.
+/// </summary>
 public sealed record GenerationRequest
 {
     /// <summary>Text of the prompt; tokenised as the model's tokenizer says, special tokens included.</summary>
@@ -10,6 +14,15 @@ public sealed record GenerationRequest
 
     /// <summary>Tokens of the prompt, taken as they are, instead of <see cref="Prompt"/>.</summary>
     public IReadOnlyList<int>? PromptIds { get; init; }
+
+    /// <summary>
+    /// A conversation that the model answers, instead of <see cref="Prompt"/>: written by the chat template of the expert or the base, the same for
+    /// all branches, with no special tokens but those that the template writes. The negative branch reads its negatives as a user's message.
+    /// </summary>
+    public IReadOnlyList<ChatTurn>? Messages { get; init; }
+
+    /// <summary><see cref="Messages"/>: what else the chat template may look at, such as enable_thinking; null for nothing.</summary>
+    public IReadOnlyDictionary<string, JsonElement>? TemplateVariables { get; init; }
 
     /// <summary>Examples to push away from; how they combine is told by <see cref="GuidanceParams.Combination"/>.</summary>
     public IReadOnlyList<string> Negatives { get; init; } = [];
@@ -20,7 +33,7 @@ public sealed record GenerationRequest
     /// <summary>Stands between joined negatives.</summary>
     public string NegativeSeparator { get; init; } = " ";
 
-    /// <summary>context-aware: text that comes before the prompt in the branch with the context.</summary>
+    /// <summary>context-aware: text that comes before the prompt, or before the last message, in the branch with the context.</summary>
     public string? Context { get; init; }
 
     /// <summary>Which expert: 0 for <see cref="EngineOptions.Expert"/>, i for the i-th of <see cref="EngineOptions.MoreExperts"/> (from 1).</summary>

@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using Steer.Kernels;
+using Steer.Runtime.Chat;
 using Steer.Runtime.Checkpoints;
 using Steer.Runtime.Guidance;
 using Steer.Runtime.Models;
@@ -17,9 +19,11 @@ internal sealed record LoadedVariant(
 internal sealed class ModelSet : IDisposable
 {
     private readonly List<IDisposable> _files = [];
+    private readonly ConcurrentDictionary<Variant, ChatTemplate?> _templates = [];
     private readonly WeightStore _store;
+    private readonly string? _tokenizerPath;
 
-    private ModelSet(WeightStore store) => _store = store;
+    private ModelSet(WeightStore store, string? tokenizerPath) => (_store, _tokenizerPath) = (store, tokenizerPath);
 
     /// <summary>In the order in which rows of a batch are laid: those that share weights are neighbours.</summary>
     public List<LoadedVariant> Variants { get; } = [];
@@ -43,13 +47,25 @@ internal sealed class ModelSet : IDisposable
 
     public LoadedVariant this[Variant variant] => Variants.Single(v => v.Variant == variant);
 
+    /// <summary>
+    /// The chat template of an expert: of the tokenizer that was given, else of the expert's own folder, else of the base's; null where none has one.
+    /// Read when it is first asked for, so that a damaged one harms nobody who does not chat.
+    /// </summary>
+    /// <exception cref="SteerException">It is damaged.</exception>
+    public ChatTemplate? ChatTemplateOf(Variant expert) => _templates.GetOrAdd(expert, asked =>
+    {
+        string? own = Variants.Find(v => v.Variant == asked)?.Path;
+        string[] places = [.. new[] { _tokenizerPath, own, this[Variant.Base].Path }.OfType<string>()];
+        return places.Select(p => ChatTemplate.Find(p)).FirstOrDefault(t => t is not null);
+    });
+
     /// <summary>Opens, checks and packs everything that the options name.</summary>
     /// <exception cref="SteerException">A file is missing or wrong, or the models do not fit together.</exception>
     public static ModelSet Load(EngineOptions options, Device device, Action<string, double>? progress)
     {
         var baseCheckpoint = Checkpoint.Open(options.Base);
         var store = new WeightStore(device, options.WeightFormat);
-        var set = new ModelSet(store);
+        var set = new ModelSet(store, options.Tokenizer);
         try
         {
             set._files.Add(baseCheckpoint);

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Steer.Runtime.Chat;
 using Steer.Runtime.Guidance;
 
 namespace Steer.Runtime.Engine;
@@ -18,13 +20,14 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
             throw new SteerException("Stop texts need a tokenizer, and the base has none: give --tokenizer, or stop token ids.");
         if (request.StopWhen is not null && models.Tokenizer is null)
             throw new SteerException("A check of the text while it is made needs a tokenizer, and the base has none: give --tokenizer.");
+        if (request.Messages is not null && (request.Prompt ?? (object?)request.PromptIds) is not null)
+            throw new SteerException("A request has both messages and a prompt: give one of them.");
         var expert = ExpertOf(request);
-        var prompt = Prompt(request);
-        IReadOnlyList<int>? context = request.Context is not { } before ? null
-            : request.PromptIds is { } ids ? [.. Encode(before, special: true), .. ids] : Begin(before + Text(request));
+        var prompt = Prompt(request, expert);
+        IReadOnlyList<int>? context = request.Context is { } before ? WithContext(request, before, expert) : null;
         var negatives = Negatives(
             request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, prompt, request.Sampling.MaxTokens, expert,
-            out var warnings);
+            request.Messages is null ? null : text => Encode(ChatTurn.Ask(text), expert, request.TemplateVariables), out var warnings);
         var plan = GuidancePlan.Create(request.Guidance, new GuidanceContexts(prompt, negatives, context), _loaded, expert);
         plan = plan with { Warnings = [.. plan.Warnings, .. warnings], VocabSize = CommonVocab(plan) };
         int maxTokens = capacity.MaxTokens(plan, request.Sampling.MaxTokens, out bool cacheIsFull);
@@ -35,7 +38,7 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
             plan = plan with { Warnings = [.. plan.Warnings, warning] };
         }
 
-        return new PlannedRequest(request, plan, maxTokens, models.EosIds, models.Tokenizer);
+        return new PlannedRequest(request, plan, maxTokens, EosIds(request, expert), models.Tokenizer);
     }
 
     /// <summary>A text to score: a sequence whose tokens are forced instead of drawn.</summary>
@@ -47,7 +50,7 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         CheckIds(request.CompletionIds, "The text");
         var negatives = Negatives(
             request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, request.PromptIds, request.CompletionIds.Count,
-            Variant.Expert, out var warnings);
+            Variant.Expert, request.Chat ? text => Encode(ChatTurn.Ask(text), Variant.Expert, variables: null) : null, out var warnings);
         var plan = request.Model is { } model
             ? GuidancePlan.Single(model.Name(), model, request.PromptIds, request.Guidance.Floor)
             : GuidancePlan.Create(request.Guidance, new GuidanceContexts(request.PromptIds, negatives, null), _loaded);
@@ -96,6 +99,17 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         return (sequence, sink);
     }
 
+    /// <summary>Tokens of a conversation, up to where an answer begins. The template writes the special tokens, so none are added to them.</summary>
+    /// <exception cref="SteerException">There is no template or no tokenizer, or the template refuses the messages.</exception>
+    public IReadOnlyList<int> Encode(IReadOnlyList<ChatTurn> messages, Variant expert, IReadOnlyDictionary<string, JsonElement>? variables)
+    {
+        var template = models.ChatTemplateOf(expert) ?? throw new SteerException(
+            $"{models[Variant.Base].Path}: has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json): " +
+            "give a model or a --tokenizer that has one, or a prompt without --chat.");
+        var ids = Encode(template.Render(messages, variables: variables), special: false);
+        return ids.Count > 0 ? ids : throw new SteerException($"{template.File}: the chat template writes nothing for these messages.");
+    }
+
     private int CommonVocab(GuidancePlan plan) => plan.Branches.Min(b => models[b.Variant].Config.VocabSize);
 
     private Variant ExpertOf(GenerationRequest request)
@@ -107,8 +121,16 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
                 $"A request asks for expert {request.Expert}, which the engine does not have: see {nameof(EngineOptions.MoreExperts)}.");
     }
 
-    private IReadOnlyList<int> Prompt(GenerationRequest request)
+    /// <summary>Tokens that end a text; an answer also ends where the template's tokenizer has it end, whatever the checkpoint says.</summary>
+    private IReadOnlyList<int> EosIds(GenerationRequest request, Variant expert) =>
+        request.Messages is not null && models.ChatTemplateOf(expert)?.EosToken is { } token && models.Tokenizer?.IdOf(token) is { } id
+            ? [.. models.EosIds.Union([id])]
+            : models.EosIds;
+
+    private IReadOnlyList<int> Prompt(GenerationRequest request, Variant expert)
     {
+        if (request.Messages is { } messages)
+            return Encode(messages, expert, request.TemplateVariables);
         if (request.PromptIds is { } given)
         {
             CheckIds(given, "The prompt");
@@ -116,6 +138,18 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         }
 
         return Begin(Text(request));
+    }
+
+    /// <summary>The prompt with a text before it; in a conversation, before its last message.</summary>
+    private IReadOnlyList<int> WithContext(GenerationRequest request, string context, Variant expert)
+    {
+        if (request.Messages is { Count: > 0 } messages)
+        {
+            var last = messages[^1] with { Content = context + messages[^1].Content };
+            return Encode([.. messages.SkipLast(1), last], expert, request.TemplateVariables);
+        }
+
+        return request.PromptIds is { } ids ? [.. Encode(context, special: true), .. ids] : Begin(context + Text(request));
     }
 
     /// <summary>Tokens of a text that is continued: of an empty one, the token that the model begins with.</summary>
@@ -133,12 +167,13 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         request.Prompt ?? throw new SteerException("A request has no prompt: give text or token ids.");
 
     /// <summary>
-    /// Negative contexts: no instruction, and the prompt's beginning-of-sequence token where it has one. Examples that would leave no room
-    /// for the text in the model's window are left out whole, the last first; where the text may be of any length, they get half the window.
+    /// Negative contexts: no instruction, and the prompt's beginning-of-sequence token where it has one; of a conversation, a user's message, so that
+    /// every branch stands where an answer begins. Examples that would leave no room for the text in the model's window are left out whole, the last
+    /// first; where the text may be of any length, they get half the window.
     /// </summary>
     private IReadOnlyList<IReadOnlyList<int>> Negatives(
         IReadOnlyList<int>? ids, IReadOnlyList<string> texts, string separator, GuidanceParams guidance, IReadOnlyList<int> prompt, int? maxTokens,
-        Variant expert, out IReadOnlyList<string> warnings)
+        Variant expert, Func<string, IReadOnlyList<int>>? chat, out IReadOnlyList<string> warnings)
     {
         warnings = [];
         if (ids is not null)
@@ -152,9 +187,10 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         int window = models[_loaded.Contains(expert) ? expert : Variant.Base].Config.MaxPositions;
         int room = maxTokens is { } tokens && tokens <= window - prompt.Count ? window + 1 - tokens : window / 2;
         int[] begin = models.BosId is { } bos && prompt[0] == bos ? [bos] : [];
+        IReadOnlyList<int> Context(string text) => chat?.Invoke(text) ?? [.. begin, .. Encode(text, special: false)];
         var contexts = guidance.Combination == NegativeCombination.Joined
-            ? Joined(texts, separator, begin, room, out int kept)
-            : Separate(texts, begin, room, out kept);
+            ? Joined(texts, separator, Context, room, out int kept)
+            : Separate(texts, Context, room, out kept);
         if (contexts.Any(c => c.Count == 0))
             throw new SteerException("A negative has no tokens: leave empty ones out.");
         if (kept < texts.Count)
@@ -162,12 +198,13 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         return contexts;
     }
 
-    private IReadOnlyList<IReadOnlyList<int>> Joined(IReadOnlyList<string> texts, string separator, int[] begin, int room, out int kept)
+    private static IReadOnlyList<IReadOnlyList<int>> Joined(
+        IReadOnlyList<string> texts, string separator, Func<string, IReadOnlyList<int>> encode, int room, out int kept)
     {
-        int[] Context(int count) => [.. begin, .. Encode(string.Join(separator, texts.Take(count)), special: false)];
+        IReadOnlyList<int> Context(int count) => encode(string.Join(separator, texts.Take(count)));
         kept = texts.Count;
-        int[] context = Context(kept);
-        if (context.Length <= room)
+        var context = Context(kept);
+        if (context.Count <= room)
             return [context];
 
         // Halving finds the most that fit: fewer texts have fewer tokens.
@@ -175,7 +212,7 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         for (int most = texts.Count - 1; kept < most;)
         {
             int middle = (kept + most + 1) / 2;
-            if (Context(middle).Length <= room)
+            if (Context(middle).Count <= room)
                 kept = middle;
             else
                 most = middle - 1;
@@ -184,10 +221,10 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         return kept > 0 ? [Context(kept)] : [];
     }
 
-    private IReadOnlyList<IReadOnlyList<int>> Separate(IReadOnlyList<string> texts, int[] begin, int room, out int kept)
+    private static IReadOnlyList<IReadOnlyList<int>> Separate(
+        IReadOnlyList<string> texts, Func<string, IReadOnlyList<int>> encode, int room, out int kept)
     {
-        IReadOnlyList<int>[] fitting =
-            [.. texts.Select(t => (IReadOnlyList<int>)[.. begin, .. Encode(t, special: false)]).Where(c => c.Count <= room)];
+        IReadOnlyList<int>[] fitting = [.. texts.Select(encode).Where(c => c.Count <= room)];
         kept = fitting.Length;
         return fitting;
     }
@@ -220,7 +257,7 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
             CheckIds([.. sampling.LogitBias.Keys], "The logit bias");
         if (sampling.StopTokenIds.Count > 0)
             CheckIds(sampling.StopTokenIds, "The list of stop tokens");
-        int biases = sampling.LogitBias.Count + sampling.StopTokenIds.Count + models.EosIds.Count;
+        int biases = sampling.LogitBias.Count + sampling.StopTokenIds.Count + models.EosIds.Count + 1; // an answer may have one more end
         if (biases > ModelRunner.MaxBiases)
             throw new SteerException($"A request biases or stops at {biases} tokens: at most {ModelRunner.MaxBiases} are possible.");
     }

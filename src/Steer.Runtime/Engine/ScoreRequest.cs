@@ -23,6 +23,9 @@ public sealed record ScoreRequest
     /// <summary>Tokens of one negative context, instead of <see cref="Negatives"/>.</summary>
     public IReadOnlyList<int>? NegativeIds { get; init; }
 
+    /// <summary>The prompt is a conversation: negatives are written as those of <see cref="GenerationRequest.Messages"/> are.</summary>
+    public bool Chat { get; init; }
+
     /// <summary>Stands between joined negatives.</summary>
     public string NegativeSeparator { get; init; } = " ";
 

@@ -3,6 +3,7 @@ using System.Runtime.ExceptionServices;
 using System.Threading.Channels;
 using Steer.Kernels;
 using Steer.Kernels.Profiling;
+using Steer.Runtime.Chat;
 using Steer.Runtime.Checkpoints;
 using Steer.Runtime.Guidance;
 using Steer.Runtime.Tokenization;
@@ -69,6 +70,13 @@ public sealed class SteerEngine : IDisposable
         ScratchBytes = _runner.ScratchBytes,
     };
 
+    /// <summary>
+    /// How the models want a conversation written: the chat template beside the tokenizer that was given, else the expert's, else the base's; null
+    /// where there is none, and then requests cannot have <see cref="GenerationRequest.Messages"/>.
+    /// </summary>
+    /// <exception cref="SteerException">It is damaged.</exception>
+    public ChatTemplate? ChatTemplate => _models.ChatTemplateOf(Variant.Expert);
+
     /// <summary>Longest context of the models, in tokens.</summary>
     public int MaxPositions => _models.Shapes.Min(s => s.MaxPositions);
 
@@ -117,6 +125,14 @@ public sealed class SteerEngine : IDisposable
                 throw new SteerException(line, e);
             throw;
         }
+    }
+
+    /// <summary>Tokens of a conversation, up to where an answer begins: what a request with these messages continues.</summary>
+    /// <exception cref="SteerException">There is no chat template, it refuses the messages, or there is no tokenizer.</exception>
+    public IReadOnlyList<int> Encode(IReadOnlyList<ChatTurn> messages)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        return _planner.Encode(messages, Variant.Expert, variables: null);
     }
 
     /// <summary>

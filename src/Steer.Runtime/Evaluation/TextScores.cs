@@ -1,3 +1,4 @@
+using Steer.Runtime.Chat;
 using Steer.Runtime.Engine;
 using Steer.Runtime.Guidance;
 
@@ -10,6 +11,12 @@ public sealed record TextOrigin(string? Prompt, string CompletionPrefix = "")
 {
     /// <summary>Null where there is none.</summary>
     public Variant? Expert { get; init; }
+
+    /// <summary>The prompt is what a user says, and the text the answer.</summary>
+    public bool Chat { get; init; }
+
+    /// <summary><see cref="Chat"/>: what the system says before the prompt; null for nothing.</summary>
+    public string? System { get; init; }
 }
 
 /// <summary>Scores texts under their expert and under the base, for their perplexity.</summary>
@@ -28,7 +35,7 @@ public static class TextScores
         SteerEngine engine, IReadOnlyList<string> texts, IReadOnlyList<TextOrigin> origins, Action<int>? progress = null,
         CancellationToken stop = default)
     {
-        var splitters = origins.Distinct().ToDictionary(o => o, o => new Splitter(engine, o.Prompt, o.CompletionPrefix));
+        var splitters = origins.Distinct().ToDictionary(o => o, o => new Splitter(engine, o));
         var requests = texts.Zip(origins, (text, origin) => splitters[origin].Split(text)).ToList();
         string[] models = origins.All(o => o.Expert is not null) ? ["expert", "base"] : ["base"];
         var logProbs = models.Select(_ => new double[texts.Count]).ToList();
@@ -59,18 +66,20 @@ public static class TextScores
     {
         private readonly SteerEngine _engine;
         private readonly Tokenization.Tokenizer _tokenizer;
-        private readonly string _before;
+        private readonly string? _before;
         private readonly string _completionPrefix;
         private readonly int[]? _context;
         private readonly int[] _end;
 
-        public Splitter(SteerEngine engine, string? prompt, string completionPrefix)
+        public Splitter(SteerEngine engine, TextOrigin origin)
         {
+            string? prompt = origin.Prompt;
             _engine = engine;
             _tokenizer = engine.Tokenizer ?? throw new SteerException("The base has no tokenizer, so texts cannot be scored: give --tokenizer.");
-            _before = prompt + completionPrefix;
-            _completionPrefix = completionPrefix;
-            _context = prompt is null ? null : _tokenizer.Encode(prompt, addSpecialTokens: true);
+            _before = origin.Chat ? null : prompt + origin.CompletionPrefix;
+            _completionPrefix = origin.CompletionPrefix;
+            _context = prompt is null ? null
+                : origin.Chat ? [.. engine.Encode(ChatTurn.Ask(prompt, origin.System))] : _tokenizer.Encode(prompt, addSpecialTokens: true);
             _end = engine.EosIds.Count > 0 ? [engine.EosIds[0]] : [];
             if (_context?.Length >= engine.MaxPositions)
             {
@@ -92,7 +101,7 @@ public static class TextScores
             }
 
             // Where the prompt's last token would melt into the text's first, the text begins a token of its own, as it does when it is generated.
-            int[] whole = _tokenizer.Encode(_before + text, addSpecialTokens: true);
+            int[] whole = _before is null ? [] : _tokenizer.Encode(_before + text, addSpecialTokens: true);
             int[] completion = whole.AsSpan().StartsWith(_context)
                 ? whole[_context.Length..]
                 : _tokenizer.Encode(_completionPrefix + text, addSpecialTokens: false);

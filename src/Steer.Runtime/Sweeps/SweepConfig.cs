@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
 using Steer.Runtime.Datasets;
 using Steer.Runtime.Engine;
 using Steer.Runtime.Guidance;
@@ -13,6 +14,14 @@ public sealed record SweepConfig
 {
     /// <summary>What the model continues.</summary>
     public required string Prompt { get; init; }
+
+    /// <summary>The prompt is what a user says, and texts the answers: see <see cref="DatasetJobConfig.Chat"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Chat { get; init; }
+
+    /// <summary><see cref="Chat"/>: what the system says before the prompt; null for nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public string? System { get; init; }
 
     /// <summary>What stands between the prompt and a text; cut off the texts.</summary>
     public string CompletionPrefix { get; init; } = "";
@@ -87,6 +96,8 @@ public sealed record SweepConfig
     internal DatasetJobConfig JobOf(SweepCell cell) => new()
     {
         Prompt = Prompt,
+        Chat = Chat,
+        System = System,
         CompletionPrefix = CompletionPrefix,
         Count = PerCell,
         Seed = Seed,

@@ -58,8 +58,9 @@ internal static class ListFilters
 
         object?[] given = arguments.Bind("map", 1, "attribute", "default");
         string? path = PathOf(given[0], "map");
-        object? MemberOr(object? item) => Member(item, path, budget) is var member && member is Undefined && !given[1].IsMissing() ? given[1] : member;
-        return Made([.. Operators.Items(value).Select(MemberOr)], budget);
+        bool defaults = !given[1].IsMissing();
+        var members = Operators.Items(value).Select(i => Member(i, path, budget));
+        return Made([.. members.Select(m => m is Undefined && defaults ? given[1] : m)], budget);
     }
 
     /// <summary>select, reject, selectattr and rejectattr: the items that pass a test, or do not; without a test, those that are true.</summary>
