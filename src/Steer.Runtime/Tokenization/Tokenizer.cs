@@ -22,8 +22,8 @@ public sealed class Tokenizer
     public IReadOnlySet<int> SpecialIds => _parts.SpecialIds;
 
     /// <summary>
-    /// Loads a tokenizer from a folder (tokenizer.json, else tokenizer.model, else vocab.json with merges.txt, else tokenizer.bin)
-    /// or from one file of these kinds; the name or the content tells which.
+    /// Loads a tokenizer from a folder (tokenizer.json, else tokenizer.model, else vocab.json with merges.txt, else tokenizer.bin, else its only
+    /// GGUF file) or from one file of these kinds; the name or the content tells which.
     /// </summary>
     /// <exception cref="SteerException">No such file, a damaged one, or one with a part that is not known; the message names it.</exception>
     public static Tokenizer Load(string path) => new(TokenizerFiles.Load(path));

@@ -1,4 +1,5 @@
 using System.Text;
+using Steer.Runtime.Checkpoints.Gguf;
 
 namespace Steer.Runtime.Tokenization;
 
@@ -8,18 +9,33 @@ internal static class TokenizerFiles
     /// <summary>Largest file that is read; real ones stay under 50 MB.</summary>
     private const long MaxBytes = 512L << 20;
 
-    private const string Kinds = "tokenizer.json, tokenizer.model, vocab.json with merges.txt, or tokenizer.bin";
+    private const string Kinds = "tokenizer.json, tokenizer.model, vocab.json with merges.txt, tokenizer.bin, or a .gguf file";
 
     /// <summary>What a folder's tokenizer may be called, the preferred first.</summary>
     private static readonly string[] Names = ["tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer.bin"];
 
-    /// <summary>Whether a folder holds a file of one of these names.</summary>
-    public static bool AreIn(string folder) => Named(folder) is not null;
+    /// <summary>Whether a folder holds a file of one of these names, or a GGUF file that a path stands for holds a vocabulary.</summary>
+    /// <exception cref="SteerException">The GGUF file is damaged.</exception>
+    public static bool AreIn(string path)
+    {
+        if (Named(path) is not null)
+            return true;
+        if (GgufFile.Find(path) is not { } gguf)
+            return false;
+        using var file = GgufFile.Open(gguf);
+        return GgufVocabulary.IsIn(file);
+    }
 
     /// <summary>Loads from a folder or a file.</summary>
     /// <exception cref="SteerException">There is none, or it is damaged.</exception>
     public static TokenizerParts Load(string path)
     {
+        if (Named(path) is null && GgufFile.Find(path) is { } gguf)
+        {
+            using var file = GgufFile.Open(gguf);
+            return GgufVocabulary.Read(file);
+        }
+
         if (Directory.Exists(path))
             return LoadFile(FindIn(path), TokenizerConfig.Read(path));
         if (!File.Exists(path))

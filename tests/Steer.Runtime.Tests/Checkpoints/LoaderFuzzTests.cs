@@ -6,6 +6,7 @@ using Steer.Runtime.Checkpoints;
 using Steer.Runtime.Checkpoints.Gguf;
 using Steer.Runtime.Models;
 using Steer.Runtime.Models.Families;
+using Steer.Runtime.Tokenization;
 
 namespace Steer.Runtime.Tests.Checkpoints;
 
@@ -103,6 +104,16 @@ public sealed class LoaderFuzzTests : IDisposable
     {
         var shape = new SyntheticShape("tiny", 32, 1, 2, 1, 64, 259, true);
         Check("model.gguf", ReadAll, folder => SyntheticModel.WriteGguf(folder.File("model.gguf"), shape, GgufType.Q8_0));
+    }
+
+    [Fact]
+    public void Damaged_GGUF_vocabularies_open_or_are_refused()
+    {
+        var shape = new SyntheticShape("tiny", 32, 1, 2, 1, 64, 300, true);
+        Check(
+            "model.gguf",
+            folder => Tokenizer.Load(folder).Encode("w300 w265 and <s> more", addSpecialTokens: true),
+            folder => SyntheticModel.WriteGguf(folder.File("model.gguf"), shape, GgufType.Q8_0));
     }
 
     [Theory]
