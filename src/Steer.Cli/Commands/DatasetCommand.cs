@@ -25,6 +25,7 @@ internal sealed class DatasetCommand : SteerCommand
     private readonly GuidanceFlags _guidance;
     private readonly PoolFlags _pool;
     private readonly QualityFlags _quality;
+    private readonly StructureFlags _structure;
     private readonly SamplingFlags _sampling;
     private readonly EngineFlags _engine;
 
@@ -40,6 +41,7 @@ internal sealed class DatasetCommand : SteerCommand
         _guidance = Add(new GuidanceFlags(context: false));
         _pool = Add(new PoolFlags());
         _quality = Add(new QualityFlags());
+        _structure = Add(new StructureFlags(own: false));
         _sampling = Add(new SamplingFlags(perPrompt: false));
         _engine = Add(new EngineFlags());
     }
@@ -120,6 +122,7 @@ internal sealed class DatasetCommand : SteerCommand
     private DatasetJobConfig Config(ParseResult parsed, ModelChoice models)
     {
         var task = models.RequiredTask;
+        var quality = _quality.Apply(parsed, task);
         var config = new DatasetJobConfig
         {
             Prompt = task.Prompt,
@@ -130,8 +133,13 @@ internal sealed class DatasetCommand : SteerCommand
             Count = 1,
             Seed = _sampling.Seed(parsed),
             Guidance = _guidance.Apply(parsed, models, hasContext: false),
-            Sampling = _sampling.Apply(parsed, new SamplingParams { MaxTokens = task.MaxTokens, Stop = task.Stop }),
-            Quality = _quality.Apply(parsed, task),
+            Sampling = _sampling.Apply(parsed, new SamplingParams
+            {
+                MaxTokens = task.MaxTokens,
+                Stop = task.Stop,
+                StructuredOutput = _structure.ByRules(parsed, quality, task.CompletionPrefix),
+            }),
+            Quality = quality,
         };
         config = _pool.Apply(parsed, _dataset.Apply(parsed, config), task);
         config.Check();

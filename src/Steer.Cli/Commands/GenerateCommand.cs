@@ -19,6 +19,7 @@ internal sealed class GenerateCommand : SteerCommand
     private readonly GuidanceFlags _guidance;
     private readonly NegativeFlags _negatives;
     private readonly SamplingFlags _sampling;
+    private readonly StructureFlags _structure;
     private readonly OutputFlags _output;
     private readonly EngineFlags _engine;
 
@@ -32,6 +33,7 @@ internal sealed class GenerateCommand : SteerCommand
         _guidance = Add(new GuidanceFlags());
         _negatives = Add(new NegativeFlags());
         _sampling = Add(new SamplingFlags());
+        _structure = Add(new StructureFlags(own: true));
         _output = Add(new OutputFlags("One object per line: text, token_ids, finish_reason, seed, index.", order: true));
         _engine = Add(new EngineFlags());
     }
@@ -40,6 +42,7 @@ internal sealed class GenerateCommand : SteerCommand
     [
         ("steer generate --task astronomy -n 8 --gamma 0.3 --eta 0.2", "Eight hypotheses by the astronomy expert, pushed away from real ones."),
         ("steer generate --prompt \"Once upon a time\" --max-tokens 60", "The base alone continues a text."),
+        ("steer generate --task commonsense --structured -n 4", "Questions that are sure to have five choices and an answer."),
         ("steer generate --base DIR --expert DIR --prompt-file prompts.jsonl --gamma 0.3 --json -o texts.jsonl",
             "Your own models and prompts; results as JSON lines."),
         ("steer generate --base DIR --chat --system \"Answer in one line.\" --prompt \"Name a star.\"", "A chat model answers."),
@@ -89,7 +92,12 @@ internal sealed class GenerateCommand : SteerCommand
         var guidance = _guidance.Apply(parsed, models, context is not null);
         if (context is not null && guidance.Preset != GuidancePreset.ContextAware)
             progress.Note("--context has no effect here: it needs preset context-aware.");
-        var sampling = _sampling.Apply(parsed, new SamplingParams { MaxTokens = models.Task?.MaxTokens, Stop = models.Task?.Stop ?? [] });
+        var sampling = _sampling.Apply(parsed, new SamplingParams
+        {
+            MaxTokens = models.Task?.MaxTokens,
+            Stop = models.Task?.Stop ?? [],
+            StructuredOutput = _structure.Own(parsed, models.Task),
+        });
         var negatives = _negatives.Resolve(parsed, models.Task, guidance, progress.Note);
         var prompts = await _prompts.AllAsync(parsed, models.Task, Terminal, stop).ConfigureAwait(false);
         var chat = _chat.Resolve(parsed, models.Task);

@@ -25,7 +25,7 @@ internal sealed class Context(Branch branch, Sequence sequence)
     /// <summary>Full blocks that others may share: never the last token's, whose logits are always computed.</summary>
     public int Shareable => (Length - 1) / KvCacheShape.BlockSize;
 
-    /// <summary>The token at a position; of a sequence with forced tokens also beyond <see cref="Length"/>.</summary>
+    /// <summary>The token at a position; of a sequence with known tokens also beyond <see cref="Length"/>.</summary>
     public int Token(int position)
     {
         int prompt = Branch.Context.Count;

@@ -40,7 +40,11 @@ internal sealed class OutputProcessor(ModelSet models, ModelRunner runner)
                 var result = results.Result(i / draws, row + i % draws);
                 sequence.Failed = result.Invalid != 0;
                 if (!sequence.Failed)
+                {
                     sequence.Generated.Add(result.Token);
+                    sequence.Grammar?.Accept(result.Token);
+                }
+
                 if (!sequence.Failed && !sequence.Stops.Contains(result.Token) && sequence.TokensLeft > 0)
                     continue;
                 Ended.Add(sequence);
@@ -64,8 +68,9 @@ internal sealed class OutputProcessor(ModelSet models, ModelRunner runner)
                 Deliver(sequence, results, i / draws, i % draws, row, branch);
             if (sequence.Failed && !sequence.Ended)
             {
-                Fail(sequence, new SteerException(
-                    "The model's logits are not numbers (NaN or infinite), or every token is banned: check the weights and the logit bias."));
+                Fail(sequence, new SteerException(sequence.Grammar is null
+                    ? "The model's logits are not numbers (NaN or infinite), or every token is banned: check the weights and the logit bias."
+                    : "No token of the vocabulary goes on as the structured output has to, or the model's logits are not numbers (NaN or infinite)."));
             }
 
             row += draws;

@@ -1,4 +1,5 @@
 using Steer.Kernels;
+using Steer.Runtime.Grammars;
 using Steer.Runtime.Guidance;
 using Steer.Runtime.Tokenization;
 
@@ -6,7 +7,7 @@ namespace Steer.Runtime.Engine;
 
 /// <summary>A request that was checked and tokenised: makes the sequences of its texts.</summary>
 internal sealed class PlannedRequest(
-    GenerationRequest request, GuidancePlan plan, int maxTokens, IReadOnlyList<int> eosIds, Tokenizer? tokenizer)
+    GenerationRequest request, GuidancePlan plan, int maxTokens, IReadOnlyList<int> eosIds, Tokenizer? tokenizer, TokenGrammar? grammar)
 {
     private readonly int[] _stops = [.. request.Sampling.IgnoreEos ? [] : eosIds, .. request.Sampling.StopTokenIds];
     private readonly TokenBias[] _bans =
@@ -24,6 +25,7 @@ internal sealed class PlannedRequest(
             SampleIndex = sampleIndex,
             Stops = _stops,
             Bans = _bans,
+            Grammar = grammar is null ? null : new GrammarPath(grammar, plan.VocabSize),
         };
     }
 }

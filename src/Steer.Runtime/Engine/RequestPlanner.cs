@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Steer.Runtime.Chat;
+using Steer.Runtime.Grammars;
 using Steer.Runtime.Guidance;
 
 namespace Steer.Runtime.Engine;
@@ -8,6 +9,7 @@ namespace Steer.Runtime.Engine;
 internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
 {
     private readonly IReadOnlySet<Variant> _loaded = models.Loaded;
+    private readonly GrammarCache? _grammars = models.Tokenizer is { } tokenizer ? new GrammarCache(tokenizer) : null;
 
     /// <summary>Checks a request to generate, and tokenises it.</summary>
     /// <exception cref="SteerException">The request cannot be served; one line says why.</exception>
@@ -38,7 +40,8 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
             plan = plan with { Warnings = [.. plan.Warnings, warning] };
         }
 
-        return new PlannedRequest(request, plan, maxTokens, EosIds(request, expert), models.Tokenizer);
+        var eosIds = EosIds(request, expert);
+        return new PlannedRequest(request, plan, maxTokens, eosIds, models.Tokenizer, Grammar(request.Sampling, eosIds));
     }
 
     /// <summary>A text to score: a sequence whose tokens are forced instead of drawn.</summary>
@@ -108,6 +111,17 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
             "give a model or a --tokenizer that has one, or a prompt without --chat.");
         var ids = Encode(template.Render(messages, variables: variables), special: false);
         return ids.Count > 0 ? ids : throw new SteerException($"{template.File}: the chat template writes nothing for these messages.");
+    }
+
+    private TokenGrammar? Grammar(SamplingParams sampling, IReadOnlyList<int> eosIds)
+    {
+        if (sampling.StructuredOutput is not { } output)
+            return null;
+        if (_grammars is null)
+            throw new SteerException("Structured output needs a tokenizer, and the base has none: give --tokenizer.");
+        if (eosIds.Count == 0)
+            throw new SteerException("Structured output needs an end-of-sequence token, and the base has none: name it in its config.json.");
+        return _grammars.Get(output, eosIds);
     }
 
     private int CommonVocab(GuidancePlan plan) => plan.Branches.Min(b => models[b.Variant].Config.VocabSize);

@@ -11,6 +11,7 @@ internal sealed class SampleLayout(GuideBatch guide, DecodeBatch decode)
     private readonly List<TokenBias> _biases = [];
     private readonly List<DecodeRow> _states = [];
     private readonly List<int> _stops = [];
+    private readonly uint[] _allowed = new uint[guide.AllowedWords];
 
     /// <summary>Rows of logits of branches that have a temperature of their own (an amateur's).</summary>
     public List<(int FirstRow, int Rows, float Temperature)> Tempered { get; } = [];
@@ -32,6 +33,8 @@ internal sealed class SampleLayout(GuideBatch guide, DecodeBatch decode)
             Temper(sequence, draws, logitRows);
             for (int draw = 0; draw < draws; draw++)
             {
+                if (sequence.Grammar is { } grammar)
+                    guide.AllowedTokens.Upload(Words(grammar.Allowed(draw)), (long)_rows.Count * guide.AllowedWords);
                 _rows.Add(Row(sequence, draw));
                 AddBranches(sequence, draw, logitRows);
             }
@@ -80,6 +83,14 @@ internal sealed class SampleLayout(GuideBatch guide, DecodeBatch decode)
             if (context.Branch.Temperature != 1)
                 Tempered.Add((logitRows[context], draws, context.Branch.Temperature));
         }
+    }
+
+    /// <summary>Bits of a whole row: the grammar's vocabulary is the tokenizer's, which may be shorter or longer than the models'.</summary>
+    private ReadOnlySpan<uint> Words(ReadOnlySpan<uint> bits)
+    {
+        _allowed.AsSpan().Clear();
+        bits[..Math.Min(bits.Length, _allowed.Length)].CopyTo(_allowed);
+        return _allowed;
     }
 
     private void AddBranches(Sequence sequence, int draw, Dictionary<Context, int> logitRows)
@@ -132,6 +143,7 @@ internal sealed class SampleLayout(GuideBatch guide, DecodeBatch decode)
             BiasStart = biasStart,
             BiasCount = _biases.Count - biasStart,
             PenaltySlot = sequence.PenaltySlot,
+            Restricted = sequence.Grammar is null ? 0 : 1,
             Alternatives = sampling.LogProbs ?? 0,
         };
     }

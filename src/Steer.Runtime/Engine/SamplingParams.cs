@@ -1,4 +1,5 @@
 using System.Globalization;
+using Steer.Runtime.Grammars;
 
 namespace Steer.Runtime.Engine;
 
@@ -72,6 +73,9 @@ public sealed record SamplingParams
     /// <summary>Tokens that end generation, beside the model's end-of-sequence tokens.</summary>
     public IReadOnlyList<int> StopTokenIds { get; init; } = [];
 
+    /// <summary>What a text has to be: a match of a regular expression, JSON of a schema, or one of several texts. Null for anything.</summary>
+    public StructuredOutput? StructuredOutput { get; init; }
+
     /// <summary>Null for no log-probabilities; else how many alternatives are reported beside the drawn token.</summary>
     public int? LogProbs { get; init; }
 
@@ -107,6 +111,10 @@ public sealed record SamplingParams
         Require(LogProbs is null or (>= 0 and <= MaxLogProbs), "log-probs", LogProbs ?? 0, $"between 0 and {MaxLogProbs}");
         foreach (var (token, bias) in LogitBias)
             Require(!float.IsNaN(bias) && bias < float.PositiveInfinity, $"logit-bias of token {token}", bias, "a finite number, or -inf to ban it");
+        StructuredOutput?.Check();
+        Require(StructuredOutput is null || MinTokens == 0, "min-tokens", MinTokens, "left out beside structured output, which tells where a text may end");
+        if (StructuredOutput is not null && IgnoreEos)
+            throw new SteerException("Structured output ends with an end-of-sequence token: leave ignore-eos out.");
         if (Stop.Any(string.IsNullOrEmpty))
             throw new SteerException("A stop text is empty: leave it out, or give at least one character.");
     }

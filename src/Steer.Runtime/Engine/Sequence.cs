@@ -52,6 +52,9 @@ internal sealed class Sequence
     /// <summary>Tokens that are taken instead of drawn ones (a text is scored, not made); null to draw.</summary>
     public IReadOnlyList<int>? Forced { get; init; }
 
+    /// <summary>Where the text stands in the grammar that it has to fit; null for none.</summary>
+    public GrammarPath? Grammar { get; init; }
+
     /// <summary>Sees each piece of the text, and ends it where it is true; null for none.</summary>
     public Func<string, bool>? StopWhen { get; init; }
 
@@ -65,15 +68,18 @@ internal sealed class Sequence
     public bool KeepHidden { get; init; }
 
     /// <summary>
-    /// Steps that may be taken at once: one where tokens are drawn; where they are known, all that are left, unless a penalty looks at each.
+    /// Steps that may be taken at once: one where tokens are drawn; where they are known, all that are left, or, by the grammar, they and the
+    /// one after. A penalty looks at each by itself.
     /// </summary>
-    public int MaxDraws => Forced is null || Sampling.HasPenalties ? 1 : Forced.Count - Generated.Count;
+    public int MaxDraws => Sampling.HasPenalties ? 1
+        : Forced is { } forced ? forced.Count - Generated.Count
+        : Grammar is { } grammar ? Math.Min(grammar.Known.Count + 1, TokensLeft) : 1;
 
     /// <summary>Tokens still to draw, at most.</summary>
     public int TokensLeft => MaxTokens - Generated.Count;
 
     /// <summary>Steps may follow each other with no word from the host: the next token is drawn, and nothing but its result is wanted.</summary>
-    public bool CanQueue => Forced is null && !KeepLogits && !KeepHidden;
+    public bool CanQueue => Forced is null && Grammar is null && !KeepLogits && !KeepHidden;
 
     /// <summary>What the text says may end it, not its tokens alone.</summary>
     public bool EndsByText => Sampling.Stop.Count > 0 || StopWhen is not null;
@@ -89,8 +95,8 @@ internal sealed class Sequence
     /// <summary>Nothing more comes; the sink has been told, or is next (<see cref="OutputProcessor.Notify"/>).</summary>
     public bool Ended { get; set; }
 
-    /// <summary>Token i of the output.</summary>
-    public int Output(int i) => Forced is { } forced ? forced[i] : Generated[i];
+    /// <summary>Token i of the output, known ones included.</summary>
+    public int Output(int i) => Forced is { } forced ? forced[i] : i < Generated.Count ? Generated[i] : Grammar!.Known[i - Generated.Count];
 
     /// <summary>Place of the request in its call.</summary>
     public int RequestIndex { get; init; }
