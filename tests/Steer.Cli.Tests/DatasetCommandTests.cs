@@ -46,6 +46,25 @@ public sealed class DatasetCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Structured_texts_are_made_by_the_pattern_that_others_are_refused_by()
+    {
+        string[] job =
+        [
+            "dataset", "--task", "astronomy", "--count", "4", "--pattern", "^(?<first>[A-Z][a-z]+) [a-z ]{5,30}\\.$", "--max-attempts", "1", "--threads", "1",
+            "--quiet",
+        ];
+        await Cli.SucceedAsync([.. job, "--out", In("free")]);
+        Assert.Contains("\"pattern\"", File.ReadAllText(In("free", "rejected.jsonl")), StringComparison.Ordinal);
+        await Cli.SucceedAsync([.. job, "--structured", "--out", In("structured")]);
+        Assert.Empty(File.ReadAllText(In("structured", "rejected.jsonl")));
+        Assert.All(Lines("structured"), l => Assert.Matches("^[A-Z][a-z]+$", l.GetProperty("fields").GetProperty("first").GetString()!));
+        Assert.Equal(4, Lines("structured").Count());
+
+        string refused = await Cli.RefuseAsync("dataset", "--task", "astronomy", "--count", "4", "--structured", "--out", In("none"));
+        Assert.Contains("--structured: there is no pattern and no schema", refused, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task The_card_has_the_command_that_makes_the_examples_again()
     {
         await Cli.SucceedAsync(["dataset", .. Small, "--pattern", "^[^']+ .*$", "--quiet", "--out", In("job")]);

@@ -52,6 +52,39 @@ public sealed class GenerateTests
     }
 
     [Fact]
+    public async Task Texts_are_made_to_fit_a_pattern_a_schema_choices_or_the_tasks_own()
+    {
+        using var files = new TemporaryFolder();
+        string schema = files.Write("schema.json", """{"type": "array", "items": {"enum": ["star", 7]}, "minItems": 2, "maxItems": 2}""");
+        string[] line = ["generate", "--task", "commonsense", "-n", "2", "--json", "--quiet"];
+        foreach (var (flags, pattern) in new (string[], string)[]
+        {
+            (["--pattern", "[a-z]{4} [0-9]{3}"], "^[a-z]{4} [0-9]{3}$"),
+            (["--schema", schema], "^\\[(\"star\"|7),(\"star\"|7)\\]$"),
+            (["--choice", "one\\ntwo", "--choice", "three"], "^(one\ntwo|three)$"),
+            (["--structured"], "^[^\n]+\nA\\. [^\n]+\nB\\. [^\n]+\nC\\. [^\n]+\nD\\. [^\n]+\nE\\. [^\n]+\nAnswer: [A-E]$"),
+        })
+        {
+            var texts = (await Cli.SucceedAsync([.. line, .. flags])).Json;
+            Assert.Equal(2, texts.Count);
+            Assert.All(texts, t => Assert.Matches(pattern, t.GetProperty("text").GetString()!));
+            Assert.All(texts, t => Assert.Equal("stop", t.GetProperty("finish_reason").GetString()));
+        }
+    }
+
+    [Fact]
+    public async Task A_structure_that_cannot_be_had_is_one_line()
+    {
+        string[] line = ["generate", "--task", "astronomy"];
+        Assert.Contains("2 of a regular expression", await Cli.RefuseAsync([.. line, "--pattern", "a", "--choice", "b"]), StringComparison.Ordinal);
+        Assert.Contains("leave it out beside", await Cli.RefuseAsync([.. line, "--pattern", "a", "--structured"]), StringComparison.Ordinal);
+        Assert.Contains("the task has no pattern", await Cli.RefuseAsync([.. line, "--structured"]), StringComparison.Ordinal);
+        Assert.Contains("'(a'", await Cli.RefuseAsync([.. line, "--pattern", "(a"]), StringComparison.Ordinal);
+        Assert.Contains("missing.json", await Cli.RefuseAsync([.. line, "--schema", "missing.json"]), StringComparison.Ordinal);
+        Assert.Contains("min-tokens", await Cli.RefuseAsync([.. line, "--pattern", "a", "--min-tokens", "3"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Log_probs_name_the_guided_distribution_the_branches_and_the_alternatives()
     {
         var result = await Cli.SucceedAsync("generate", "--task", "comments", "--max-tokens", "4", "--temperature", "0", "--log-probs", "2", "--json", "-q");

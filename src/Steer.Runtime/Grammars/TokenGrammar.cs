@@ -28,7 +28,7 @@ public sealed class TokenGrammar
     private readonly List<(int State, int Token)> _forcedStates = [];
     private long _maskBytes;
 
-    private TokenGrammar(string what, Tokenizer tokenizer, IReadOnlyList<int> endTokens, Func<ByteTerms, int> compile)
+    private TokenGrammar(string what, Tokenizer tokenizer, IReadOnlyList<int> endTokens, string prefix, Func<ByteTerms, int> compile)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(endTokens);
@@ -43,6 +43,8 @@ public sealed class TokenGrammar
             var term = compile(terms);
             if (term == ByteTerms.Nothing)
                 throw new FormatException("allows no text at all");
+            foreach (byte value in Encoding.UTF8.GetBytes(prefix).Reverse())
+                term = terms.Concat(terms.Bytes(ByteSet.Of(value, value)), term);
             _states = new GrammarStates(terms, term);
         }
         catch (FormatException e)
@@ -64,12 +66,14 @@ public sealed class TokenGrammar
     /// <param name="pattern">The expression.</param>
     /// <param name="tokenizer">The vocabulary.</param>
     /// <param name="endTokens">Ids that end a text, such as EOS.</param>
+    /// <param name="prefix">Stands before it.</param>
     /// <exception cref="SteerException">The pattern is damaged, too large or not regular, as look-around is; one line says where.</exception>
-    public static TokenGrammar FromRegex(string pattern, Tokenizer tokenizer, IReadOnlyList<int> endTokens)
+    public static TokenGrammar FromRegex(string pattern, Tokenizer tokenizer, IReadOnlyList<int> endTokens, string prefix = "")
     {
+        ArgumentNullException.ThrowIfNull(prefix);
         ArgumentNullException.ThrowIfNull(pattern);
         return new TokenGrammar(
-            $"regular expression {Vocabulary.Show(pattern)}", tokenizer, endTokens, terms => RegexCompiler.WholeText(terms, pattern));
+            $"regular expression {Vocabulary.Show(pattern)}", tokenizer, endTokens, prefix, terms => RegexCompiler.WholeText(terms, pattern));
     }
 
     /// <summary>
@@ -79,23 +83,27 @@ public sealed class TokenGrammar
     /// <param name="schemaJson">The schema, in draft 2020-12.</param>
     /// <param name="tokenizer">The vocabulary.</param>
     /// <param name="endTokens">Ids that end a text, such as EOS.</param>
+    /// <param name="prefix">Stands before it.</param>
     /// <exception cref="SteerException">It is no JSON, too large, or has a keyword that cannot be followed; one line says where.</exception>
-    public static TokenGrammar FromJsonSchema(string schemaJson, Tokenizer tokenizer, IReadOnlyList<int> endTokens)
+    public static TokenGrammar FromJsonSchema(string schemaJson, Tokenizer tokenizer, IReadOnlyList<int> endTokens, string prefix = "")
     {
+        ArgumentNullException.ThrowIfNull(prefix);
         ArgumentNullException.ThrowIfNull(schemaJson);
-        return new TokenGrammar("the JSON schema", tokenizer, endTokens, terms => JsonSchemaCompiler.Compile(terms, schemaJson));
+        return new TokenGrammar("the JSON schema", tokenizer, endTokens, prefix, terms => JsonSchemaCompiler.Compile(terms, schemaJson));
     }
 
     /// <summary>A grammar of a few texts, one of which is to be written.</summary>
     /// <param name="choices">The texts.</param>
     /// <param name="tokenizer">The vocabulary.</param>
     /// <param name="endTokens">Ids that end a text, such as EOS.</param>
+    /// <param name="prefix">Stands before it.</param>
     /// <exception cref="SteerException">There are none, or they are too large.</exception>
-    public static TokenGrammar FromChoices(IReadOnlyList<string> choices, Tokenizer tokenizer, IReadOnlyList<int> endTokens)
+    public static TokenGrammar FromChoices(IReadOnlyList<string> choices, Tokenizer tokenizer, IReadOnlyList<int> endTokens, string prefix = "")
     {
+        ArgumentNullException.ThrowIfNull(prefix);
         ArgumentNullException.ThrowIfNull(choices);
         return new TokenGrammar(
-            $"list of {choices.Count} choices", tokenizer, endTokens, terms => ChoiceCompiler.AnyOf(terms, choices.Select(Encoding.UTF8.GetBytes)));
+            $"list of {choices.Count} choices", tokenizer, endTokens, prefix, terms => ChoiceCompiler.AnyOf(terms, choices.Select(Encoding.UTF8.GetBytes)));
     }
 
     /// <summary>Which tokens may come next.</summary>
