@@ -33,6 +33,7 @@ public sealed class SteerEngine : IDisposable
     {
         _device = device;
         _models = models;
+        ModelName = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(options.Expert ?? options.Base)));
 
         // Twice what runs at once, so that a text is ready wherever another ends.
         _maxSubmitted = 2 * options.MaxBatch;
@@ -51,6 +52,9 @@ public sealed class SteerEngine : IDisposable
 
     /// <summary>The tokenizer of the models; null where the base comes without one, and then requests give token ids.</summary>
     public Tokenizer? Tokenizer => _models.Tokenizer;
+
+    /// <summary>Name of the folder or file of the model that texts come from: the expert's, or the base's where there is no expert.</summary>
+    public string ModelName { get; }
 
     /// <summary>The device, in words.</summary>
     public string DeviceDescription => _device.Description;
