@@ -1,11 +1,12 @@
 using Steer.Kernels;
+using Steer.Runtime.Checkpoints.Gguf;
 using Steer.Runtime.Models;
 using Steer.Runtime.Models.Families;
 
 namespace Steer.Runtime.Checkpoints;
 
 /// <summary>
-/// A LoRA adapter folder that PEFT saved, checked against the base model that it changes (LoRA: arXiv 2106.09685). Must live, and its
+/// A LoRA adapter: a folder that PEFT saved, or a GGUF file, checked against the base model that it changes (LoRA: arXiv 2106.09685). Must live, and its
 /// base too, as long as its segments and tensors are read.
 /// </summary>
 public sealed class Adapter : IDisposable
@@ -13,10 +14,10 @@ public sealed class Adapter : IDisposable
     private const string ConfigFile = "adapter_config.json";
     private const string WeightsFile = "adapter_model.safetensors";
 
-    private readonly SafetensorsFile _file;
+    private readonly IDisposable _file;
     private readonly Dictionary<LinearTensors, List<LoraSegment>> _segments;
 
-    private Adapter(string path, SafetensorsFile file, AdapterBuilder built)
+    private Adapter(string path, IDisposable file, AdapterTensors stored, AdapterBuilder built)
     {
         _file = file;
         Path = path;
@@ -24,7 +25,7 @@ public sealed class Adapter : IDisposable
         _segments = built.Segments;
         Modules = built.Modules;
         Ranks = built.Ranks;
-        ParameterCount = file.Tensors.Values.Sum(t => t.Count);
+        ParameterCount = stored.All.Sum(t => t.Count);
     }
 
     /// <summary>As it was given.</summary>
@@ -45,29 +46,25 @@ public sealed class Adapter : IDisposable
     /// <summary>The different ranks of these changes, ascending.</summary>
     public IReadOnlyList<int> Ranks { get; }
 
-    /// <summary>Whether a folder is an adapter.</summary>
-    public static bool IsAdapter(string path) => File.Exists(System.IO.Path.Combine(path, ConfigFile));
+    /// <summary>Whether a path is that of an adapter.</summary>
+    /// <exception cref="SteerException">It is that of a damaged GGUF file.</exception>
+    public static bool IsAdapter(string path)
+    {
+        if (File.Exists(System.IO.Path.Combine(path, ConfigFile)))
+            return true;
+        if (GgufFile.Find(path) is not { } gguf)
+            return false;
+        using GgufFile file = GgufFile.Open(gguf);
+        return GgufAdapter.IsAdapter(file);
+    }
 
     /// <summary>Opens an adapter and checks every module and shape against its base.</summary>
     /// <exception cref="SteerException">A file is missing or damaged, the adapter belongs to another base, or it is of a kind that is not
     /// supported.</exception>
-    public static Adapter Open(string path, Checkpoint baseCheckpoint)
-    {
-        AdapterConfig config = AdapterConfig.Read(System.IO.Path.Combine(path, ConfigFile));
-        string weights = System.IO.Path.Combine(path, WeightsFile);
-        if (!File.Exists(weights))
-            throw FileError.At(path, $"holds no {WeightsFile}; save the adapter with safe_serialization=True.");
-        SafetensorsFile file = SafetensorsFile.Open(weights);
-        try
-        {
-            return new Adapter(path, file, new AdapterBuilder(config, file, baseCheckpoint));
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
-    }
+    public static Adapter Open(string path, Checkpoint baseCheckpoint) =>
+        !File.Exists(System.IO.Path.Combine(path, ConfigFile)) && GgufFile.Find(path) is { } gguf
+            ? OpenGguf(gguf, baseCheckpoint)
+            : OpenFolder(path, baseCheckpoint);
 
     /// <summary>Projections of <see cref="Tensors"/> that get a low-rank change.</summary>
     public IReadOnlyCollection<LinearTensors> Adapted => _segments.Keys;
@@ -78,4 +75,38 @@ public sealed class Adapter : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
+
+    private static Adapter OpenGguf(string path, Checkpoint baseCheckpoint)
+    {
+        GgufFile file = GgufFile.Open(path);
+        try
+        {
+            (AdapterConfig config, AdapterTensors tensors) = GgufAdapter.Read(file, baseCheckpoint);
+            return new Adapter(path, file, tensors, new AdapterBuilder(config, tensors, path, baseCheckpoint));
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    private static Adapter OpenFolder(string path, Checkpoint baseCheckpoint)
+    {
+        AdapterConfig config = AdapterConfig.Read(System.IO.Path.Combine(path, ConfigFile));
+        string weights = System.IO.Path.Combine(path, WeightsFile);
+        if (!File.Exists(weights))
+            throw FileError.At(path, $"holds no {WeightsFile}; save the adapter with safe_serialization=True.");
+        SafetensorsFile file = SafetensorsFile.Open(weights);
+        try
+        {
+            AdapterTensors tensors = AdapterTensors.Sort(file);
+            return new Adapter(path, file, tensors, new AdapterBuilder(config, tensors, weights, baseCheckpoint));
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
 }

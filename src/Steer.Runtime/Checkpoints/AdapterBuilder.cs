@@ -8,7 +8,7 @@ namespace Steer.Runtime.Checkpoints;
 internal sealed class AdapterBuilder
 {
     private readonly AdapterConfig _config;
-    private readonly SafetensorsFile _file;
+    private readonly string _path;
     private readonly Checkpoint _baseCheckpoint;
     private readonly AdapterTensors _stored;
     private readonly SortedSet<int> _ranks = [];
@@ -17,13 +17,17 @@ internal sealed class AdapterBuilder
     private readonly Dictionary<string, StoredTensor> _newBiases;
 
     /// <summary>Checks and builds.</summary>
+    /// <param name="config">What the adapter says about itself.</param>
+    /// <param name="stored">Its tensors.</param>
+    /// <param name="path">Their file, for errors.</param>
+    /// <param name="baseCheckpoint">What it changes.</param>
     /// <exception cref="SteerException">The adapter does not fit its configuration or its base.</exception>
-    public AdapterBuilder(AdapterConfig config, SafetensorsFile file, Checkpoint baseCheckpoint)
+    public AdapterBuilder(AdapterConfig config, AdapterTensors stored, string path, Checkpoint baseCheckpoint)
     {
         _config = config;
-        _file = file;
+        _stored = stored;
+        _path = path;
         _baseCheckpoint = baseCheckpoint;
-        _stored = AdapterTensors.Sort(file);
         TensorNames names = baseCheckpoint.Plan.Tensors.Names;
         Dictionary<string, ModulePlace> baseModules = ModuleIndex.Of(baseCheckpoint.Tensors, names);
         CheckModules(baseModules);
@@ -77,7 +81,7 @@ internal sealed class AdapterBuilder
                 continue;
             throw FileError.At(_config.File, place.Role is ModuleRole.Embedding or ModuleRole.Mixture
                 ? $"target_modules names {module}, {Unadaptable(place.Role)}"
-                : $"target_modules names {module} of the base {_baseCheckpoint.Path}, but {_file.Path} has no tensors for it; {OtherBase()}");
+                : $"target_modules names {module} of the base {_baseCheckpoint.Path}, but {_path} has no tensors for it; {OtherBase()}");
         }
     }
 
@@ -93,7 +97,7 @@ internal sealed class AdapterBuilder
         foreach (string saved in _config.ModulesToSave)
         {
             if (!_stored.Replaced.Keys.Any(name => ModuleOf(name).EndsWith(saved, StringComparison.Ordinal)))
-                throw FileError.At(_config.File, $"modules_to_save names {saved}, but {_file.Path} has no tensors for it; save the adapter again.");
+                throw FileError.At(_config.File, $"modules_to_save names {saved}, but {_path} has no tensors for it; save the adapter again.");
         }
 
         var replaced = new Dictionary<string, StoredTensor>();
@@ -215,7 +219,7 @@ internal sealed class AdapterBuilder
     private StoredTensor Shaped(StoredTensor? tensor, string module, string what, params long[] shape)
     {
         if (tensor is null)
-            throw FileError.At(_file.Path, $"{what} of {module} is missing; save the adapter again.");
+            throw FileError.At(_path, $"{what} of {module} is missing; save the adapter again.");
         if (!tensor.Shape.SequenceEqual(shape))
         {
             throw tensor.Error($"has shape {FileError.Shape(tensor.Shape)} where {FileError.Shape(shape)} fits {module} of the base " +

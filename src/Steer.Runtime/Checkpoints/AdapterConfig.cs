@@ -99,7 +99,11 @@ internal sealed class AdapterConfig
 
     /// <summary>Reads and checks a file.</summary>
     /// <exception cref="SteerException">It is missing, damaged, or asks for what is not supported.</exception>
-    public static AdapterConfig Read(string path) => new(ConfigFields.ReadFile(path));
+    public static AdapterConfig Read(string path) => Of(ConfigFields.ReadFile(path));
+
+    /// <summary>Checks the fields of an adapter_config.json.</summary>
+    /// <exception cref="SteerException">They are wrong, or ask for what is not supported.</exception>
+    public static AdapterConfig Of(ConfigFields fields) => new(fields);
 
     /// <summary>The rank of a module's change, and what it is multiplied by: alpha / rank, or alpha / sqrt(rank) (arXiv 2312.03732).</summary>
     /// <exception cref="SteerException">The rank is above <see cref="MaxRank"/>.</exception>

@@ -15,8 +15,11 @@ internal sealed class LoraTensors
     /// <summary>DoRA's magnitudes [out].</summary>
     public StoredTensor? Magnitude { get; set; }
 
-    /// <summary>Any of them, for errors.</summary>
-    public StoredTensor Any => A ?? B ?? BBias ?? Magnitude!;
+    /// <summary>Those that are there.</summary>
+    public IEnumerable<StoredTensor> All => new[] { A, B, BBias, Magnitude }.OfType<StoredTensor>();
+
+    /// <summary>One of them, for errors.</summary>
+    public StoredTensor Any => All.First();
 }
 
 /// <summary>The tensors of an adapter file, sorted by what they are; the names that several versions of PEFT gave them made one.</summary>
@@ -29,6 +32,9 @@ internal sealed class AdapterTensors
 
     /// <summary>Tensors that stand in for the base's, by the base's full name.</summary>
     public Dictionary<string, StoredTensor> Replaced { get; } = [];
+
+    /// <summary>All of them.</summary>
+    public IEnumerable<StoredTensor> All => Lora.Values.SelectMany(lora => lora.All).Concat(Replaced.Values);
 
     /// <summary>Sorts the tensors of a file.</summary>
     /// <exception cref="SteerException">Two names mean the same, or a tensor adapts an embedding.</exception>

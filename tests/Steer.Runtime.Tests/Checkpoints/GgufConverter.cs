@@ -144,6 +144,42 @@ internal static class GgufConverter
         Write(path, metadata, tensors, type);
     }
 
+    /// <summary>Writes an adapter folder as a GGUF file: lora_B in the order that the base's rows have there.</summary>
+    /// <param name="folder">With adapter_config.json and adapter_model.safetensors.</param>
+    /// <param name="baseFolder">Its base.</param>
+    /// <param name="path">The GGUF file.</param>
+    /// <param name="change">Changes the metadata.</param>
+    /// <param name="rename">Changes names of tensors.</param>
+    public static void WriteAdapter(
+        string folder, string baseFolder, string path, Action<Dictionary<string, object>>? change = null, Func<string, string>? rename = null)
+    {
+        JsonObject config = ReadConfig(baseFolder);
+        string architecture = Architecture(config);
+        var adapterConfig = (JsonObject)JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "adapter_config.json")))!;
+        using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(folder, "adapter_model.safetensors"));
+        var tensors = new SortedDictionary<string, Weights>(StringComparer.Ordinal);
+        foreach (StoredTensor tensor in file.Tensors.Values)
+        {
+            bool isB = tensor.Name.EndsWith(".lora_B.weight", StringComparison.Ordinal);
+            string module = Name(tensor.Name["base_model.model.".Length..^".lora_A.weight".Length] + ".weight", architecture);
+            float[][] rows = [.. tensor.ReadAll().Chunk((int)tensor.Shape[1])];
+            float[] numbers = [.. (isB ? Rows(module, rows, config, architecture) : rows).SelectMany(row => row)];
+            string name = module + (isB ? ".lora_b" : ".lora_a");
+            tensors.Add(rename?.Invoke(name) ?? name, new Weights([.. tensor.Shape], numbers));
+        }
+
+        var metadata = new Dictionary<string, object>
+        {
+            ["general.architecture"] = architecture,
+            ["general.type"] = "adapter",
+            ["adapter.type"] = "lora",
+            ["adapter.lora.alpha"] = (float)adapterConfig["lora_alpha"]!,
+            ["general.base_model.0.name"] = "The Base",
+        };
+        change?.Invoke(metadata);
+        Write(path, metadata, tensors, GgufType.F32);
+    }
+
     /// <summary>config.json of a folder.</summary>
     public static JsonObject ReadConfig(string folder) => (JsonObject)JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "config.json")))!;
 

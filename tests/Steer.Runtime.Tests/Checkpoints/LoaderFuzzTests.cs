@@ -124,7 +124,7 @@ public sealed class LoaderFuzzTests : IDisposable
         using var baseFolder = new TempFolder();
         TinyModel.Write(baseFolder);
         using Checkpoint checkpoint = Checkpoint.Open(baseFolder.Path);
-        Check(file, Open, folder =>
+        Check(file, folder => ReadAdapter(folder, checkpoint), folder =>
         {
             folder.Write("adapter_config.json", """
                 {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "bias": "lora_only", "use_dora": true, "target_modules": ["q_proj", "down_proj"],
@@ -135,25 +135,36 @@ public sealed class LoaderFuzzTests : IDisposable
                 new("base_model.model.model.layers.0.self_attn.q_proj.base_layer.bias", DType.F32, 8), new("base_model.model.lm_head.weight", DType.F32, 10, 8)]);
         });
 
-        void Open(string folder)
-        {
-            using Adapter adapter = Adapter.Open(folder, checkpoint);
-            foreach (ModulePlace place in ModuleIndex.Of(adapter.Tensors, new TensorNames()).Values)
-            {
-                foreach (LoraSegment segment in adapter.SegmentsFor(place.Linear) ?? [])
-                {
-                    Read(segment.A);
-                    Read(segment.B);
-                }
-            }
-        }
-
         static TensorDeclaration[] Module(string name, int rows, int columns, int rank) =>
         [
             new($"base_model.model.model.layers.0.{name}.lora_A.weight", DType.F32, rank, columns),
             new($"base_model.model.model.layers.0.{name}.lora_B.weight", DType.F32, rows, rank),
             new($"base_model.model.model.layers.0.{name}.lora_magnitude_vector", DType.F32, rows),
         ];
+    }
+
+    [Fact]
+    public void Damaged_GGUF_adapters_open_or_are_refused()
+    {
+        using var baseFolder = new TempFolder();
+        TinyModel.Write(baseFolder);
+        using Checkpoint checkpoint = Checkpoint.Open(baseFolder.Path);
+        Check("adapter.gguf", folder => ReadAdapter(folder, checkpoint), folder =>
+        {
+            var metadata = new Dictionary<string, object>
+            {
+                ["general.type"] = "adapter", ["adapter.type"] = "lora", ["general.architecture"] = "llama", ["adapter.lora.alpha"] = 4f,
+            };
+            GgufDeclaration[] tensors =
+            [
+                new("blk.0.attn_q.weight.lora_a", GgufType.F32, 2, 8), new("blk.0.attn_q.weight.lora_b", GgufType.F32, 8, 2),
+                new("blk.1.ffn_down.weight.lora_a", GgufType.F32, 1, 12), new("blk.1.ffn_down.weight.lora_b", GgufType.F32, 8, 1),
+            ];
+            using GgufWriter writer = GgufWriter.Create(folder.File("adapter.gguf"), metadata, tensors);
+            foreach (GgufDeclaration tensor in tensors)
+                writer.Write(new float[tensor.Shape[0] * tensor.Shape[1]]);
+            writer.Finish();
+        });
     }
 
     [Fact]
@@ -260,6 +271,19 @@ public sealed class LoaderFuzzTests : IDisposable
         using Checkpoint checkpoint = Checkpoint.Open(path);
         foreach (ModulePlace place in ModuleIndex.Of(checkpoint.Tensors, checkpoint.Plan.Tensors.Names).Values)
             Read(place.Part.Weight);
+    }
+
+    private static void ReadAdapter(string path, Checkpoint checkpoint)
+    {
+        using Adapter adapter = Adapter.Open(path, checkpoint);
+        foreach (ModulePlace place in ModuleIndex.Of(adapter.Tensors, new TensorNames()).Values)
+        {
+            foreach (LoraSegment segment in adapter.SegmentsFor(place.Linear) ?? [])
+            {
+                Read(segment.A);
+                Read(segment.B);
+            }
+        }
     }
 
     private static void Read(WeightMatrix? matrix)

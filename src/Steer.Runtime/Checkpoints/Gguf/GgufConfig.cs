@@ -11,27 +11,30 @@ internal static class GgufConfig
     /// <summary>Key of the architecture's name.</summary>
     public const string Architecture = "general.architecture";
 
-    private static readonly Dictionary<string, Func<GgufReader, string>> Families = new(StringComparer.Ordinal)
+    // Where there are several architectures, the first one unless the reader sets another.
+    private sealed record Family(Action<GgufReader>? Read, params string[] Architectures);
+
+    private static readonly SortedDictionary<string, Family> Families = new(StringComparer.Ordinal)
     {
-        ["bloom"] = Bloom,
-        ["command-r"] = CommandR,
-        ["falcon"] = Falcon,
-        ["gemma"] = _ => "GemmaForCausalLM",
-        ["gemma2"] = Gemma2,
-        ["gemma3"] = Gemma3,
-        ["gpt2"] = Gpt2,
-        ["gptneox"] = GptNeoX,
-        ["granite"] = Granite,
-        ["llama"] = Llama,
-        ["olmo2"] = Olmo2,
-        ["phi2"] = _ => "PhiForCausalLM",
-        ["phi3"] = Phi3,
-        ["qwen2"] = _ => "Qwen2ForCausalLM",
-        ["qwen3"] = _ => "Qwen3ForCausalLM",
-        ["qwen3moe"] = Qwen3Moe,
-        ["smollm3"] = _ => "SmolLM3ForCausalLM",
-        ["stablelm"] = StableLm,
-        ["starcoder2"] = _ => "Starcoder2ForCausalLM",
+        ["bloom"] = new(Bloom, "BloomForCausalLM"),
+        ["command-r"] = new(CommandR, "CohereForCausalLM"),
+        ["falcon"] = new(Falcon, "FalconForCausalLM"),
+        ["gemma"] = new(null, "GemmaForCausalLM"),
+        ["gemma2"] = new(Gemma2, "Gemma2ForCausalLM"),
+        ["gemma3"] = new(Gemma3, "Gemma3ForCausalLM"),
+        ["gpt2"] = new(Gpt2, "GPT2LMHeadModel"),
+        ["gptneox"] = new(GptNeoX, "GPTNeoXForCausalLM"),
+        ["granite"] = new(Granite, "GraniteForCausalLM"),
+        ["llama"] = new(Llama, "LlamaForCausalLM", "MistralForCausalLM", "MixtralForCausalLM"),
+        ["olmo2"] = new(Olmo2, "Olmo2ForCausalLM"),
+        ["phi2"] = new(null, "PhiForCausalLM"),
+        ["phi3"] = new(Phi3, "Phi3ForCausalLM"),
+        ["qwen2"] = new(null, "Qwen2ForCausalLM"),
+        ["qwen3"] = new(null, "Qwen3ForCausalLM"),
+        ["qwen3moe"] = new(Qwen3Moe, "Qwen3MoeForCausalLM"),
+        ["smollm3"] = new(null, "SmolLM3ForCausalLM"),
+        ["stablelm"] = new(StableLm, "StableLmForCausalLM"),
+        ["starcoder2"] = new(null, "Starcoder2ForCausalLM"),
     };
 
     /// <summary>The fields of config.json.</summary>
@@ -40,10 +43,10 @@ internal static class GgufConfig
     {
         GgufMetadata metadata = file.Metadata;
         string architecture = metadata.Text(Architecture);
-        if (!Families.TryGetValue(architecture, out Func<GgufReader, string>? family))
+        if (!Families.TryGetValue(architecture, out Family? family))
         {
-            throw FileError.At(file.Path, $"the architecture {architecture} is not known in GGUF files; known are " +
-                $"{string.Join(", ", Families.Keys.Order(StringComparer.Ordinal))}.");
+            throw FileError.At(
+                file.Path, $"the architecture {architecture} is not known in GGUF files; known are {string.Join(", ", Families.Keys)}.");
         }
 
         var reader = new GgufReader(file, architecture);
@@ -55,9 +58,14 @@ internal static class GgufConfig
         Heads(reader);
         Norms(reader);
         GgufRope.Read(reader);
-        reader.Set("architectures", new JsonArray(family(reader)));
+        reader.Set("architectures", new JsonArray(family.Architectures[0]));
+        family.Read?.Invoke(reader);
         return reader.Fields();
     }
+
+    /// <summary>Whether GGUF files call an architecture by this name.</summary>
+    public static bool IsOf(string name, string architecture) =>
+        Families.TryGetValue(name, out Family? family) && family.Architectures.Contains(architecture);
 
     private static long VocabSize(GgufFile file) => file.Tensors.TryGetValue("token_embd.weight", out GgufTensor? embedding) && embedding.Shape.Length == 2
         ? embedding.Shape[0]
@@ -86,22 +94,22 @@ internal static class GgufConfig
             reader.Set(name, layer.Value);
     }
 
-    private static string Llama(GgufReader reader)
+    private static void Llama(GgufReader reader)
     {
         if (reader.IntegerOrNull("expert_count") is > 0 and var experts)
         {
+            reader.Set("architectures", new JsonArray("MixtralForCausalLM"));
             reader.Set("num_local_experts", experts);
             reader.Set("num_experts_per_tok", reader.Integer("expert_used_count"));
-            return "MixtralForCausalLM";
         }
-
-        if (reader.IntegerOrNull("attention.sliding_window") is not (> 0 and var window))
-            return "LlamaForCausalLM";
-        reader.Set("sliding_window", window);
-        return "MistralForCausalLM";
+        else if (reader.IntegerOrNull("attention.sliding_window") is > 0 and var window)
+        {
+            reader.Set("architectures", new JsonArray("MistralForCausalLM"));
+            reader.Set("sliding_window", window);
+        }
     }
 
-    private static string Qwen3Moe(GgufReader reader)
+    private static void Qwen3Moe(GgufReader reader)
     {
         reader.Set("num_experts", reader.Integer("expert_count"));
         reader.Set("num_experts_per_tok", reader.Integer("expert_used_count"));
@@ -117,20 +125,18 @@ internal static class GgufConfig
         }
 
         reader.Set("mlp_only_layers", dense);
-        return "Qwen3MoeForCausalLM";
     }
 
-    private static string Gemma2(GgufReader reader)
+    private static void Gemma2(GgufReader reader)
     {
         QueryScale(reader, layersOf27B: 46);
         reader.Copy("attn_logit_softcapping", "attn_logit_softcapping");
         reader.Copy("final_logit_softcapping", "final_logit_softcapping");
         if (reader.IntegerOrNull("attention.sliding_window") is > 0 and var window)
             reader.Set("sliding_window", window);
-        return "Gemma2ForCausalLM";
     }
 
-    private static string Gemma3(GgufReader reader)
+    private static void Gemma3(GgufReader reader)
     {
         QueryScale(reader, layersOf27B: 62);
         reader.Copy("final_logit_softcapping", "final_logit_softcapping");
@@ -147,8 +153,6 @@ internal static class GgufConfig
         {
             reader.Set("sliding_window_pattern", window > 0 ? reader.IntegerOrNull("attention.sliding_window_pattern") ?? 6 : 1);
         }
-
-        return "Gemma3ForCausalLM";
     }
 
     // Scores are scaled by the width of a head; in the models of 27 billion parameters, which no key tells apart, by the width that it would have.
@@ -162,47 +166,42 @@ internal static class GgufConfig
         reader.Set("query_pre_attn_scalar", width);
     }
 
-    private static string Granite(GgufReader reader)
+    private static void Granite(GgufReader reader)
     {
         double? scale = reader.NumberOrNull("attention.scale");
         reader.Set("attention_multiplier", scale is > 0 ? scale.Value : 1 / Math.Sqrt(reader.HeadDim));
         reader.Copy("embedding_scale", "embedding_multiplier");
         reader.Copy("residual_scale", "residual_multiplier");
         reader.Copy("logit_scale", "logits_scaling");
-        return "GraniteForCausalLM";
     }
 
-    private static string CommandR(GgufReader reader)
+    private static void CommandR(GgufReader reader)
     {
         reader.Copy("logit_scale", "logit_scale");
         reader.Set("use_qk_norm", reader.HasTensor("blk.0.attn_q_norm.weight"));
-        return "CohereForCausalLM";
     }
 
-    private static string StableLm(GgufReader reader)
+    private static void StableLm(GgufReader reader)
     {
         reader.Set("use_parallel_residual", !reader.HasTensor("blk.0.ffn_norm.weight"));
         reader.Set("qk_layernorm", reader.HasTensor("blk.0.attn_q_norm.weight"));
-        return "StableLmForCausalLM";
     }
 
-    private static string Phi3(GgufReader reader)
+    private static void Phi3(GgufReader reader)
     {
         if (reader.HasTensor("rope_factors_long.weight"))
             throw reader.File.Metadata.Error("rope_factors_long.weight", "belongs to the rope type longrope, which is not supported; use another model.");
         if (reader.IntegerOrNull("attention.sliding_window") is > 0 and var window)
             reader.Set("sliding_window", window);
-        return "Phi3ForCausalLM";
     }
 
-    private static string Olmo2(GgufReader reader)
+    private static void Olmo2(GgufReader reader)
     {
         if (reader.IntegerOrNull("attention.sliding_window") is > 0)
             throw reader.Error("attention.sliding_window", "is that of OLMo 3, which is not supported; use another model.");
-        return "Olmo2ForCausalLM";
     }
 
-    private static string Falcon(GgufReader reader)
+    private static void Falcon(GgufReader reader)
     {
         bool twoNorms = reader.HasTensor("blk.0.attn_norm_2.weight");
         long kvHeads = reader.UniformIntegerOrNull("attention.head_count_kv") ?? 1;
@@ -212,28 +211,24 @@ internal static class GgufConfig
         reader.Set("num_kv_heads", kvHeads);
         reader.Set("num_ln_in_parallel_attn", twoNorms ? 2 : 1);
         reader.Set("ffn_hidden_size", reader.UniformInteger("feed_forward_length"));
-        return "FalconForCausalLM";
     }
 
-    private static string GptNeoX(GgufReader reader)
+    private static void GptNeoX(GgufReader reader)
     {
         reader.Set("use_parallel_residual", reader.BoolOrNull("use_parallel_residual") ?? true);
-        return "GPTNeoXForCausalLM";
     }
 
-    private static string Gpt2(GgufReader reader)
+    private static void Gpt2(GgufReader reader)
     {
         reader.Set("n_embd", reader.Integer("embedding_length"));
         reader.Set("n_head", reader.UniformInteger("attention.head_count"));
         reader.Set("n_layer", reader.Integer("block_count"));
         reader.Set("n_inner", reader.UniformInteger("feed_forward_length"));
         reader.Set("n_positions", reader.Integer("context_length"));
-        return "GPT2LMHeadModel";
     }
 
-    private static string Bloom(GgufReader reader)
+    private static void Bloom(GgufReader reader)
     {
         reader.Set("seq_length", reader.Integer("context_length"));
-        return "BloomForCausalLM";
     }
 }
