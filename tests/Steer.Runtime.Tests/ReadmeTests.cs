@@ -4,17 +4,20 @@ using Steer.Runtime.Engine;
 
 namespace Steer.Runtime.Tests;
 
-/// <summary>The README's sample compiles against the library as it is.</summary>
+/// <summary>The README's samples compile against the library as it is.</summary>
 public class ReadmeTests
 {
     [Fact]
-    public void The_sample_compiles()
+    public void The_samples_compile()
     {
         string readme = File.ReadAllText(Path.Combine(GoldenFiles.Weights, "..", "README.md")).ReplaceLineEndings("\n");
-        const string fence = "```csharp\n";
-        int start = readme.IndexOf(fence, StringComparison.Ordinal) + fence.Length;
-        string sample = readme[start..readme.IndexOf("```", start, StringComparison.Ordinal)];
+        string[] samples = [.. readme.Split("```csharp\n").Skip(1).Select(rest => rest[..rest.IndexOf("```", StringComparison.Ordinal)])];
+        Assert.True(samples.Length >= 2);
+        Assert.All(samples, Compile);
+    }
 
+    private static void Compile(string sample)
+    {
         // What a console project with implicit usings sees.
         const string usings = "global using System; global using System.Collections.Generic; global using System.Linq; global using System.Threading.Tasks;";
         var options = CSharpParseOptions.Default.WithLanguageVersion(LanguageVersion.Latest);

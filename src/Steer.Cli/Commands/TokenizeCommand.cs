@@ -49,7 +49,7 @@ internal sealed class TokenizeCommand : SteerCommand
         string source = _flags.Path(parsed) ?? EmbeddedWeights.BaseOr("--tokenizer PATH");
         var tokenizer = Tokenizer.Load(source);
         var template = chat is null ? null : ChatTemplate.Find(source)
-            ?? throw new SteerException($"{source}: has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json).");
+            ?? throw new SteerException($"{source}: has no chat template (chat_template.jinja, or one in tokenizer_config.json or in a GGUF file).");
         if (given is not null && given.Any(id => id >= tokenizer.VocabSize))
         {
             throw new SteerException(

@@ -40,7 +40,8 @@ public sealed class ChatTemplate
     internal ChatTemplate At(TimeProvider clock) => new(Source, File, _statements, _tokens) { Clock = clock };
 
     /// <summary>
-    /// The template that comes with a model: chat_template.jinja, else the chat_template of tokenizer_config.json; null where there is none.
+    /// The template that comes with a model: chat_template.jinja, else the chat_template of tokenizer_config.json, else that of a GGUF file; null
+    /// where there is none.
     /// </summary>
     /// <param name="path">The model's or the tokenizer's folder, or a file in it.</param>
     /// <param name="name">One of several templates, such as tool_use; null for the default.</param>

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Steer.Runtime.Checkpoints.Gguf;
 using Steer.Runtime.Tokenization;
 
 namespace Steer.Runtime.Chat;
@@ -18,23 +19,61 @@ internal static class ChatTemplateFiles
     /// <summary>The name of the template that is used where none is asked for.</summary>
     private const string Default = "default";
 
-    /// <summary>The template of a folder, or of the folder of a file; null where there is none.</summary>
-    /// <param name="path">Folder or file of a tokenizer.</param>
+    /// <summary>The template of a folder, of the folder of a file, or within a GGUF file; null where there is none.</summary>
+    /// <param name="path">Folder or file of a model or a tokenizer.</param>
     /// <param name="name">A named template, such as tool_use; null for the default.</param>
     /// <exception cref="SteerException">A file is damaged, or there are templates but none of that name.</exception>
     public static ChatTemplate? Find(string path, string? name)
     {
+        // A GGUF file stands for itself, whatever lies beside it; in a folder, files of their own win over it.
+        bool isFolder = Directory.Exists(path);
+        if (isFolder && FindInFolder(path, name) is { } found)
+            return found;
+        return GgufFile.Find(path) is { } gguf ? FindInGguf(gguf, name) : isFolder ? null : FindInFolder(path, name);
+    }
+
+    private static ChatTemplate? FindInFolder(string path, string? name)
+    {
         string folder = Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path))!;
         string configFile = Path.Combine(folder, ConfigFile);
-        using var document = File.Exists(configFile) ? JsonPart.Parse(configFile, TokenizerFiles.ReadBytes(configFile), "JSON", out var root) : null;
+        using var document = File.Exists(configFile) ? JsonPart.Parse(configFile, TokenizerFiles.ReadBytes(configFile), "JSON", out _) : null;
         JsonPart? config = document is null ? null : new JsonPart(configFile, document.RootElement);
         var templates = Templates(folder, config);
+        return templates.Count == 0 ? null : Choose(folder, templates, name, Tokens(folder, config));
+    }
+
+    private static ChatTemplate? FindInGguf(string path, string? name)
+    {
+        const string key = "tokenizer.chat_template";
+        using var file = GgufFile.Open(path);
+        var metadata = file.Metadata;
+        var templates = new SortedDictionary<string, (string Source, string File)>(StringComparer.Ordinal);
+        if (metadata.TextOrNull(key) is { } source)
+            templates[Default] = (source, path);
+        foreach (string other in metadata.TextsOrNull("tokenizer.chat_templates") ?? [])
+        {
+            if (metadata.TextOrNull($"{key}.{other}") is { } named)
+                templates[other] = (named, path);
+        }
+
         if (templates.Count == 0)
             return null;
-        if (!templates.TryGetValue(name ?? Default, out var found))
-            throw new SteerException($"{folder}: has no chat template '{name ?? Default}', only {string.Join(", ", templates.Keys)}.");
-        return ChatTemplate.Parse(found.Source, found.File, Tokens(folder, config));
+        var tokens = new Dictionary<string, string>(StringComparer.Ordinal);
+        string[] vocabulary = metadata.TextsOrNull("tokenizer.ggml.tokens") ?? [];
+        foreach (string kind in new[] { "bos", "eos" })
+        {
+            if (metadata.IntegerOrNull($"tokenizer.ggml.{kind}_token_id") is >= 0 and var id && id < vocabulary.Length)
+                tokens[$"{kind}_token"] = vocabulary[id];
+        }
+
+        return Choose(path, templates, name, tokens);
     }
+
+    private static ChatTemplate Choose(
+        string place, SortedDictionary<string, (string Source, string File)> templates, string? name, IReadOnlyDictionary<string, string> tokens) =>
+        templates.TryGetValue(name ?? Default, out var found)
+            ? ChatTemplate.Parse(found.Source, found.File, tokens)
+            : throw new SteerException($"{place}: has no chat template '{name ?? Default}', only {string.Join(", ", templates.Keys)}.");
 
     private static SortedDictionary<string, (string Source, string File)> Templates(string folder, JsonPart? config)
     {

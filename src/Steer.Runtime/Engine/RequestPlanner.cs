@@ -107,7 +107,7 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
     public IReadOnlyList<int> Encode(IReadOnlyList<ChatTurn> messages, Variant expert, IReadOnlyDictionary<string, JsonElement>? variables)
     {
         var template = models.ChatTemplateOf(expert) ?? throw new SteerException(
-            $"{models[Variant.Base].Path}: has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json): " +
+            $"{models[Variant.Base].Path}: has no chat template (chat_template.jinja, or one in tokenizer_config.json or in a GGUF file): " +
             "give a model or a --tokenizer that has one, or a prompt without --chat.");
         var ids = Encode(template.Render(messages, variables: variables), special: false);
         return ids.Count > 0 ? ids : throw new SteerException($"{template.File}: the chat template writes nothing for these messages.");

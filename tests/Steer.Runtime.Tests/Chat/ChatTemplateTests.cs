@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Steer.Runtime.Chat;
+using Steer.Runtime.Checkpoints.Gguf;
 using Steer.Runtime.Tests.Tokenization;
 
 namespace Steer.Runtime.Tests.Chat;
@@ -153,6 +154,44 @@ public sealed class ChatTemplateTests
         Assert.Equal("j", ChatTemplate.Find(folder.Path)!.Render([]));
         Assert.Equal("r", ChatTemplate.Find(folder.Path, "rag")!.Render([]));
         Assert.EndsWith("chat_template.jinja", ChatTemplate.Find(folder.Path)!.File, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_template_is_found_within_a_gguf_file()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File("model.gguf");
+        var metadata = new Dictionary<string, object>
+        {
+            ["general.architecture"] = "llama",
+            ["tokenizer.ggml.tokens"] = new[] { "<unk>", "<s>", "</s>" },
+            ["tokenizer.ggml.bos_token_id"] = 1u,
+            ["tokenizer.ggml.eos_token_id"] = 2u,
+            ["tokenizer.chat_template"] = "{{ bos_token }}g{{ eos_token }}",
+            ["tokenizer.chat_templates"] = new[] { "tool_use" },
+            ["tokenizer.chat_template.tool_use"] = "t",
+        };
+        void Write()
+        {
+            using var writer = GgufWriter.Create(path, metadata, [new GgufDeclaration("x", GgufType.F32, 1)]);
+            writer.Write([0f]);
+            writer.Finish();
+        }
+
+        Write();
+        Assert.Equal("<s>g</s>", ChatTemplate.Find(path)!.Render([]));
+        Assert.Equal("<s>g</s>", ChatTemplate.Find(folder.Path)!.Render([]));
+        Assert.Equal("t", ChatTemplate.Find(path, "tool_use")!.Render([]));
+        Assert.Equal("</s>", ChatTemplate.Find(path)!.EosToken);
+
+        folder.Write("chat_template.jinja", "j");
+        Assert.Equal("<s>g</s>", ChatTemplate.Find(path)!.Render([]));
+        Assert.Equal("j", ChatTemplate.Find(folder.Path)!.Render([]));
+
+        metadata.Remove("tokenizer.chat_template");
+        metadata.Remove("tokenizer.chat_templates");
+        Write();
+        Assert.Null(ChatTemplate.Find(path));
     }
 
     [Theory]
