@@ -19,7 +19,7 @@ internal sealed class ByteTerms
     public const int Unlimited = int.MaxValue;
 
     private const int MaxTerms = 1 << 20;
-    private const int MaxListed = 1 << 23;
+    private const int MaxListed = 1 << 22;
     private const int MaxSteps = 1 << 16;
 
     private readonly List<Term> _terms = [];

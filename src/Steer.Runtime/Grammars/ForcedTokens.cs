@@ -14,10 +14,13 @@ internal sealed class ForcedTokens(GrammarStates states, TokenBytes tokens, Toke
     private const int MaxBytes = 256;
     private const int MaxCutTokens = 4;
 
+    /// <summary>Some tokenizers put a space before a text: a character that the text is asked for with takes it.</summary>
+    private static readonly string[] Leads = ["", "\u0002", "1"];
+
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private readonly ByteSet[] _classSets = states.ClassSets();
-    private readonly ConcurrentDictionary<int, (byte[] Bytes, int End)> _texts = new();
+    private readonly ConcurrentDictionary<int, (byte[] Bytes, int[] States)> _texts = new();
     private readonly ConcurrentDictionary<(int State, int Last), int> _first = new();
 
     /// <summary>The only token that should come next, or -1.</summary>
@@ -31,11 +34,11 @@ internal sealed class ForcedTokens(GrammarStates states, TokenBytes tokens, Toke
             return -1;
         if (_first.TryGetValue((state, last), out var first))
             return first;
-        return _first[(state, last)] = Cut(text.Bytes, text.End, last);
+        return _first[(state, last)] = Cut(text.Bytes, text.States, last);
     }
 
-    /// <summary>The bytes that must follow up to the next choice, whole characters only, and the state behind them.</summary>
-    private (byte[] Bytes, int End) Text(int state)
+    /// <summary>The bytes that must follow up to the next choice, whole characters only, and the states before and behind them.</summary>
+    private (byte[] Bytes, int[] States) Text(int state)
     {
         var bytes = new List<byte>();
         var path = new List<int> { state };
@@ -47,7 +50,7 @@ internal sealed class ForcedTokens(GrammarStates states, TokenBytes tokens, Toke
 
         while (bytes.Count > 0 && !IsText([.. bytes]))
             bytes.RemoveAt(bytes.Count - 1);
-        return ([.. bytes], path[bytes.Count]);
+        return ([.. bytes], [.. path]);
     }
 
     private int OnlyByte(int state)
@@ -81,11 +84,23 @@ internal sealed class ForcedTokens(GrammarStates states, TokenBytes tokens, Toke
         }
     }
 
-    private int Cut(byte[] bytes, int end, int last)
+    private int Cut(byte[] bytes, int[] states, int last)
+    {
+        // Some tokenizers drop spaces at the end of a text.
+        foreach (var length in (ReadOnlySpan<int>)[bytes.Length, bytes.AsSpan().TrimEnd((byte)' ').Length])
+        {
+            if (Encode(bytes[..length], last) is { Length: > 0 } ids)
+                return ids.Length == Uncertain(ids, states[length]) ? -1 : ids[0];
+        }
+
+        return -1;
+    }
+
+    /// <summary>The tokens of a text behind another token; none if the tokenizer does not write it as it is.</summary>
+    private int[] Encode(byte[] bytes, int last)
     {
         byte[] withLast = last < 0 ? [] : [.. tokens[last], .. bytes];
-        var ids = withLast.Length > 0 && IsText(withLast) && Encode(withLast) is [var first, .. var rest] && first == last ? rest : Encode(bytes);
-        return ids.Length == Uncertain(ids, end) ? -1 : ids[0];
+        return withLast.Length > 0 && IsText(withLast) && Encode(withLast) is [var first, .. var rest] && first == last ? rest : Encode(bytes);
     }
 
     /// <summary>How many tokens at the end may be part of longer ones, as far as the grammar goes on behind them.</summary>
@@ -110,10 +125,13 @@ internal sealed class ForcedTokens(GrammarStates states, TokenBytes tokens, Toke
     {
         var text = Strict.GetString(bytes);
 
-        // Some tokenizers put a space before a text: it goes with the character before the one that is asked for.
-        return Within(tokenizer.Encode(text, addSpecialTokens: false), bytes) is { Length: > 0 } ids
-            ? ids
-            : Within(tokenizer.Encode("\u0002" + text, addSpecialTokens: false), bytes);
+        foreach (var before in Leads)
+        {
+            if (Within(tokenizer.Encode(before + text, addSpecialTokens: false), bytes) is { Length: > 0 } ids)
+                return ids;
+        }
+
+        return [];
     }
 
     /// <summary>The last tokens, if they have exactly these bytes.</summary>

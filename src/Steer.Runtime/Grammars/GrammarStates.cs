@@ -12,7 +12,7 @@ internal sealed class GrammarStates
     public const int Dead = -1;
 
     private const int MaxStates = 1 << 20;
-    private const long MaxMembers = 1 << 24;
+    private const long MaxMembers = 1 << 22;
     private const long MaxCells = 1 << 26;
 
     private readonly ByteTerms _terms;

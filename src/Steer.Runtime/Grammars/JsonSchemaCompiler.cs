@@ -12,8 +12,8 @@ internal sealed class JsonSchemaCompiler
 {
     private const int MaxLength = 1 << 20;
     private const int MaxRecursion = 8;
-    private const int MaxNesting = 128;
-    private const int MaxParts = 1 << 15;
+    private const int MaxNesting = 256;
+    private const int MaxWork = 1 << 17;
 
     private readonly ByteTerms _terms;
     private readonly JsonTexts _json;
@@ -22,7 +22,7 @@ internal sealed class JsonSchemaCompiler
     private readonly SchemaReferences _references;
     private readonly Dictionary<(string Schemas, int Recursion), int> _known = [];
     private int _nesting;
-    private int _parts;
+    private int _work;
 
     private JsonSchemaCompiler(ByteTerms terms, JsonElement root)
     {
@@ -80,12 +80,11 @@ internal sealed class JsonSchemaCompiler
 
         if (branch is null || schema.Element.ValueKind is JsonValueKind.True or JsonValueKind.False)
             return schema.Element.ValueKind == JsonValueKind.False ? null : branch;
-        if (++_parts > MaxParts)
-            throw new FormatException("has too many alternatives together. Write the schema with fewer of them.");
         var here = new Path(schema.Pointer, from, (from?.Length ?? 0) + 1);
         if (here.Length > MaxNesting)
             throw schema.Error($"is referred to more than {MaxNesting} deep");
         branch = branch with { Part = SchemaKeywords.Add(branch.Part, schema) };
+        Count(1 + (branch.Part.Values?.Count ?? 0) + (branch.Part.Objects.LastOrDefault()?.Properties.Count ?? 0));
         foreach (var (keyword, value) in schema.Members())
         {
             switch (keyword)
@@ -114,8 +113,20 @@ internal sealed class JsonSchemaCompiler
             return ByteTerms.Nothing;
         if (branch.Choices is not [var choice, ..])
             return Values(branch.Part, branch.Recursion, schema);
+        if (++_nesting > MaxNesting)
+            throw schema.Error($"is nested more than {MaxNesting} deep");
         var without = branch with { Choices = branch.Choices.RemoveAt(0) };
-        return _terms.Or([.. choice.Options.Select(option => Alternatives(Add(without, option, choice.From), schema))]);
+        var term = _terms.Or([.. choice.Options.Select(option => Alternatives(Add(without, option, choice.From), schema))]);
+        _nesting--;
+        return term;
+    }
+
+    /// <summary>Bounds what a small schema can ask for by combining its parts.</summary>
+    private void Count(int work)
+    {
+        _work += work;
+        if (_work > MaxWork)
+            throw new FormatException("has too many alternatives together. Write the schema with fewer of them.");
     }
 
     private int Values(SchemaPart part, int recursion, SchemaNode schema)

@@ -18,6 +18,7 @@ internal sealed class JsonTexts
 
     private readonly ByteTerms _terms;
     private readonly Dictionary<CodePointSet, int> _characters = [];
+    private readonly Dictionary<int[], int> _listedCharacters = new(IntListComparer.Instance);
     private int? _anyValue;
 
     /// <summary>Makes expressions in <paramref name="terms"/>.</summary>
@@ -151,16 +152,21 @@ internal sealed class JsonTexts
         var ways = new List<int>();
         if (texts.All(text => text.Length > at))
             ways.Add(ByteTerms.Empty);
-        var others = All;
-        foreach (var group in texts.Where(text => text.Length > at).GroupBy(text => text[at]))
-        {
-            var character = CodePointSet.Of(group.Key, group.Key);
-            others = others.Intersect(character.Complement());
-            ways.Add(_terms.Concat(Character(character), ContentBut([.. group], at + 1)));
-        }
-
-        ways.Add(_terms.Concat(Character(others), ContentBut([], at + 1)));
+        var groups = texts.Where(text => text.Length > at).GroupBy(text => text[at]).OrderBy(group => group.Key).ToList();
+        foreach (var group in groups)
+            ways.Add(_terms.Concat(CharacterOf([group.Key], isOther: false), ContentBut([.. group], at + 1)));
+        ways.Add(_terms.Concat(CharacterOf([.. groups.Select(group => group.Key)], isOther: true), ContentBut([], at + 1)));
         return _terms.Or(ways.ToArray());
+    }
+
+    /// <summary>One of these characters, or one that is none of them.</summary>
+    private int CharacterOf(int[] characters, bool isOther)
+    {
+        int[] key = isOther ? [-1, .. characters] : characters;
+        if (_listedCharacters.TryGetValue(key, out var term))
+            return term;
+        var set = CodePointSet.Union(characters.Select(c => CodePointSet.Of(c, c)));
+        return _listedCharacters[key] = Character(isOther ? set.Complement() : set);
     }
 
     private int MakeAnyValue()

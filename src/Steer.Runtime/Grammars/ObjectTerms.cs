@@ -5,7 +5,9 @@ namespace Steer.Runtime.Grammars;
 /// <summary>JSON objects of which a schema says something: declared members in the order of the schema, then those of free names.</summary>
 internal sealed class ObjectTerms(ByteTerms terms, JsonTexts json, StringTerms strings, Func<ImmutableList<SchemaNode>, int> compile)
 {
-    private const int MaxNameLength = 1000;
+    private const int MaxNames = 5000;
+    private const int MaxPatterns = 16;
+    private const int MaxNameLength = 500;
     private const int MaxCounted = 200;
     private const int MaxNameStates = 1 << 14;
 
@@ -14,14 +16,39 @@ internal sealed class ObjectTerms(ByteTerms terms, JsonTexts json, StringTerms s
     public int Term(SchemaPart part)
     {
         var names = part.Objects.SelectMany(shape => shape.Properties).Select(property => property.Name).Concat(part.Required).Distinct().ToList();
+        if (names.Count > MaxNames)
+            throw new FormatException($"declares {names.Count} members; at most {MaxNames} are supported");
+        if (part.Objects.Sum(shape => shape.Patterns.Count) > MaxPatterns)
+            throw new FormatException($"has more than {MaxPatterns} patterns for the names of members");
         if (names.Find(name => name.Length > MaxNameLength) is { } longName)
             throw new FormatException($"has a member's name of {longName.Length} characters; at most {MaxNameLength} are supported");
         var patterns = part.Objects
             .SelectMany(shape => shape.Patterns.Select(pattern => new NamePattern(strings.Matching(pattern.Pattern), pattern.Schema, shape)))
             .ToList();
         var allowed = part.Names.IsEmpty ? json.AnyString : compile(part.Names.Add(StringSchema));
-        var members = names.Select(name => (Term: Declared(part, name, patterns, allowed), IsRequired: part.Required.Contains(name))).ToList();
+        var shapes = part.Objects.Select(shape => (Shape: shape, Properties: shape.Properties.ToDictionary(p => p.Name, p => p.Schema))).ToList();
+        var required = part.Required.ToHashSet();
+        var members = names.Select(Declared).ToList();
         return terms.Concat(terms.Literal("{"), Sequence(members, Free(part, names, patterns, allowed), part.MemberCount), terms.Literal("}"));
+
+        (int Term, bool IsRequired) Declared(string name)
+        {
+            var written = terms.Literal(System.Text.Encoding.UTF8.GetBytes(JsonTexts.Write(name)));
+            var schemas = ImmutableList.CreateBuilder<SchemaNode>();
+            foreach (var (shape, properties) in shapes)
+            {
+                var before = schemas.Count;
+                if (properties.TryGetValue(name, out var said))
+                    schemas.Add(said);
+                schemas.AddRange(patterns.Where(p => p.Shape == shape && Fits(written, p.Names)).Select(p => p.Schema));
+                if (schemas.Count == before && shape.Others is { } others)
+                    schemas.Add(others);
+            }
+
+            if (!part.Names.IsEmpty && !Fits(written, allowed))
+                return (ByteTerms.Nothing, required.Contains(name));
+            return (terms.Concat(written, terms.Literal(":"), compile(schemas.ToImmutable())), required.Contains(name));
+        }
     }
 
     private static SchemaNode StringSchema { get; } =
@@ -67,25 +94,6 @@ internal sealed class ObjectTerms(ByteTerms terms, JsonTexts json, StringTerms s
         if (before > max || min > 1)
             return ByteTerms.Nothing;
         return json.List(free, Math.Max(min, 0), max == ByteTerms.Unlimited ? max : max - before, isFirst: before == 0);
-    }
-
-    private int Declared(SchemaPart part, string name, List<NamePattern> patterns, int allowed)
-    {
-        var written = terms.Literal(System.Text.Encoding.UTF8.GetBytes(JsonTexts.Write(name)));
-        var schemas = ImmutableList.CreateBuilder<SchemaNode>();
-        foreach (var shape in part.Objects)
-        {
-            var said = shape.Properties.Where(property => property.Name == name).Select(property => property.Schema)
-                .Concat(patterns.Where(pattern => pattern.Shape == shape && Fits(written, pattern.Names)).Select(pattern => pattern.Schema))
-                .ToList();
-            schemas.AddRange(said);
-            if (said.Count == 0 && shape.Others is { } others)
-                schemas.Add(others);
-        }
-
-        return part.Names.IsEmpty || Fits(written, allowed)
-            ? terms.Concat(written, terms.Literal(":"), compile(schemas.ToImmutable()))
-            : ByteTerms.Nothing;
     }
 
     /// <summary>A member whose name is not declared: it may match one of the patterns; names that match several are left out.</summary>

@@ -71,7 +71,7 @@ internal static class SchemaKeywords
             case "maxProperties":
                 return part with { MemberCount = (part.MemberCount.Min, Math.Min(part.MemberCount.Max, value.Count())) };
             case "required":
-                return part with { Required = value.Items().Select(item => item.Text()).Aggregate(part.Required, With) };
+                return part with { Required = part.Required.AddRange(value.Items().Select(item => item.Text())) };
             case "propertyNames":
                 return part with { Names = part.Names.Add(value) };
             case "items" or "prefixItems" or "additionalItems" or "properties" or "patternProperties" or "additionalProperties":

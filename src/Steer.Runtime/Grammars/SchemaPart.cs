@@ -85,7 +85,7 @@ internal sealed record SchemaPart
     /// <summary>What the names of members must be.</summary>
     public ImmutableList<SchemaNode> Names { get; init; } = [];
 
-    /// <summary>Members that must be there, in the order of their first mention.</summary>
+    /// <summary>Members that must be there, in the order in which they are named.</summary>
     public ImmutableList<string> Required { get; init; } = [];
 
     /// <summary>Fewest and most members of objects.</summary>

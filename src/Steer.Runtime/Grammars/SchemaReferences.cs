@@ -6,6 +6,7 @@ namespace Steer.Runtime.Grammars;
 internal sealed class SchemaReferences(JsonElement root)
 {
     private readonly Dictionary<string, bool> _isRecursive = [];
+    private readonly Dictionary<string, List<SchemaNode>> _targets = [];
 
     /// <summary>The schema that a `$ref` names, and whether it leads back to itself.</summary>
     /// <exception cref="FormatException">There is none in the document.</exception>
@@ -44,10 +45,8 @@ internal sealed class SchemaReferences(JsonElement root)
         var work = new Stack<SchemaNode>([start]);
         while (work.TryPop(out var schema))
         {
-            foreach (var reference in References(schema.Element))
+            foreach (var target in Targets(schema))
             {
-                if (Resolve(reference) is not { } target)
-                    continue;
                 if (target.Pointer == start.Pointer)
                     return true;
                 if (seen.Add(target.Pointer))
@@ -56,6 +55,14 @@ internal sealed class SchemaReferences(JsonElement root)
         }
 
         return false;
+    }
+
+    /// <summary>The schemas that are referred to within one; references that lead nowhere are found when they are followed.</summary>
+    private List<SchemaNode> Targets(SchemaNode schema)
+    {
+        if (!_targets.TryGetValue(schema.Pointer, out var targets))
+            _targets[schema.Pointer] = targets = [.. References(schema.Element).Distinct().Select(Resolve).OfType<SchemaNode>()];
+        return targets;
     }
 
     private static IEnumerable<string> References(JsonElement schema)

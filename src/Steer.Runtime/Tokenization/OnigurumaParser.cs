@@ -16,6 +16,8 @@ internal sealed class OnigurumaParser
     private static readonly CodePointSet AsciiWord = CodePointSet.Union(
         [CodePointSet.Of('0', '9'), CodePointSet.Of('A', 'Z'), CodePointSet.Of('_', '_'), CodePointSet.Of('a', 'z')]);
 
+    private static readonly CodePointSet AsciiSpace = CodePointSet.Union([CodePointSet.Of('\t', '\r'), CodePointSet.Of(' ', ' ')]);
+
     private readonly string _pattern;
     private readonly RegexDialect _dialect;
     private int _at;
@@ -109,6 +111,9 @@ internal sealed class OnigurumaParser
                 max = 1;
             else if (!Take("*") && !(isInterval = TakeInterval(out min, out max)))
                 break;
+
+            if (!IsOniguruma && node is RepeatNode)
+                throw new FormatException("a quantifier behind another, which dialects read differently: put a group around the first");
 
             // After an interval a plus repeats the repetition, and {n}? would be optional.
             if (IsOniguruma && isInterval && min == max && !AtEnd && _pattern[_at] == '?')
@@ -230,9 +235,10 @@ internal sealed class OnigurumaParser
         var c = _pattern[_at];
         var set = char.ToLowerInvariant(c) switch
         {
+            's' when c == 's' && _dialect == RegexDialect.EcmaScript => AsciiSpace,
+            'd' when c == 'd' && _dialect == RegexDialect.EcmaScript => CodePointSet.Of('0', '9'),
+            'w' when c == 'w' && _dialect == RegexDialect.EcmaScript => AsciiWord,
             's' => UnicodeProperties.WhiteSpace,
-            'd' when _dialect == RegexDialect.EcmaScript => CodePointSet.Of('0', '9'),
-            'w' when _dialect == RegexDialect.EcmaScript => AsciiWord,
             'd' => UnicodeProperties.Digit,
             'w' => UnicodeProperties.Word,
             'h' when IsOniguruma => CodePointSet.Union([CodePointSet.Of('0', '9'), CodePointSet.Of('a', 'f'), CodePointSet.Of('A', 'F')]),

@@ -9,6 +9,9 @@ internal enum RegexDialect
     /// <summary>What .NET, Python, ECMAScript and Rust share; where they differ, a pattern is refused. \d, \w and \s are Unicode's.</summary>
     Common,
 
-    /// <summary>The same with \d and \w of ASCII, as in JSON schemas.</summary>
+    /// <summary>
+    /// The same as in JSON schemas, whose validators differ in \d, \w and \s: these are ASCII's, and \D, \W and \S the complements of Unicode's, so
+    /// that each validator agrees.
+    /// </summary>
     EcmaScript,
 }
