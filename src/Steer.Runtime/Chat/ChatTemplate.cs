@@ -85,6 +85,7 @@ public sealed class ChatTemplate
         {
             var values = new List<KeyValuePair<string, object?>>();
             void Add(string name, object? value) => values.Add(new(name, value));
+            Add("documents", null);
             foreach (var (name, token) in _tokens)
                 Add(name, token);
             foreach (var (name, value) in variables ?? new Dictionary<string, JsonElement>())
@@ -92,7 +93,6 @@ public sealed class ChatTemplate
             Add("messages", new ListValue([.. messages.Select(TemplateValues.Of)]));
             Add("add_generation_prompt", addGenerationPrompt);
             Add("tools", tools is null ? null : new ListValue([.. tools.Select(t => TemplateValues.Of(t))]));
-            Add("documents", null);
             return Renderer.Render(_statements, values, Clock);
         }
         catch (TemplateFault fault)

@@ -7,7 +7,10 @@ namespace Steer.Runtime.Chat;
 /// <param name="Content">The text.</param>
 public sealed record ChatTurn(string Role, string Content)
 {
-    /// <summary>Further members that a template may look at, such as tool_calls, name or reasoning_content; none by default.</summary>
+    /// <summary>
+    /// Further members that a template may look at, such as tool_calls, name or reasoning_content; none by default. A content among them, such as
+    /// null or a list of parts, stands in place of the text.
+    /// </summary>
     public IReadOnlyDictionary<string, JsonElement> Others { get; init; } = new Dictionary<string, JsonElement>();
 
     /// <summary>The conversation that asks for an answer to one prompt.</summary>

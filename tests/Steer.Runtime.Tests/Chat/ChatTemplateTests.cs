@@ -209,16 +209,29 @@ public sealed class ChatTemplateTests
     [Fact]
     public void Messages_carry_further_members_and_a_date_is_told_in_English()
     {
-        var call = JsonDocument.Parse("""{"tool_calls": [{"function": {"name": "f", "arguments": {"x": 1, "y": 1.5, "z": null}}}]}""").RootElement;
-        var turn = new ChatTurn("assistant", "") { Others = call.EnumerateObject().ToDictionary(p => p.Name, p => p.Value) };
+        var turn = new ChatTurn("assistant", "")
+        {
+            Others = Members("""{"tool_calls": [{"function": {"name": "f", "arguments": {"x": 1, "y": 1.5, "z": null}}}]}"""),
+        };
         var template = ChatTemplate.Parse("{{ messages[0].tool_calls[0].function.arguments }}{{ tools is none }}", "t");
         Assert.Equal("{'x': 1, 'y': 1.5, 'z': None}True", template.Render([turn]));
+
+        var parts = new ChatTurn("user", "") { Others = Members("""{"content": [{"type": "text", "text": "a"}]}""") };
+        Assert.Equal("a", ChatTemplate.Parse("{{ messages[0].content[0].text }}", "t").Render([parts]));
+        var variables = Members("""{"documents": ["d"], "bos_token": "<b>", "messages": 1}""");
+        var tokens = new Dictionary<string, string> { ["bos_token"] = "<s>" };
+        var shown = ChatTemplate.Parse("{{ documents }}{{ bos_token }}{{ messages }}", "t", tokens);
+        Assert.Equal("None<s>[]", shown.Render([]));
+        Assert.Equal("['d']<b>[]", shown.Render([], variables: variables));
 
         var dated = Dated("{{ strftime_now('%d %b %Y, %A %-d %B %H:%M:%S %y %j %p %I %%') }}");
         Assert.Equal("05 Jan 2026, Monday 5 January 14:07:09 26 005 PM 02 %", dated);
         var e = Assert.Throws<SteerException>(() => Dated("{{ strftime_now('%Q') }}"));
         Assert.Contains("'%Q' of a date is not supported", e.Message, StringComparison.Ordinal);
     }
+
+    private static Dictionary<string, JsonElement> Members(string json) =>
+        JsonDocument.Parse(json).RootElement.EnumerateObject().ToDictionary(p => p.Name, p => p.Value);
 
     private static string Dated(string source)
     {
