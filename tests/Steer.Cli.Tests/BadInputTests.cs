@@ -37,7 +37,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("no text to score", "score")]
     [InlineData("There is no text", "tokenize")]
     [InlineData("There is no device 'tpu'", "generate", "--prompt", "x", "--device", "tpu")]
-    [InlineData("give --anti-expert DIR", "generate", "--task", "astronomy", "--preset", "dexperts")]
+    [InlineData("give --anti-expert PATH", "generate", "--task", "astronomy", "--preset", "dexperts")]
     [InlineData("both", "generate", "--prompt", "x", "--prompt-ids", "1")]
     [InlineData("--gama: no such option. Did you mean --gamma?", "score", "text", "--gama", "0.3")]
     [InlineData("--n is '99999999999': give a whole number of at most 2147483647", "generate", "--task", "astronomy", "-n", "99999999999")]
@@ -70,7 +70,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--out", "sweep", "--task", "astronomy", "--out", "")]
     [InlineData("--file", "score", "--file", "")]
     [InlineData("--file", "tokenize", "--file", "")]
-    [InlineData("DIR", "inspect", "")]
+    [InlineData("PATH", "inspect", "")]
     [InlineData("DIR", "kernels", "")]
     [InlineData("--out", "bench", "synth", "--out", "")]
     public async Task Empty_paths(string name, params string[] args) =>

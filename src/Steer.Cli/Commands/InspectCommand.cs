@@ -12,7 +12,7 @@ namespace Steer.Cli.Commands;
 /// <summary>`steer inspect`: what models are made of, without loading them.</summary>
 internal sealed class InspectCommand : SteerCommand
 {
-    private readonly Argument<string?> _folder = Flag.Path(new Argument<string?>("DIR")
+    private readonly Argument<string?> _folder = Flag.Path(new Argument<string?>("PATH")
     {
         Arity = ArgumentArity.ZeroOrOne,
         Description = "Base model, instead of --base.",
@@ -32,7 +32,7 @@ internal sealed class InspectCommand : SteerCommand
     public override IReadOnlyList<(string CommandLine, string Comment)> Examples =>
     [
         ("steer inspect --task astronomy", "The small base and its astronomy expert."),
-        ("steer inspect DIR --expert DIR", "Your own models: does the adapter fit the base?"),
+        ("steer inspect model.gguf --expert DIR", "Your own models: does the adapter fit the base?"),
     ];
 
     protected override Task<int> RunAsync(ParseResult parsed, CancellationToken stop)

@@ -34,7 +34,10 @@ internal sealed class EngineFlags : FlagGroup
             "--memory", "SIZE",
             "Memory for keys and values, such as 512MB or 4GB. Default: what the sequences need, at most a quarter of the "
             + "device's. A device with less room gives what it has."));
-        _weights = Add(Flag.Choice("--weights", "How weights are held. Default: as they are stored, with exact activations.", WeightTypes));
+        _weights = Add(Flag.Choice(
+            "--weights",
+            "How weights are held. Default: as they are stored, with exact activations; what a .gguf file holds in blocks as f32.",
+            WeightTypes));
         _compute = Add(Flag.Choice(
             "--compute",
             "What products do to activations. auto (default): round them to bf16 for --weights bf16, and to 8 bits for int8 and int4; f32: " +

@@ -24,14 +24,16 @@ internal sealed class ModelFlags : FlagGroup
             "A task that comes with the program (astronomy, comments, commonsense, topics), or a task.json: prompt, stops, real examples, "
             + "models, gamma and eta. Flags win over it."));
         _base = Add(Flag.Path(
-            "--base", "DIR",
-            "Base model: a Hugging Face folder or a llama2.c file. Default: the task's, or the small one that comes with the "
+            "--base", "PATH",
+            "Base model: a Hugging Face folder, a .gguf file or a llama2.c file. Default: the task's, or the small one that comes with the "
             + "program."));
-        _expert = Add(Flag.Path("--expert", "DIR", "Expert: a LoRA folder or a whole checkpoint. Default: the task's, unless --base is given."));
+        _expert = Add(Flag.Path(
+            "--expert", "PATH",
+            "Expert: a LoRA adapter, as a folder or a .gguf file, or a whole checkpoint. Default: the task's, unless --base is given."));
         _tokenizer = Add(Flag.Path("--tokenizer", "PATH", "Tokenizer folder or file. Default: the base's."));
-        _antiExpert = Add(Flag.Path("--anti-expert", "DIR", "The model to move away from (preset dexperts)."));
-        _amateur = Add(Flag.Path("--amateur", "DIR", "The weaker model (presets contrastive, contrastive-beta). Default: the base."));
-        _large = Add(Flag.Path("--large", "DIR", "The large model that base and expert steer (preset proxy)."));
+        _antiExpert = Add(Flag.Path("--anti-expert", "PATH", "The model to move away from (preset dexperts)."));
+        _amateur = Add(Flag.Path("--amateur", "PATH", "The weaker model (presets contrastive, contrastive-beta). Default: the base."));
+        _large = Add(Flag.Path("--large", "PATH", "The large model that base and expert steer (preset proxy)."));
     }
 
     /// <summary>A base or an expert was given, so that those of the task do not count.</summary>
@@ -64,7 +66,7 @@ internal sealed class ModelFlags : FlagGroup
         return new ModelChoice
         {
             Task = task,
-            Base = givenBase ?? task?.Base ?? EmbeddedWeights.BaseOr("--base DIR"),
+            Base = givenBase ?? task?.Base ?? EmbeddedWeights.BaseOr("--base PATH"),
             Expert = parsed.GetValue(_expert) ?? (givenBase is null ? task?.Expert : null),
             Tokenizer = parsed.GetValue(_tokenizer),
             AntiExpert = parsed.GetValue(_antiExpert),

@@ -14,8 +14,8 @@ internal sealed class TokenizeFlags : FlagGroup
     {
         _tokenizer = Add(Flag.Path(
             "--tokenizer", "PATH",
-            "Tokenizer folder or file: tokenizer.json, tokenizer.model, vocab.json with merges.txt, or a llama2.c .bin. Default: "
-            + "the one that comes with the program."));
+            "Tokenizer folder or file: tokenizer.json, tokenizer.model, vocab.json with merges.txt, a .gguf file, or a llama2.c .bin. "
+            + "Default: the one that comes with the program."));
         _special = Add(Flag.Switch("--special", "Adds the special tokens that go around a text; decoded leaves special tokens out."));
         _ids = Add(Flag.Ids("--ids", "Decodes these instead of text."));
     }

@@ -6,7 +6,7 @@ using Steer.Runtime.Models.Families;
 namespace Steer.Runtime.Checkpoints;
 
 /// <summary>
-/// A LoRA adapter: a folder that PEFT saved, or a GGUF file, checked against the base model that it changes (LoRA: arXiv 2106.09685). Must live, and its
+/// A LoRA adapter (arXiv 2106.09685): a folder that PEFT saved, or a GGUF file, checked against the base model that it changes. Must live, and its
 /// base too, as long as its segments and tensors are read.
 /// </summary>
 public sealed class Adapter : IDisposable
@@ -63,7 +63,7 @@ public sealed class Adapter : IDisposable
     /// supported.</exception>
     public static Adapter Open(string path, Checkpoint baseCheckpoint) =>
         !File.Exists(System.IO.Path.Combine(path, ConfigFile)) && GgufFile.Find(path) is { } gguf
-            ? OpenGguf(gguf, baseCheckpoint)
+            ? OpenGguf(path, gguf, baseCheckpoint)
             : OpenFolder(path, baseCheckpoint);
 
     /// <summary>Projections of <see cref="Tensors"/> that get a low-rank change.</summary>
@@ -76,13 +76,13 @@ public sealed class Adapter : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
 
-    private static Adapter OpenGguf(string path, Checkpoint baseCheckpoint)
+    private static Adapter OpenGguf(string path, string weights, Checkpoint baseCheckpoint)
     {
-        GgufFile file = GgufFile.Open(path);
+        GgufFile file = GgufFile.Open(weights);
         try
         {
             (AdapterConfig config, AdapterTensors tensors) = GgufAdapter.Read(file, baseCheckpoint);
-            return new Adapter(path, file, tensors, new AdapterBuilder(config, tensors, path, baseCheckpoint));
+            return new Adapter(path, file, tensors, new AdapterBuilder(config, tensors, weights, baseCheckpoint));
         }
         catch
         {

@@ -58,7 +58,7 @@ public sealed class Checkpoint : IDisposable
     public static Checkpoint Open(string path)
     {
         if (GgufFile.Find(path) is { } gguf)
-            return OpenGguf(gguf);
+            return OpenGguf(path, gguf);
         if (Directory.Exists(path))
             return OpenFolder(path);
         if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
@@ -86,9 +86,9 @@ public sealed class Checkpoint : IDisposable
         }
     }
 
-    private static Checkpoint OpenGguf(string path)
+    private static Checkpoint OpenGguf(string path, string file)
     {
-        GgufModel.Opened opened = GgufModel.Open(path);
+        GgufModel.Opened opened = GgufModel.Open(file);
         try
         {
             return new Checkpoint(path, opened.Catalog, opened.Plan) { EosIds = opened.EosIds, BosId = opened.BosId };

@@ -6,25 +6,25 @@ namespace Steer.Runtime.Engine;
 /// <summary>What an engine loads and how much it may use.</summary>
 public sealed record EngineOptions
 {
-    /// <summary>Folder of the base model, or a llama2.c checkpoint.</summary>
+    /// <summary>The base model: a Hugging Face folder, a GGUF file or a llama2.c checkpoint.</summary>
     public required string Base { get; init; }
 
-    /// <summary>Adapter folder, or a full checkpoint; null for none.</summary>
+    /// <summary>An adapter, as a PEFT folder or a GGUF file, or a full checkpoint; null for none.</summary>
     public string? Expert { get; init; }
 
     /// <summary>
-    /// Further experts, adapter folders or full checkpoints: a request says which it wants (<see cref="GenerationRequest.Expert"/>), and texts of
+    /// Further experts, adapters or full checkpoints: a request says which it wants (<see cref="GenerationRequest.Expert"/>), and texts of
     /// different experts run in the same batch.
     /// </summary>
     public IReadOnlyList<string> MoreExperts { get; init; } = [];
 
-    /// <summary>dexperts: adapter folder or full checkpoint of the anti-expert.</summary>
+    /// <summary>dexperts: adapter or full checkpoint of the anti-expert.</summary>
     public string? AntiExpert { get; init; }
 
-    /// <summary>contrastive: adapter folder or full checkpoint of the amateur.</summary>
+    /// <summary>contrastive: adapter or full checkpoint of the amateur.</summary>
     public string? Amateur { get; init; }
 
-    /// <summary>proxy: adapter folder or full checkpoint of the large model.</summary>
+    /// <summary>proxy: adapter or full checkpoint of the large model.</summary>
     public string? Large { get; init; }
 
     /// <summary>Tokenizer folder or file; null for the base's own.</summary>
@@ -53,7 +53,10 @@ public sealed record EngineOptions
     /// </summary>
     public long? Memory { get; init; }
 
-    /// <summary>Type of the weights in memory; null for the type in which the checkpoint stores each, with exact activations.</summary>
+    /// <summary>
+    /// Type of the weights in memory; null for the type in which the checkpoint stores each, with exact activations: F32 for what a GGUF file holds in
+    /// blocks.
+    /// </summary>
     public DType? Weights { get; init; }
 
     /// <summary>Whether activations stay float32 where <see cref="Weights"/> names a type that rounds them (BF16, Int8, Int4).</summary>

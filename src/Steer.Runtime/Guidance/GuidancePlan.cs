@@ -108,7 +108,7 @@ internal sealed record GuidancePlan(
             var wanted = variant == Variant.Expert ? expert : variant;
             return loaded.Contains(wanted)
                 ? wanted
-                : throw new SteerException($"Preset {parameters.Preset.Name()} needs a model that is not loaded: give --{variant.Name()} DIR.");
+                : throw new SteerException($"Preset {parameters.Preset.Name()} needs a model that is not loaded: give --{variant.Name()} PATH.");
         }
 
         public IReadOnlyList<int> NeedContext() =>

@@ -223,7 +223,8 @@ internal static class GgufConverter
         if (architecture == "gpt2" && isWeight && Regex.IsMatch(name, @"attn_qkv|attn_output|ffn_up|ffn_down"))
         {
             long rows = weights.Shape[0], columns = weights.Shape[1];
-            return new Weights([columns, rows], [.. Enumerable.Range(0, weights.Numbers.Length).Select(i => weights.Numbers[i % rows * columns + i / rows])]);
+            IEnumerable<int> places = Enumerable.Range(0, weights.Numbers.Length);
+            return new Weights([columns, rows], [.. places.Select(i => weights.Numbers[i % rows * columns + i / rows])]);
         }
 
         int width = weights.Shape.Length == 1 ? 1 : (int)weights.Shape[^1];

@@ -67,7 +67,8 @@ internal static class GgufConfig
     public static bool IsOf(string name, string architecture) =>
         Families.TryGetValue(name, out Family? family) && family.Architectures.Contains(architecture);
 
-    private static long VocabSize(GgufFile file) => file.Tensors.TryGetValue("token_embd.weight", out GgufTensor? embedding) && embedding.Shape.Length == 2
+    private static long VocabSize(GgufFile file) =>
+        file.Tensors.TryGetValue("token_embd.weight", out GgufTensor? embedding) && embedding.Shape.Length == 2
         ? embedding.Shape[0]
         : throw FileError.At(file.Path, "holds no matrix token_embd.weight, so it is no whole language model; copy or download it again.");
 
@@ -146,8 +147,9 @@ internal static class GgufConfig
             reader.Set("sliding_window", window);
         if (reader.IsArray("attention.sliding_window_pattern"))
         {
-            string[] types = [.. reader.Integers("attention.sliding_window_pattern").Select(slides => slides != 0 ? "sliding_attention" : "full_attention")];
-            reader.Set("layer_types", new JsonArray([.. types.Select(type => (JsonNode)type)]));
+            IEnumerable<JsonNode> types = reader.Integers("attention.sliding_window_pattern")
+                .Select(slides => (JsonNode)(slides != 0 ? "sliding_attention" : "full_attention"));
+            reader.Set("layer_types", new JsonArray([.. types]));
         }
         else
         {
@@ -190,7 +192,11 @@ internal static class GgufConfig
     private static void Phi3(GgufReader reader)
     {
         if (reader.HasTensor("rope_factors_long.weight"))
-            throw reader.File.Metadata.Error("rope_factors_long.weight", "belongs to the rope type longrope, which is not supported; use another model.");
+        {
+            throw reader.File.Metadata.Error(
+                "rope_factors_long.weight", "belongs to the rope type longrope, which is not supported; use another model.");
+        }
+
         if (reader.IntegerOrNull("attention.sliding_window") is > 0 and var window)
             reader.Set("sliding_window", window);
     }
