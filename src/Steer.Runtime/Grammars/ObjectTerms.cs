@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace Steer.Runtime.Grammars;
 
-/// <summary>JSON objects of which a schema says something: declared members in the order of the schema, then those of free names.</summary>
+/// <summary>JSON objects of which a schema says something: declared members in the order of the schema, then those of free names, if any.</summary>
 internal sealed class ObjectTerms(ByteTerms terms, JsonTexts json, StringTerms strings, Func<ImmutableList<SchemaNode>, int> compile)
 {
     private const int MaxNames = 5000;
@@ -99,6 +99,10 @@ internal sealed class ObjectTerms(ByteTerms terms, JsonTexts json, StringTerms s
     /// <summary>A member whose name is not declared: it may match one of the patterns; names that match several are left out.</summary>
     private int Free(SchemaPart part, List<string> names, List<NamePattern> patterns, int allowed)
     {
+        // A schema that declares members means those, and a model that may add others seldom stops: what is made fits the schema all the same.
+        bool areOthersSaid = patterns.Count > 0 || !part.Names.IsEmpty || part.MemberCount.Min > names.Count || part.Objects.Exists(o => o.Others is not null);
+        if (names.Count > 0 && !areOthersSaid)
+            return ByteTerms.Nothing;
         var free = json.StringsBut(names);
         if (!part.Names.IsEmpty)
             free = Checked(ByteDfa.TryIntersect(terms, free, allowed, MaxNameStates));

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.AI;
 using Steer.Runtime.Engine;
+using Steer.Runtime.Grammars;
 
 namespace Steer.Runtime.Hosting;
 
@@ -9,11 +10,11 @@ namespace Steer.Runtime.Hosting;
 /// (<see cref="SteerEngine.ChatTemplate"/>); calls from any number of threads share the engine's batch. The client holds no conversation.
 /// </summary>
 /// <remarks>
-/// Of <see cref="ChatOptions"/> count Instructions, Temperature, TopP, TopK, MaxOutputTokens, StopSequences, Seed, FrequencyPenalty and
-/// PresencePenalty. Guidance, negatives and what else a <see cref="GenerationRequest"/> has come from the defaults, or, for one call, from a request
-/// that <see cref="ChatOptions.RawRepresentationFactory"/> makes; what the options give wins over either. Without a seed in any of them each call
-/// draws its own, and says it: AdditionalProperties["seed"] of the message makes the text again. Tools, response formats other than text, and
-/// conversations kept by the client are refused.
+/// Of <see cref="ChatOptions"/> count Instructions, Temperature, TopP, TopK, MaxOutputTokens, StopSequences, Seed, FrequencyPenalty,
+/// PresencePenalty and ResponseFormat, whose JSON schema every answer is made to fit. Guidance, negatives and what else a
+/// <see cref="GenerationRequest"/> has come from the defaults, or, for one call, from a request that
+/// <see cref="ChatOptions.RawRepresentationFactory"/> makes; what the options give wins over either. Without a seed in any of them each call draws
+/// its own, and says it: AdditionalProperties["seed"] of the message makes the text again. Tools and conversations kept by the client are refused.
 /// </remarks>
 /// <param name="engine">Not disposed with the client.</param>
 /// <param name="defaults">What all calls have beside their messages, such as guidance; null for nothing.</param>
@@ -21,6 +22,8 @@ public sealed class SteerChatClient(SteerEngine engine, GenerationRequest? defau
 {
     /// <summary>Seeds fit a JSON number.</summary>
     private const long SeedRange = 1L << 53;
+
+    private const string AnyObject = """{"type": "object"}""";
 
     private readonly GenerationRequest _defaults = defaults ?? new GenerationRequest();
     private readonly ChatClientMetadata _metadata = new("steer", defaultModelId: engine.ModelName);
@@ -124,6 +127,7 @@ public sealed class SteerChatClient(SteerEngine engine, GenerationRequest? defau
                 FrequencyPenalty = options?.FrequencyPenalty ?? sampling.FrequencyPenalty,
                 PresencePenalty = options?.PresencePenalty ?? sampling.PresencePenalty,
                 Stop = options?.StopSequences is { Count: > 0 } stop ? [.. stop] : sampling.Stop,
+                StructuredOutput = options?.ResponseFormat is { } format ? Structure(format) : sampling.StructuredOutput,
             },
         };
     }
@@ -133,11 +137,17 @@ public sealed class SteerChatClient(SteerEngine engine, GenerationRequest? defau
     {
         if (options?.Tools is { Count: > 0 } && options.ToolMode is not NoneChatToolMode)
             throw new SteerException("Tools are given, and calls of tools are not supported: leave them out.");
-        if (options?.ResponseFormat is not (null or ChatResponseFormatText))
-            throw new SteerException("A response format is given, and only text is supported: leave it out.");
         if (options?.ConversationId is not null)
             throw new SteerException("A conversation id is given, and the client keeps no conversations: give all messages.");
     }
+
+    /// <summary>JSON of the format's schema, any object where it has none; null for text.</summary>
+    private static StructuredOutput? Structure(ChatResponseFormat format) => format switch
+    {
+        ChatResponseFormatText => null,
+        ChatResponseFormatJson json => new StructuredOutput { Json = json.Schema?.GetRawText() ?? AnyObject },
+        _ => throw new SteerException($"The response format {format.GetType().Name} is not known: give text or JSON."),
+    };
 
     private static ChatFinishReason Reason(GenerationResult result) =>
         result.FinishReason == FinishReason.Length ? ChatFinishReason.Length : ChatFinishReason.Stop;

@@ -1,3 +1,6 @@
+using System.ComponentModel.DataAnnotations;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using Microsoft.Extensions.AI;
 using Steer.Runtime.Engine;
 using Steer.Runtime.Guidance;
@@ -164,7 +167,6 @@ public sealed class ChatClientTests : IDisposable
         }
 
         await Refuses("Tools are given", new ChatOptions { Tools = [AIFunctionFactory.Create(() => 1, "one")] });
-        await Refuses("A response format is given", new ChatOptions { ResponseFormat = ChatResponseFormat.Json });
         await Refuses("A conversation id is given", new ChatOptions { ConversationId = "x" });
         await Refuses("temperature is -1", new ChatOptions { Temperature = -1 });
         await Refuses("has a prompt", new ChatOptions { RawRepresentationFactory = _ => new GenerationRequest { Prompt = "x" } });
@@ -172,6 +174,31 @@ public sealed class ChatClientTests : IDisposable
         var e = await Assert.ThrowsAsync<SteerException>(() => _client.GetResponseAsync(Array.Empty<ChatMessage>()));
         Assert.Contains("The conversation is empty", e.Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task An_answer_fits_the_schema_of_the_response_format()
+    {
+        var options = new ChatOptions { Seed = 4, MaxOutputTokens = 200, ResponseFormat = ChatResponseFormat.ForJsonSchema<Finding>() };
+        var response = await _client.GetResponseAsync([new ChatMessage(ChatRole.User, "A finding")], options);
+        var finding = JsonSerializer.Deserialize<Finding>(response.Text, JsonSerializerOptions.Web)!;
+        Assert.InRange(finding.Name.Length, 3, 12);
+        Assert.True(Enum.IsDefined(finding.Kind));
+
+        options.ResponseFormat = ChatResponseFormat.Json;
+        options.MaxOutputTokens = 3;
+        Assert.StartsWith("{", (await _client.GetResponseAsync([new ChatMessage(ChatRole.User, "A finding")], options)).Text, StringComparison.Ordinal);
+        options.ResponseFormat = ChatResponseFormat.Text;
+        Assert.DoesNotMatch("^{", (await _client.GetResponseAsync([new ChatMessage(ChatRole.User, "A finding")], options)).Text);
+    }
+
+    [JsonConverter(typeof(JsonStringEnumConverter<Kind>))]
+    private enum Kind
+    {
+        Star,
+        Planet,
+    }
+
+    private sealed record Finding([property: StringLength(12, MinimumLength = 3)] string Name, Kind Kind);
 
     private async Task<GenerationResult> Generate(GenerationRequest request)
     {
