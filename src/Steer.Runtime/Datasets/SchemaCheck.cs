@@ -63,9 +63,9 @@ internal sealed class SchemaCheck
 
             return true;
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
         {
-            // No JSON, or text in it that is no Unicode.
+            // No JSON, text in it that is no Unicode, or a number beyond those that a schema can bound.
             return false;
         }
     }

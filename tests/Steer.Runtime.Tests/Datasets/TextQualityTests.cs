@@ -157,6 +157,10 @@ public class TextQualityTests
         }
     }
 
+    [Fact]
+    public void A_number_beyond_those_that_schemas_compare_is_refused() =>
+        Assert.False(new SchemaCheck("""{"enum": [1]}""").Matches("1e99", out _));
+
     [Theory]
     [InlineData("no json")]
     [InlineData("""{"type": "nothing"}""")]
