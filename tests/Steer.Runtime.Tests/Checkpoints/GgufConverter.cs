@@ -107,13 +107,15 @@ internal static class GgufConverter
     /// <param name="path">The GGUF file.</param>
     /// <param name="type">Of matrices; vectors are float32.</param>
     /// <param name="change">Changes the metadata.</param>
-    public static void Write(string folder, string path, GgufType type = GgufType.F32, Action<Dictionary<string, object>>? change = null)
+    /// <param name="asOnce">As older converters did it: a tensor for each expert, and one for query, key and value of Phi 2.</param>
+    public static void Write(
+        string folder, string path, GgufType type = GgufType.F32, Action<Dictionary<string, object>>? change = null, bool asOnce = false)
     {
         JsonObject config = ReadConfig(folder);
         string architecture = Architecture(config);
         using TensorCatalog catalog = TensorCatalog.OpenFolder(folder);
         var tensors = new SortedDictionary<string, Weights>(StringComparer.Ordinal);
-        var experts = new SortedDictionary<string, SortedDictionary<int, Weights>>(StringComparer.Ordinal);
+        var joined = new SortedDictionary<string, SortedDictionary<int, Weights>>(StringComparer.Ordinal);
         foreach (StoredTensor tensor in catalog.Tensors.Values)
         {
             // A model saved without its head lacks the prefix; a tied head is not converted.
@@ -122,12 +124,16 @@ internal static class GgufConverter
             if (name.EndsWith("lm_head.weight", StringComparison.Ordinal) && IsTied(config, architecture))
                 continue;
             var weights = new Weights([.. tensor.Shape], tensor.ReadAll());
+            if (Regex.Match(name, @"layers\.(\d+)\.self_attn\.([qk])_layernorm\.norms\.(\d+)\.weight") is { Success: true } norm)
+            {
+                // Norms of single heads become one tensor, as experts do.
+                Join($"blk.{norm.Groups[1]}.attn_{norm.Groups[2]}_norm.weight", norm.Groups[3].Value, weights);
+                continue;
+            }
+
             if (Regex.Match(name, @"layers\.(\d+)\.\w+\.experts\.(\d+)\.(\w+)\.weight") is { Success: true } expert)
             {
-                string merged = $"blk.{expert.Groups[1]}.{OfExpert[expert.Groups[3].Value]}.weight";
-                if (!experts.TryGetValue(merged, out var all))
-                    experts.Add(merged, all = []);
-                all.Add(int.Parse(expert.Groups[2].Value), weights);
+                Join($"blk.{expert.Groups[1]}.{OfExpert[expert.Groups[3].Value]}.weight", expert.Groups[2].Value, weights);
                 continue;
             }
 
@@ -135,13 +141,50 @@ internal static class GgufConverter
             tensors.Add(converted, Change(converted, weights, config, architecture));
         }
 
-        foreach ((string name, var all) in experts)
+        foreach ((string name, var all) in joined)
             tensors.Add(name, new Weights([all.Count, .. all[0].Shape], [.. all.Values.SelectMany(w => w.Numbers)]));
+        if (asOnce)
+            tensors = AsOnce(tensors);
         if (RopeFactors(config) is { } factors)
             tensors.Add("rope_freqs.weight", new Weights([factors.Length], factors));
         Dictionary<string, object> metadata = Metadata(config, architecture);
         change?.Invoke(metadata);
         Write(path, metadata, tensors, type);
+
+        void Join(string name, string number, Weights weights)
+        {
+            if (!joined.TryGetValue(name, out var all))
+                joined.Add(name, all = []);
+            all.Add(int.Parse(number), weights);
+        }
+    }
+
+    // Each expert in a tensor of its own; query, key and value in one.
+    private static SortedDictionary<string, Weights> AsOnce(SortedDictionary<string, Weights> tensors)
+    {
+        var older = new SortedDictionary<string, Weights>(StringComparer.Ordinal);
+        foreach ((string name, Weights weights) in tensors)
+        {
+            if (name.Contains("_exps."))
+            {
+                int each = weights.Numbers.Length / (int)weights.Shape[0];
+                for (int i = 0; i < weights.Shape[0]; i++)
+                    older.Add(name.Replace("_exps.", $".{i}."), new Weights(weights.Shape[1..], weights.Numbers[(i * each)..((i + 1) * each)]));
+            }
+            else if (name.Contains(".attn_q."))
+            {
+                Weights[] all = [weights, tensors[name.Replace("attn_q", "attn_k")], tensors[name.Replace("attn_q", "attn_v")]];
+                older.Add(
+                    name.Replace("attn_q", "attn_qkv"),
+                    new Weights([all.Sum(w => w.Shape[0]), .. weights.Shape[1..]], [.. all.SelectMany(w => w.Numbers)]));
+            }
+            else if (!name.Contains(".attn_k.") && !name.Contains(".attn_v."))
+            {
+                older.Add(name, weights);
+            }
+        }
+
+        return older;
     }
 
     /// <summary>Writes an adapter folder as a GGUF file: lora_B in the order that the base's rows have there.</summary>
@@ -254,7 +297,7 @@ internal static class GgufConverter
             [$"{architecture}.context_length"] = (uint)Int(config, "max_position_embeddings", "n_positions", "seq_length", "hidden_size"),
             [$"{architecture}.embedding_length"] = hidden,
             [$"{architecture}.feed_forward_length"] =
-                architecture is "bloom" or "gpt2" ? 4 * hidden : (uint)Int(config, "intermediate_size", "ffn_hidden_size"),
+                architecture is "bloom" or "gpt2" or "falcon" ? 4 * hidden : (uint)Int(config, "intermediate_size"),
             [$"{architecture}.attention.head_count"] = heads,
             [$"{architecture}.attention.head_count_kv"] = (uint)KvHeads(config, architecture),
             ["tokenizer.ggml.eos_token_id"] = 2u,

@@ -49,15 +49,7 @@ public sealed class GgufModelTests : IDisposable
         string folder = AsFarAsGgufTells(GoldenFiles.Find($"models/{model}"));
         string path = _folder.File("model.gguf");
         GgufConverter.Write(folder, path);
-        using var original = Checkpoint.Open(folder);
-        using var converted = Checkpoint.Open(path);
-        int[] ids = [.. Enumerable.Range(0, 24).Select(i => i * 37 % 384)];
-
-        Assert.Equal(original.Config.MaxPositions, converted.Config.MaxPositions);
-        Assert.Equal(original.ParameterCount, converted.ParameterCount);
-        // Both are the same numbers in the same order, but for llama3's factors and the 1 that Gemma's norms count from, which are rounded once more.
-        AssertClose(
-            DecoderRun.Logits(original.Config, original.Tensors, ids), DecoderRun.Logits(converted.Config, converted.Tensors, ids), 1e-5);
+        AssertSameLogits(folder, path);
     }
 
     [Theory]
@@ -68,6 +60,30 @@ public sealed class GgufModelTests : IDisposable
         GgufConverter.Write(ModelGoldenTests.BaseOf(folder), path);
         using var engine = SteerEngine.Load(new EngineOptions { Base = path, Expert = folder, MaxBatch = 4 });
         await ModelGoldenTests.CheckLogits(engine, folder, Variant.Expert);
+    }
+
+    [Theory]
+    [InlineData("mixtral")]
+    [InlineData("phi")]
+    public void Files_of_older_converters_give_the_same_logits(string model)
+    {
+        if (!GoldenFiles.Exists($"models/{model}"))
+            return;
+        string folder = GoldenFiles.Find($"models/{model}"), path = _folder.File("model.gguf");
+        GgufConverter.Write(folder, path, asOnce: true);
+        AssertSameLogits(folder, path);
+    }
+
+    [Fact]
+    public void Layers_with_a_window_may_be_named_one_by_one()
+    {
+        if (!GoldenFiles.Exists("models/gemma3"))
+            return;
+        string folder = GoldenFiles.Find("models/gemma3"), path = _folder.File("model.gguf");
+        GgufConverter.Write(folder, path, change: m => m["gemma3.attention.sliding_window_pattern"] = new[] { true, false, true });
+        AssertSameLogits(folder, path);
+        GgufConverter.Write(folder, path, change: m => m["gemma3.attention.sliding_window_pattern"] = new[] { false, false, true });
+        Assert.Throws<Xunit.Sdk.TrueException>(() => AssertSameLogits(folder, path));
     }
 
     [Fact]
@@ -133,6 +149,19 @@ public sealed class GgufModelTests : IDisposable
             File.CreateSymbolicLink(Path.Combine(copy, Path.GetFileName(file)), Path.GetFullPath(file));
         File.WriteAllText(Path.Combine(copy, "config.json"), config.ToJsonString());
         return copy;
+    }
+
+    private static void AssertSameLogits(string folder, string path)
+    {
+        using var original = Checkpoint.Open(folder);
+        using var converted = Checkpoint.Open(path);
+        int[] ids = [.. Enumerable.Range(0, 24).Select(i => i * 37 % 384)];
+
+        Assert.Equal(original.Config.MaxPositions, converted.Config.MaxPositions);
+        Assert.Equal(original.ParameterCount, converted.ParameterCount);
+        // Both are the same numbers in the same order, but for llama3's factors and the 1 that Gemma's norms count from, which are rounded once more.
+        AssertClose(
+            DecoderRun.Logits(original.Config, original.Tensors, ids), DecoderRun.Logits(converted.Config, converted.Tensors, ids), 1e-5);
     }
 
     private static void AssertClose(float[] expected, float[] actual, double tolerance)

@@ -79,18 +79,21 @@ internal sealed class GgufTensors
     private bool AddQkv(GgufTensor stored, int layer, string name, string suffix)
     {
         int queries = _config.NumHeads * _config.HeadDim, keys = _config.NumKvHeads * _config.HeadDim;
-        if (name != "attn_qkv" || stored.Shape[0] != queries + 2L * keys)
+        // A bias in blocks, which no converter writes, could not be cut between them.
+        bool cuts = stored.Shape.Length > 1 || stored.Type.BlockLength() == 1;
+        if (name != "attn_qkv" || stored.Shape[0] != queries + 2L * keys || !cuts)
             return false;
         IReadOnlyList<string> names = _names.Qkv(layer);
-        AddRows(stored, names[0] + suffix, 0, [queries, .. stored.Shape[1..]]);
-        AddRows(stored, names[1] + suffix, queries, [keys, .. stored.Shape[1..]]);
+        AddRows(stored, names[0] + suffix, 0, [queries, .. stored.Shape[1..]], _layout.RowMap("attn_q", queries));
+        AddRows(stored, names[1] + suffix, queries, [keys, .. stored.Shape[1..]], _layout.RowMap("attn_k", keys));
         AddRows(stored, names[2] + suffix, queries + keys, [keys, .. stored.Shape[1..]]);
         return true;
     }
 
-    private void AddRows(GgufTensor stored, string name, long firstRow, long[] shape)
+    private void AddRows(GgufTensor stored, string name, long firstRow, long[] shape, int[]? rowMap = null)
     {
         long columns = stored.Shape.Length == 1 ? 1 : stored.Shape[^1];
-        _tensors.Add(new BlockTensor(_file.Mapped, name, stored with { Offset = stored.Offset + stored.Type.Bytes(firstRow * columns) }, shape));
+        GgufTensor rows = stored with { Offset = stored.Offset + stored.Type.Bytes(firstRow * columns) };
+        _tensors.Add(new BlockTensor(_file.Mapped, name, rows, shape, rowMap));
     }
 }
