@@ -164,6 +164,7 @@ public sealed class TokenGrammar
 
     private (int State, int Token) Inner(int state)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(state);
         if (state % 2 == 0)
             return (state / 2, -1);
         lock (_forcedStates)

@@ -95,6 +95,8 @@ public class TokenGrammarTests
         Assert.Equal([1, 3], TokenGrammar.FromRegex("a+b?", tokenizer, []).Allowed(0).Intersect([1, 3, 0]));
         Assert.Equal([], TokenGrammar.FromRegex("<end>|a", tokenizer, []).Allowed(0).Except([1]));
         Assert.Throws<ArgumentOutOfRangeException>(() => TokenGrammar.FromRegex("a", tokenizer, [-1]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => grammar.Next(-1, 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => grammar.MayEnd(-1));
     }
 
     [Fact]
