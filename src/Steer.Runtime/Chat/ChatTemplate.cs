@@ -39,6 +39,9 @@ public sealed class ChatTemplate
     /// <summary>The template with a clock that tells it the date, instead of the machine's.</summary>
     internal ChatTemplate At(TimeProvider clock) => new(Source, File, _statements, _tokens) { Clock = clock };
 
+    /// <summary>The template for which it is always the beginning of a day; null for the machine's date.</summary>
+    internal ChatTemplate On(DateOnly? day) => day is { } date ? At(new FixedDate(date)) : this;
+
     /// <summary>
     /// The template that comes with a model: chat_template.jinja, else the chat_template of tokenizer_config.json, else that of a GGUF file; null
     /// where there is none.
@@ -110,5 +113,12 @@ public sealed class ChatTemplate
                 ? $"{file}: the chat template (line {fault.Line}) refuses the messages: {shown.TrimEnd('.')}."
                 : $"{file}: chat template, line {fault.Line}: {shown}.",
             fault);
+    }
+
+    private sealed class FixedDate(DateOnly day) : TimeProvider
+    {
+        public override TimeZoneInfo LocalTimeZone => TimeZoneInfo.Utc;
+
+        public override DateTimeOffset GetUtcNow() => new(day, TimeOnly.MinValue, TimeSpan.Zero);
     }
 }

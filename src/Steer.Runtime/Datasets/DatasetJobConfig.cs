@@ -15,7 +15,7 @@ public sealed record DatasetJobConfig
 
     /// <summary>
     /// Prompts are what a user says, and texts the answers: see <see cref="GenerationRequest.Messages"/>. A chat template that tells the model the
-    /// date makes texts depend on the day.
+    /// date tells <see cref="ChatDate"/>.
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Chat { get; init; }
@@ -82,6 +82,9 @@ public sealed record DatasetJobConfig
     /// The part of the items that this job makes; null for all. Needs a pool that does not grow, since parts do not see each other's examples.
     /// </summary>
     public DatasetShard? Shard { get; init; }
+
+    /// <summary>The date in every job, so that a job makes the same texts on another day.</summary>
+    public static DateOnly ChatDate { get; } = new(2026, 1, 1);
 
     /// <summary>Items that this job makes.</summary>
     [JsonIgnore]

@@ -24,6 +24,11 @@ public sealed record GenerationRequest
     /// <summary><see cref="Messages"/>: what else the chat template may look at, such as enable_thinking; null for nothing.</summary>
     public IReadOnlyDictionary<string, JsonElement>? TemplateVariables { get; init; }
 
+    /// <summary>
+    /// <see cref="Messages"/>: the date that a chat template may tell the model; null for the machine's, and then texts may depend on the day.
+    /// </summary>
+    public DateOnly? Today { get; init; }
+
     /// <summary>Examples to push away from; how they combine is told by <see cref="GuidanceParams.Combination"/>.</summary>
     public IReadOnlyList<string> Negatives { get; init; } = [];
 

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Steer.Runtime.Chat;
 using Steer.Runtime.Grammars;
 using Steer.Runtime.Guidance;
@@ -29,7 +28,7 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         IReadOnlyList<int>? context = request.Context is { } before ? WithContext(request, before, expert) : null;
         var negatives = Negatives(
             request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, prompt, request.Sampling.MaxTokens, expert,
-            request.Messages is null ? null : text => Encode(ChatTurn.Ask(text), expert, request.TemplateVariables), out var warnings);
+            request.Messages is null ? null : text => Encode(request with { Messages = ChatTurn.Ask(text) }, expert), out var warnings);
         var plan = GuidancePlan.Create(request.Guidance, new GuidanceContexts(prompt, negatives, context), _loaded, expert);
         plan = plan with { Warnings = [.. plan.Warnings, .. warnings], VocabSize = CommonVocab(plan) };
         int maxTokens = capacity.MaxTokens(plan, request.Sampling.MaxTokens, out bool cacheIsFull);
@@ -51,9 +50,11 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         ArgumentNullException.ThrowIfNull(request);
         CheckIds(request.PromptIds, "The prompt");
         CheckIds(request.CompletionIds, "The text");
+        IReadOnlyList<int> Message(string text) =>
+            Encode(new GenerationRequest { Messages = ChatTurn.Ask(text), Today = request.Today }, Variant.Expert);
         var negatives = Negatives(
             request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, request.PromptIds, request.CompletionIds.Count,
-            Variant.Expert, request.Chat ? text => Encode(ChatTurn.Ask(text), Variant.Expert, variables: null) : null, out var warnings);
+            Variant.Expert, request.Chat ? Message : null, out var warnings);
         var plan = request.Model is { } model
             ? GuidancePlan.Single(model.Name(), model, request.PromptIds, request.Guidance.Floor)
             : GuidancePlan.Create(request.Guidance, new GuidanceContexts(request.PromptIds, negatives, null), _loaded);
@@ -102,14 +103,14 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         return (sequence, sink);
     }
 
-    /// <summary>Tokens of a conversation, up to where an answer begins. The template writes the special tokens, so none are added to them.</summary>
+    /// <summary>Tokens of a request's conversation, up to where an answer begins. The template writes the special tokens, so none are added.</summary>
     /// <exception cref="SteerException">There is no template or no tokenizer, or the template refuses the messages.</exception>
-    public IReadOnlyList<int> Encode(IReadOnlyList<ChatTurn> messages, Variant expert, IReadOnlyDictionary<string, JsonElement>? variables)
+    public IReadOnlyList<int> Encode(GenerationRequest request, Variant expert)
     {
         var template = models.ChatTemplateOf(expert) ?? throw new SteerException(
             $"{models[Variant.Base].Path}: has no chat template (chat_template.jinja, or one in tokenizer_config.json or in a GGUF file): " +
             "give a model or a --tokenizer that has one, or a prompt without --chat.");
-        var ids = Encode(template.Render(messages, variables: variables), special: false);
+        var ids = Encode(template.On(request.Today).Render(request.Messages!, variables: request.TemplateVariables), special: false);
         return ids.Count > 0 ? ids : throw new SteerException($"{template.File}: the chat template writes nothing for these messages.");
     }
 
@@ -143,8 +144,8 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
 
     private IReadOnlyList<int> Prompt(GenerationRequest request, Variant expert)
     {
-        if (request.Messages is { } messages)
-            return Encode(messages, expert, request.TemplateVariables);
+        if (request.Messages is not null)
+            return Encode(request, expert);
         if (request.PromptIds is { } given)
         {
             CheckIds(given, "The prompt");
@@ -160,7 +161,7 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         if (request.Messages is { Count: > 0 } messages)
         {
             var last = messages[^1] with { Content = context + messages[^1].Content };
-            return Encode([.. messages.SkipLast(1), last], expert, request.TemplateVariables);
+            return Encode(request with { Messages = [.. messages.SkipLast(1), last] }, expert);
         }
 
         return request.PromptIds is { } ids ? [.. Encode(context, special: true), .. ids] : Begin(context + Text(request));

@@ -26,6 +26,9 @@ public sealed record ScoreRequest
     /// <summary>The prompt is a conversation: negatives are written as those of <see cref="GenerationRequest.Messages"/> are.</summary>
     public bool Chat { get; init; }
 
+    /// <summary><see cref="Chat"/>: the date that the template may tell, as in <see cref="GenerationRequest.Today"/>.</summary>
+    public DateOnly? Today { get; init; }
+
     /// <summary>Stands between joined negatives.</summary>
     public string NegativeSeparator { get; init; } = " ";
 

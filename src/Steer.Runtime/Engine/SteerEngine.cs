@@ -132,11 +132,13 @@ public sealed class SteerEngine : IDisposable
     }
 
     /// <summary>Tokens of a conversation, up to where an answer begins: what a request with these messages continues.</summary>
+    /// <param name="messages">Oldest first.</param>
+    /// <param name="today">The date that the template may tell; null for the machine's.</param>
     /// <exception cref="SteerException">There is no chat template, it refuses the messages, or there is no tokenizer.</exception>
-    public IReadOnlyList<int> Encode(IReadOnlyList<ChatTurn> messages)
+    public IReadOnlyList<int> Encode(IReadOnlyList<ChatTurn> messages, DateOnly? today = null)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        return _planner.Encode(messages, Variant.Expert, variables: null);
+        return _planner.Encode(new GenerationRequest { Messages = messages, Today = today }, Variant.Expert);
     }
 
     /// <summary>

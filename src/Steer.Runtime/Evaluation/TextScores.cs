@@ -1,4 +1,5 @@
 using Steer.Runtime.Chat;
+using Steer.Runtime.Datasets;
 using Steer.Runtime.Engine;
 using Steer.Runtime.Guidance;
 
@@ -79,7 +80,8 @@ public static class TextScores
             _before = origin.Chat ? null : prompt + origin.CompletionPrefix;
             _completionPrefix = origin.CompletionPrefix;
             _context = prompt is null ? null
-                : origin.Chat ? [.. engine.Encode(ChatTurn.Ask(prompt, origin.System))] : _tokenizer.Encode(prompt, addSpecialTokens: true);
+                : origin.Chat ? [.. engine.Encode(ChatTurn.Ask(prompt, origin.System), DatasetJobConfig.ChatDate)]
+                : _tokenizer.Encode(prompt, addSpecialTokens: true);
             _end = engine.EosIds.Count > 0 ? [engine.EosIds[0]] : [];
             if (_context?.Length >= engine.MaxPositions)
             {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Steer.Runtime.Chat;
+using Steer.Runtime.Datasets;
 using Steer.Runtime.Engine;
 using Steer.Runtime.Guidance;
 
@@ -38,6 +39,20 @@ public sealed class ChatRequestTests : IDisposable
         var variables = new Dictionary<string, JsonElement> { ["quick"] = JsonDocument.Parse("true").RootElement };
         var quick = await Generate(new GenerationRequest { Messages = ChatTurn.Ask("a"), TemplateVariables = variables, Sampling = Short });
         Assert.Equal(Ids("<|endoftext|>![user] a\n>").Length, quick.PromptTokens);
+    }
+
+    [Fact]
+    public void A_template_that_tells_the_date_tells_that_of_the_request_and_in_jobs_always_the_same()
+    {
+        using var tokenizer = new ChatTokenizer("{{ strftime_now('%d %B %Y') }}{{ messages[0].content }}");
+        using var engine = SteerEngine.Load(new EngineOptions { Base = Path.Combine(GoldenFiles.Weights, "base"), Tokenizer = tokenizer.Folder });
+        Assert.Equal(Ids("05 March 2024a"), engine.Encode(ChatTurn.Ask("a"), new DateOnly(2024, 3, 5)));
+        Assert.NotEqual(Ids("05 March 2024a"), engine.Encode(ChatTurn.Ask("a")));
+
+        var job = new DatasetJobConfig { Prompt = "a", Chat = true, System = "b", Count = 1 };
+        var request = new ItemPlanner(job).Plan(new NegativePool([]), 0, new DatasetItem(0, 0)).Request;
+        Assert.Equal(DatasetJobConfig.ChatDate, request.Today);
+        Assert.Equal(["system", "user"], request.Messages!.Select(m => m.Role));
     }
 
     [Fact]
