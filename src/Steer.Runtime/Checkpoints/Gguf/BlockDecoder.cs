@@ -6,6 +6,9 @@ using System.Runtime.Intrinsics;
 namespace Steer.Runtime.Checkpoints.Gguf;
 
 /// <summary>Decodes the blocks of GGUF tensors to float32; the numbers are the bits that the format's reference, gguf-py, gives.</summary>
+/// <remarks>
+/// Decoders are optimised from their first call on, which a library's code is not: loading is over before that is compiled a second time.
+/// </remarks>
 internal static class BlockDecoder
 {
     private delegate void Decoder(ReadOnlySpan<byte> block, Span<float> numbers);
@@ -14,6 +17,7 @@ internal static class BlockDecoder
     /// <param name="type">How the numbers are stored.</param>
     /// <param name="blocks">The blocks' bytes, one after the other.</param>
     /// <param name="numbers">Out [numbers in these blocks].</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Decode(GgufType type, ReadOnlySpan<byte> blocks, Span<float> numbers)
     {
         switch (type)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -6,10 +7,11 @@ namespace Steer.Runtime.Checkpoints.Gguf;
 /// <summary>Blocks of 256 numbers in groups of 16 or 32, whose scales are small whole numbers that count in units of the block's d.</summary>
 internal static class KBlocks
 {
-    private static readonly Vector128<byte> LowHalf = Vector128.Create((byte)0x0F);
-    private static readonly Vector128<byte> TwoBits = Vector128.Create((byte)3);
+    private static Vector128<byte> LowHalf => Vector128.Create((byte)0x0F);
+    private static Vector128<byte> TwoBits => Vector128.Create((byte)3);
 
     /// <summary>16 bytes of 4-bit scales and minima, 64 bytes, d, dmin: d * scale * q - dmin * minimum.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Q2_K(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block[80..]), dmin = BlockDecoder.Half16(block[82..]);
@@ -24,6 +26,7 @@ internal static class KBlocks
     }
 
     /// <summary>32 bytes of high bits, 64 bytes of low ones, 12 bytes of 6-bit scales, d: d * (scale - 32) * (q - 4).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Q3_K(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block[108..]);
@@ -42,6 +45,7 @@ internal static class KBlocks
     }
 
     /// <summary>d, dmin, 12 bytes of 6-bit scales and minima, 128 bytes: d * scale * q - dmin * minimum.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Q4_K(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block), dmin = BlockDecoder.Half16(block[2..]);
@@ -59,6 +63,7 @@ internal static class KBlocks
     }
 
     /// <summary>As Q4_K, with 32 bytes of fifth bits before the 128 bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Q5_K(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block), dmin = BlockDecoder.Half16(block[2..]);
@@ -78,6 +83,7 @@ internal static class KBlocks
     }
 
     /// <summary>128 bytes of low halves, 64 bytes of high bits, 16 signed scales, d: d * scale * (q - 32).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Q6_K(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block[208..]);
@@ -94,6 +100,7 @@ internal static class KBlocks
     }
 
     /// <summary>d, 2 bytes of high and 4 bytes of low bits of scales, 128 bytes: d * (scale - 32) * level[q].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void IQ4_XS(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block);
@@ -106,7 +113,8 @@ internal static class KBlocks
         }
     }
 
-    // The first four scales and minima are the lower six bits of bytes 0 to 3 and 4 to 7; the others have four bits in bytes 8 to 11 and two above those.
+    // The first four scales and minima are the lower six bits of bytes 0 to 3 and 4 to 7; the others have four bits in bytes 8 to 11 and two above
+    // those.
     private static (int Scale, int Minimum) ScaleAndMinimum(ReadOnlySpan<byte> scales, int group) => group < 4
         ? (scales[group] & 63, scales[group + 4] & 63)
         : ((scales[group + 4] & 0xF) | (scales[group - 4] >> 6 << 4), (scales[group + 4] >> 4) | (scales[group] >> 6 << 4));

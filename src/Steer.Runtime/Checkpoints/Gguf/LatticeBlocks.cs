@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Steer.Runtime.Checkpoints.Gguf;
@@ -7,6 +8,7 @@ namespace Steer.Runtime.Checkpoints.Gguf;
 internal static class LatticeBlocks
 {
     /// <summary>d, eight times 8 bytes: four points, four times 7 bits of signs, a 4-bit scale. d * (scale + 1/2) / 4 * point.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void IQ2_XXS(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block);
@@ -20,6 +22,7 @@ internal static class LatticeBlocks
     }
 
     /// <summary>d, 32 times 9 bits of a point and 7 of signs, a 4-bit scale for each 16 numbers. d * (scale + 1/2) / 4 * point.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void IQ2_XS(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block);
@@ -35,6 +38,7 @@ internal static class LatticeBlocks
     /// <summary>
     /// d, 32 bytes of points, 32 bytes of signs, two more bits of each point, a 4-bit scale for each 16 numbers. d * (scale + 1/2) / 4 * point.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void IQ2_S(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block);
@@ -46,7 +50,10 @@ internal static class LatticeBlocks
         }
     }
 
-    /// <summary>d, 64 bytes of points of four numbers, eight times four times 7 bits of signs and a 4-bit scale. d * (scale + 1/2) / 2 * point.</summary>
+    /// <summary>
+    /// d, 64 bytes of points of four numbers, eight times four times 7 bits of signs and a 4-bit scale. d * (scale + 1/2) / 2 * point.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void IQ3_XXS(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block);
@@ -63,6 +70,7 @@ internal static class LatticeBlocks
     /// <summary>
     /// d, 64 bytes of points of four numbers, a ninth bit of each, 32 bytes of signs, a 4-bit scale for each 32 numbers. d * (2 * scale + 1) * point.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void IQ3_S(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block);
@@ -75,6 +83,7 @@ internal static class LatticeBlocks
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Write(ReadOnlySpan<sbyte> levels, uint signs, float scale, Span<float> numbers)
     {
         for (int i = 0; i < numbers.Length; i++)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -8,15 +9,16 @@ namespace Steer.Runtime.Checkpoints.Gguf;
 /// </summary>
 internal static class SmallBlocks
 {
-    private static readonly Vector128<byte> LowHalf = Vector128.Create((byte)0x0F);
+    private static Vector128<byte> LowHalf => Vector128.Create((byte)0x0F);
 
     // The levels of IQ4_NL, and the 16 floats of E2M1 doubled.
-    private static readonly Vector128<sbyte> UnevenLevels =
+    private static Vector128<sbyte> UnevenLevels =>
         Vector128.Create(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
 
-    private static readonly Vector128<sbyte> DoubledE2M1 = Vector128.Create(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
+    private static Vector128<sbyte> DoubledE2M1 => Vector128.Create(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
 
     /// <summary>d, 16 bytes: d * (q - 8).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Q4_0(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block);
@@ -26,6 +28,7 @@ internal static class SmallBlocks
     }
 
     /// <summary>d, m, 16 bytes: d * q + m.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Q4_1(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block), m = BlockDecoder.Half16(block[2..]);
@@ -35,6 +38,7 @@ internal static class SmallBlocks
     }
 
     /// <summary>d, a fifth bit for each number, 16 bytes: d * (q - 16).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Q5_0(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block);
@@ -45,6 +49,7 @@ internal static class SmallBlocks
     }
 
     /// <summary>d, m, a fifth bit for each number, 16 bytes: d * q + m.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Q5_1(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block), m = BlockDecoder.Half16(block[2..]);
@@ -54,6 +59,7 @@ internal static class SmallBlocks
     }
 
     /// <summary>d, 32 signed bytes: d * q.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Q8_0(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block);
@@ -62,9 +68,11 @@ internal static class SmallBlocks
     }
 
     /// <summary>d, 16 bytes: d * level[q].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void IQ4_NL(ReadOnlySpan<byte> block, Span<float> numbers) => Uneven(BlockDecoder.Half16(block), block[2..], numbers);
 
     /// <summary>An exponent e, 16 bytes: 2^(e - 127) * E2M1[q].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void MXFP4(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         // Half of 2^(e - 127), because the levels are doubled; below 2^-126 that is no normal number.
@@ -76,6 +84,7 @@ internal static class SmallBlocks
     }
 
     /// <summary>32 numbers d * level[q] of 16 bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Uneven(float d, ReadOnlySpan<byte> q, Span<float> numbers)
     {
         Vector128<byte> bytes = BlockDecoder.Load16(q);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -9,6 +10,7 @@ internal static class TernaryBlocks
     private const float Shift = 0.125f;
 
     /// <summary>48 bytes with five numbers each, 4 bytes with four each, d: d * (digit - 1).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void TQ1_0(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block[52..]);
@@ -26,6 +28,7 @@ internal static class TernaryBlocks
     }
 
     /// <summary>64 bytes with four numbers each, d: d * (q - 1).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void TQ2_0(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block[64..]);
@@ -38,9 +41,10 @@ internal static class TernaryBlocks
     }
 
     /// <summary>
-    /// d, 32 bytes of points, eight times 16 bits: three more bits of each of four points, a 3-bit scale and the sign of a shift. d * (2 * scale + 1) *
-    /// (point + shift).
+    /// d, 32 bytes of points, eight times 16 bits: three more bits of each of four points, a 3-bit scale and the sign of a shift.
+    /// d * (2 * scale + 1) * (point + shift).
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void IQ1_S(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         float d = BlockDecoder.Half16(block);
@@ -55,9 +59,10 @@ internal static class TernaryBlocks
     }
 
     /// <summary>
-    /// 32 bytes of points, 16 bytes with three more bits of two points and the signs of their shifts, four times 16 bits that hold d and, in 3 bits, a
-    /// scale for each 16 numbers.
+    /// 32 bytes of points, 16 bytes with three more bits of two points and the signs of their shifts, four times 16 bits that hold d and, in 3
+    /// bits, a scale for each 16 numbers.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void IQ1_M(ReadOnlySpan<byte> block, Span<float> numbers)
     {
         ReadOnlySpan<ushort> scales = MemoryMarshal.Cast<byte, ushort>(block[48..]);
@@ -71,6 +76,7 @@ internal static class TernaryBlocks
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Write(int point, float scale, float shift, Span<float> numbers)
     {
         ReadOnlySpan<sbyte> levels = Lattices.IQ1_S.AsSpan(point * 8, 8);
