@@ -58,6 +58,9 @@ internal sealed class ByteTerms
     /// <summary>The sets of bytes by their numbers, as linear forms have them.</summary>
     public ByteClasses Sets { get; } = new();
 
+    /// <summary>Whether half of the memory is used that the expressions may take.</summary>
+    public bool IsCrowded => _terms.Count > MaxTerms / 2 || _listed > MaxListed / 2;
+
     /// <summary>Whether the text of no bytes fits.</summary>
     public bool IsNullable(int term) => _terms[term].Nullable;
 

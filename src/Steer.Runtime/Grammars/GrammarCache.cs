@@ -3,7 +3,10 @@ using Steer.Runtime.Tokenization;
 
 namespace Steer.Runtime.Grammars;
 
-/// <summary>The grammars that requests asked for, each compiled once: thousands of requests of a job share one, with all states that it has found.</summary>
+/// <summary>
+/// The grammars that requests asked for, each compiled once: thousands of requests of a job share one, with all states that it has found, until these
+/// take much memory.
+/// </summary>
 /// <param name="tokenizer">The vocabulary.</param>
 internal sealed class GrammarCache(Tokenizer tokenizer)
 {
@@ -21,7 +24,10 @@ internal sealed class GrammarCache(Tokenizer tokenizer)
         output.Check();
         if (_grammars.Count >= MaxGrammars)
             _grammars.Clear();
-        return _grammars.GetOrAdd(Key(output, endTokens), _ => new Lazy<TokenGrammar>(() => Compile(output, endTokens))).Value;
+        string key = Key(output, endTokens);
+        if (_grammars.TryGetValue(key, out var known) && known.Value.IsCrowded)
+            _grammars.TryRemove(KeyValuePair.Create(key, known));
+        return _grammars.GetOrAdd(key, _ => new Lazy<TokenGrammar>(() => Compile(output, endTokens))).Value;
     }
 
     private static string Key(StructuredOutput output, IReadOnlyList<int> endTokens)

@@ -100,7 +100,8 @@ internal sealed class ObjectTerms(ByteTerms terms, JsonTexts json, StringTerms s
     private int Free(SchemaPart part, List<string> names, List<NamePattern> patterns, int allowed)
     {
         // A schema that declares members means those, and a model that may add others seldom stops: what is made fits the schema all the same.
-        bool areOthersSaid = patterns.Count > 0 || !part.Names.IsEmpty || part.MemberCount.Min > names.Count || part.Objects.Exists(o => o.Others is not null);
+        bool areOthersSaid = patterns.Count > 0 || !part.Names.IsEmpty || part.MemberCount.Min > names.Count
+            || part.Objects.Exists(o => o.Others is not null);
         if (names.Count > 0 && !areOthersSaid)
             return ByteTerms.Nothing;
         var free = json.StringsBut(names);

@@ -104,7 +104,11 @@ public sealed class TokenGrammar
         ArgumentNullException.ThrowIfNull(prefix);
         ArgumentNullException.ThrowIfNull(choices);
         return new TokenGrammar(
-            $"list of {choices.Count} choices", tokenizer, endTokens, prefix, terms => ChoiceCompiler.AnyOf(terms, choices.Select(Encoding.UTF8.GetBytes)));
+            $"list of {choices.Count} choices",
+            tokenizer,
+            endTokens,
+            prefix,
+            terms => ChoiceCompiler.AnyOf(terms, choices.Select(Encoding.UTF8.GetBytes)));
     }
 
     /// <summary>Which tokens may come next.</summary>
@@ -140,6 +144,9 @@ public sealed class TokenGrammar
     /// <summary>Whether the text may end in a state.</summary>
     /// <param name="state">A state.</param>
     public bool MayEnd(int state) => _states.MayEnd(Inner(state).State);
+
+    /// <summary>Whether half of the states are found that may be kept: new texts had better begin with a new grammar.</summary>
+    internal bool IsCrowded => _states.IsCrowded;
 
     /// <summary>The number of a state after a token: even where its tokens follow from the state alone, odd where one of them is forced.</summary>
     private int After(int state, int last)

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 
 namespace Steer.Runtime.Tokenization;
 
@@ -13,31 +12,27 @@ internal sealed class OnigurumaParser
     private const int MaxDepth = 100;
     private const int MaxRepeat = 10_000;
 
-    private static readonly CodePointSet AsciiWord = CodePointSet.Union(
-        [CodePointSet.Of('0', '9'), CodePointSet.Of('A', 'Z'), CodePointSet.Of('_', '_'), CodePointSet.Of('a', 'z')]);
-
-    private static readonly CodePointSet AsciiSpace = CodePointSet.Union([CodePointSet.Of('\t', '\r'), CodePointSet.Of(' ', ' ')]);
-
-    private readonly string _pattern;
-    private readonly RegexDialect _dialect;
-    private int _at;
+    private readonly PatternCursor _cursor;
+    private readonly PatternCharacters _characters;
+    private readonly bool _isOniguruma;
     private int _depth;
     private bool _ignoreCase;
     private bool _dotAll;
 
-    private OnigurumaParser(string pattern, RegexDialect dialect) => (_pattern, _dialect) = (pattern, dialect);
+    private OnigurumaParser(string pattern, RegexDialect dialect)
+    {
+        _cursor = new PatternCursor(pattern);
+        _characters = new PatternCharacters(_cursor, dialect);
+        _isOniguruma = dialect == RegexDialect.Oniguruma;
+    }
 
     /// <summary>Reads a whole expression.</summary>
     public static RegexNode Parse(string pattern, RegexDialect dialect = RegexDialect.Oniguruma)
     {
         var parser = new OnigurumaParser(pattern, dialect);
         var node = parser.Alternatives();
-        return parser.AtEnd ? node : throw new FormatException("a ')' without its '('");
+        return parser._cursor.AtEnd ? node : throw new FormatException("a ')' without its '('");
     }
-
-    private bool AtEnd => _at == _pattern.Length;
-
-    private bool IsOniguruma => _dialect == RegexDialect.Oniguruma;
 
     private RegexNode Alternatives()
     {
@@ -47,9 +42,9 @@ internal sealed class OnigurumaParser
         TakeFlags();
         var alternatives = new List<RegexNode>();
         var sequence = new List<RegexNode>();
-        while (!AtEnd && _pattern[_at] != ')')
+        while (!_cursor.AtEnd && _cursor.Current != ')')
         {
-            if (!Take("|"))
+            if (!_cursor.Take("|"))
             {
                 sequence.Add(Quantified());
                 continue;
@@ -68,17 +63,17 @@ internal sealed class OnigurumaParser
     /// <summary>Takes `(?i)` at the start of a group; elsewhere it would split the alternatives around it.</summary>
     private void TakeFlags()
     {
-        var before = (_at, _ignoreCase, _dotAll);
-        if (!(Take("(?") && ReadFlags() && Take(")")))
-            (_at, _ignoreCase, _dotAll) = before;
+        var before = (_cursor.At, _ignoreCase, _dotAll);
+        if (!(_cursor.Take("(?") && ReadFlags() && _cursor.Take(")")))
+            (_cursor.At, _ignoreCase, _dotAll) = before;
     }
 
     private bool ReadFlags()
     {
         var on = true;
-        for (var read = 0; !AtEnd; read++, _at++)
+        for (var read = 0; !_cursor.AtEnd; read++, _cursor.At++)
         {
-            switch (_pattern[_at])
+            switch (_cursor.Current)
             {
                 case '-':
                     on = false;
@@ -86,8 +81,8 @@ internal sealed class OnigurumaParser
                 case 'i':
                     _ignoreCase = on;
                     break;
-                case 'm' when IsOniguruma:
-                case 's' when !IsOniguruma:
+                case 'm' when _isOniguruma:
+                case 's' when !_isOniguruma:
                     _dotAll = on;
                     break;
                 default:
@@ -101,24 +96,24 @@ internal sealed class OnigurumaParser
     private RegexNode Quantified()
     {
         var node = Atom();
-        while (!AtEnd)
+        while (!_cursor.AtEnd)
         {
             var (min, max) = (0, int.MaxValue);
             var isInterval = false;
-            if (Take("+"))
+            if (_cursor.Take("+"))
                 min = 1;
-            else if (Take("?"))
+            else if (_cursor.Take("?"))
                 max = 1;
-            else if (!Take("*") && !(isInterval = TakeInterval(out min, out max)))
+            else if (!_cursor.Take("*") && !(isInterval = TakeInterval(out min, out max)))
                 break;
 
-            if (!IsOniguruma && node is RepeatNode)
+            if (!_isOniguruma && node is RepeatNode)
                 throw new FormatException("a quantifier behind another, which dialects read differently: put a group around the first");
 
             // After an interval a plus repeats the repetition, and {n}? would be optional.
-            if (IsOniguruma && isInterval && min == max && !AtEnd && _pattern[_at] == '?')
+            if (_isOniguruma && isInterval && min == max && !_cursor.AtEnd && _cursor.Current == '?')
                 throw new FormatException("'{n}?'");
-            var kind = Take("?") ? RepeatKind.Lazy : !isInterval && Take("+") ? RepeatKind.Possessive : RepeatKind.Greedy;
+            var kind = _cursor.Take("?") ? RepeatKind.Lazy : !isInterval && _cursor.Take("+") ? RepeatKind.Possessive : RepeatKind.Greedy;
             node = new RepeatNode(node, min, max, kind);
         }
 
@@ -129,13 +124,12 @@ internal sealed class OnigurumaParser
     private bool TakeInterval(out int min, out int max)
     {
         (min, max) = (0, int.MaxValue);
-        var end = _pattern[_at] == '{' ? _pattern.IndexOf('}', _at) : -1;
-        if (end < 0)
+        if (_cursor.Current != '{' || _cursor.UpTo('}') is not { } interval)
             return false;
-        var bounds = _pattern[(_at + 1)..end].Split(',');
+        var bounds = interval[1..].Split(',');
         if (bounds.Length > 2 || bounds.All(bound => bound.Length == 0) || !bounds.All(bound => bound.All(char.IsAsciiDigit)))
             return false;
-        if (!IsOniguruma && bounds[0].Length == 0)
+        if (!_isOniguruma && bounds[0].Length == 0)
             throw new FormatException($"'{{,{bounds[1]}}}', which dialects read differently: write '{{0,{bounds[1]}}}'");
         if (bounds.Any(bound => bound.Length > 5 || (bound.Length > 0 && int.Parse(bound, CultureInfo.InvariantCulture) > MaxRepeat)))
             throw new FormatException($"a repeat count above {MaxRepeat}");
@@ -144,19 +138,19 @@ internal sealed class OnigurumaParser
             max = int.Parse(bounds[^1], CultureInfo.InvariantCulture);
         if (min > max)
             throw new FormatException("a repeat count from a higher number to a lower one");
-        _at = end + 1;
+        _cursor.At += interval.Length + 1;
         return true;
     }
 
     private RegexNode Atom()
     {
-        var c = NextRune();
+        var c = _cursor.NextRune();
         switch (c)
         {
             case '(':
                 return Group();
             case '[':
-                return new SetNode(ReadClass());
+                return new SetNode(_characters.ReadClass(_ignoreCase));
             case '.':
                 return new SetNode(_dotAll ? CodePointSet.Of(0, 0x10FFFF) : CodePointSet.Of('\n', '\n').Complement());
             case '^':
@@ -176,42 +170,42 @@ internal sealed class OnigurumaParser
     {
         var (ignoreCase, dotAll) = (_ignoreCase, _dotAll);
         RegexNode node;
-        if (Take("?="))
+        if (_cursor.Take("?="))
             node = new LookNode(Alternatives(), Behind: false, Negative: false);
-        else if (Take("?!"))
+        else if (_cursor.Take("?!"))
             node = new LookNode(Alternatives(), Behind: false, Negative: true);
-        else if (Take("?<="))
+        else if (_cursor.Take("?<="))
             node = new LookNode(Alternatives(), Behind: true, Negative: false);
-        else if (Take("?<!"))
+        else if (_cursor.Take("?<!"))
             node = new LookNode(Alternatives(), Behind: true, Negative: true);
-        else if (Take("?>"))
+        else if (_cursor.Take("?>"))
             node = new AtomicNode(Alternatives());
-        else if (Take("?") && !Take(":") && !(!IsOniguruma && TakeName()) && !(ReadFlags() && Take(":")))
-            throw new FormatException($"a group that begins with '(?' and is neither {(IsOniguruma
+        else if (_cursor.Take("?") && !_cursor.Take(":") && !(!_isOniguruma && TakeName()) && !(ReadFlags() && _cursor.Take(":")))
+            throw new FormatException($"a group that begins with '(?' and is neither {(_isOniguruma
                 ? "(?: (?= (?! (?> (?<= (?<! nor (?i: or (?m:"
                 : "(?: (?<name> nor (?i: or (?s:")}");
         else
             node = Alternatives(); // a plain group captures, which nothing here reads
 
         (_ignoreCase, _dotAll) = (ignoreCase, dotAll);
-        return Take(")") ? node : throw new FormatException("a '(' without its ')'");
+        return _cursor.Take(")") ? node : throw new FormatException("a '(' without its ')'");
     }
 
     /// <summary>Takes the name of a group, `&lt;name&gt;` or `P&lt;name&gt;`; nothing here reads it.</summary>
     private bool TakeName()
     {
-        var end = Take("P<") || Take("<") ? _pattern.IndexOf('>', _at) : -1;
-        if (end <= _at || _pattern[_at..end].Any(c => !char.IsLetterOrDigit(c) && c != '_'))
+        if (!(_cursor.Take("P<") || _cursor.Take("<")) || _cursor.UpTo('>') is not { Length: > 0 } name
+            || name.Any(c => !char.IsLetterOrDigit(c) && c != '_'))
             return false;
-        _at = end + 1;
+        _cursor.At += name.Length + 1;
         return true;
     }
 
     private RegexNode Escape()
     {
-        if (AtEnd)
+        if (_cursor.AtEnd)
             throw new FormatException("a '\\' at the end");
-        Anchor? anchor = _pattern[_at] switch
+        Anchor? anchor = _cursor.Current switch
         {
             'A' => Anchor.TextStart,
             'z' => Anchor.TextEnd,
@@ -222,190 +216,16 @@ internal sealed class OnigurumaParser
         };
         if (anchor is { } place)
         {
-            _at++;
+            _cursor.At++;
             return new AnchorNode(place);
         }
 
-        return EscapedSet() is { } set ? new SetNode(set) : Literal(EscapedChar());
-    }
-
-    /// <summary>Reads what follows a backslash if it names a set of characters.</summary>
-    private CodePointSet? EscapedSet()
-    {
-        var c = _pattern[_at];
-        var set = char.ToLowerInvariant(c) switch
-        {
-            's' when c == 's' && _dialect == RegexDialect.EcmaScript => AsciiSpace,
-            'd' when c == 'd' && _dialect == RegexDialect.EcmaScript => CodePointSet.Of('0', '9'),
-            'w' when c == 'w' && _dialect == RegexDialect.EcmaScript => AsciiWord,
-            's' => UnicodeProperties.WhiteSpace,
-            'd' => UnicodeProperties.Digit,
-            'w' => UnicodeProperties.Word,
-            'h' when IsOniguruma => CodePointSet.Union([CodePointSet.Of('0', '9'), CodePointSet.Of('a', 'f'), CodePointSet.Of('A', 'F')]),
-            _ => null,
-        };
-        if (set is not null)
-        {
-            _at++;
-            return char.IsAsciiLetterUpper(c) ? set.Complement() : set;
-        }
-
-        if (c is not ('p' or 'P'))
-            return null;
-        var end = _pattern.IndexOf('}', _at);
-        if (end < 0 || _at + 1 >= _pattern.Length || _pattern[_at + 1] != '{')
-            throw new FormatException($"'\\{c}' without a property in braces");
-        var name = _pattern[(_at + 2)..end];
-        var negated = name.StartsWith('^');
-        var property = UnicodeProperties.Property(negated ? name[1..] : name) ?? throw new FormatException($"property '\\{c}{{{name}}}'");
-        _at = end + 1;
-        return negated != (c == 'P') ? property.Complement() : property;
-    }
-
-    /// <summary>Reads what follows a backslash as one character.</summary>
-    private int EscapedChar()
-    {
-        var c = NextRune();
-        return c switch
-        {
-            't' => '\t',
-            'n' => '\n',
-            'r' => '\r',
-            'f' => '\f',
-            'v' => '\v',
-            'a' => '\a',
-            'e' => 0x1B,
-            'x' when Take("{") => Hex(1, 8, "}"),
-            'x' => Hex(IsOniguruma ? 1 : 2, 2, ""),
-            'u' when !IsOniguruma && Take("{") => Hex(1, 6, "}"),
-            'u' => Utf16(),
-            < 0x80 when char.IsAsciiLetterOrDigit((char)c) => throw new FormatException($"'\\{(char)c}'"),
-            _ => c,
-        };
-    }
-
-    /// <summary>Reads four digits; with those of the other half after them where they are half a surrogate pair.</summary>
-    private int Utf16()
-    {
-        var high = Hex(4, 4, "");
-        var at = _at;
-        if (!IsOniguruma && char.IsHighSurrogate((char)high) && Take("\\u") && Hex(4, 4, "") is var low && char.IsLowSurrogate((char)low))
-            return char.ConvertToUtf32((char)high, (char)low);
-        _at = at;
-        return high;
-    }
-
-    private int Hex(int fewest, int most, string end)
-    {
-        var start = _at;
-        while (_at < _pattern.Length && _at - start < most && char.IsAsciiHexDigit(_pattern[_at]))
-            _at++;
-        var digits = _pattern.AsSpan(start, _at - start);
-        if (digits.Length < fewest || !Take(end) || !int.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)
-            || value is < 0 or > 0x10FFFF)
-            throw new FormatException("a hexadecimal character that is none");
-        return value;
-    }
-
-    /// <summary>Reads a character class after its '['.</summary>
-    private CodePointSet ReadClass()
-    {
-        if (++_depth > MaxDepth)
-            throw new FormatException($"classes nested more than {MaxDepth} deep");
-        var negated = Take("^");
-        if (!IsOniguruma && IsNext("]"))
-            throw new FormatException("a class that begins with ']', which dialects read differently: write '\\]'");
-        var members = new List<CodePointSet>();
-        CodePointSet? intersection = null;
-        for (var first = true; AtEnd || _pattern[_at] != ']' || first; first = false)
-        {
-            if (AtEnd)
-                throw new FormatException("a '[' without its ']'");
-            if (!IsOniguruma && (IsNext("&&") || IsNext("-[") || IsNext("--") || IsNext("~~")))
-                throw new FormatException($"'{_pattern.Substring(_at, 2)}' in a class, which dialects read differently: escape it by '\\'");
-            if (Take("&&"))
-            {
-                intersection = Intersect(intersection, members);
-                members = [];
-            }
-            else
-            {
-                members.Add(ReadMember());
-            }
-        }
-
-        _at++;
-        _depth--;
-        var set = Intersect(intersection, members);
-        return negated ? set.Complement() : set;
-
-        static CodePointSet Intersect(CodePointSet? left, List<CodePointSet> members)
-        {
-            var right = CodePointSet.Union(members);
-            return left?.Intersect(right) ?? right;
-        }
-    }
-
-    private CodePointSet ReadMember()
-    {
-        if (Take("[:"))
-            throw new FormatException("a '[:name:]' class");
-        if (IsOniguruma && Take("["))
-            return ReadClass();
-        if (_pattern[_at] == '\\' && _at + 1 < _pattern.Length)
-        {
-            _at++;
-            if (EscapedSet() is { } set)
-                return set;
-            _at--;
-        }
-
-        var first = ClassChar();
-        var last = first;
-        if (_at + 1 < _pattern.Length && _pattern[_at] == '-' && _pattern[_at + 1] is not (']' or '['))
-        {
-            var dash = _at++;
-            if (_pattern[_at] == '\\' && _at + 1 < _pattern.Length && char.ToLowerInvariant(_pattern[_at + 1]) is 's' or 'd' or 'w' or 'h' or 'p')
-                _at = dash;
-            else
-                last = ClassChar();
-        }
-
-        if (last < first)
-            throw new FormatException("a range from a higher character to a lower one");
-        var range = CodePointSet.Of(first, last);
-        return _ignoreCase ? range.IgnoringCase() : range;
-    }
-
-    private int ClassChar()
-    {
-        if (!Take("\\"))
-            return NextRune();
-        if (AtEnd)
-            throw new FormatException("a '\\' at the end");
-        return Take("b") ? '\b' : EscapedChar();
+        return _characters.EscapedSet() is { } set ? new SetNode(set) : Literal(_characters.EscapedChar());
     }
 
     private SetNode Literal(int c)
     {
         var set = CodePointSet.Of(c, c);
         return new SetNode(_ignoreCase ? set.IgnoringCase() : set);
-    }
-
-    private int NextRune()
-    {
-        Rune.DecodeFromUtf16(_pattern.AsSpan(_at), out var rune, out var width);
-        _at += width;
-        return rune.Value;
-    }
-
-    private bool IsNext(string expected) => string.CompareOrdinal(_pattern, _at, expected, 0, expected.Length) == 0;
-
-    private bool Take(string expected)
-    {
-        if (!IsNext(expected))
-            return false;
-        _at += expected.Length;
-        return true;
     }
 }

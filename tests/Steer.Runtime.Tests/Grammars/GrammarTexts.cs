@@ -27,9 +27,8 @@ internal static class GrammarTexts
     {
         var vocab = tokens.Select((token, id) => (token, id)).ToDictionary(pair => pair.token, pair => pair.id);
         using var folder = new TemporaryFolder();
-        return Tokenizer.Load(folder.Write(
-            "tokenizer.json",
-            $$$"""{"added_tokens":{{{added}}},"decoder":{{{decoder}}},"model":{"type":"BPE","vocab":{{{JsonSerializer.Serialize(vocab)}}},"merges":[]}}"""));
+        var model = $$"""{"type":"BPE","vocab":{{JsonSerializer.Serialize(vocab)}},"merges":[]}""";
+        return Tokenizer.Load(folder.Write("tokenizer.json", $$"""{"added_tokens":{{added}},"decoder":{{decoder}},"model":{{model}} }"""));
     }
 
     /// <summary>The tokens that a mask allows.</summary>

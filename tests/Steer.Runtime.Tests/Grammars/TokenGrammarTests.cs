@@ -151,6 +151,22 @@ public class TokenGrammarTests
     }
 
     [Fact]
+    public void A_crowded_grammar_is_made_anew()
+    {
+        var cache = new GrammarCache(GrammarTexts.Base);
+        var output = new StructuredOutput { Regex = "(?:a|b)*a(?:a|b){300}" };
+        var grammar = cache.Get(output, [0]);
+        Assert.Same(grammar, cache.Get(output, [0]));
+        var random = new Random(1);
+        var state = grammar.Start;
+        for (var i = 0; i < 60_000 && !grammar.IsCrowded; i++)
+            state = grammar.Next(state, GrammarTexts.BaseBytes['a' + random.Next(2)]);
+        Assert.True(grammar.IsCrowded);
+        Assert.NotSame(grammar, cache.Get(output, [0]));
+        Assert.True(grammar.Next(state, GrammarTexts.BaseBytes['a']) >= 0);
+    }
+
+    [Fact]
     public void Threads_share_a_grammar()
     {
         const string schema = """{"type":"object","properties":{"a":{"type":"string","maxLength":30},"b":{"type":"array","items":{"type":"number"}}},"required":["a","b"]}""";
