@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Json.Schema;
+using Steer.Runtime.Grammars;
 
 namespace Steer.Runtime.Datasets;
 
@@ -16,9 +17,14 @@ internal sealed class SchemaCheck
     {
         try
         {
-            _schema = JsonSchema.FromText(schema, new BuildOptions { SchemaRegistry = new SchemaRegistry(), Dialect = Dialect.Draft202012 });
-
             using var document = JsonDocument.Parse(schema);
+            if (new SchemaReferences(document.RootElement).FindLoop() is { } loop)
+            {
+                throw new SteerException(
+                    $"{name}: the schema at #{loop} leads to itself with no value between, or through more than {SchemaReferences.MaxPath} others. Mend it.");
+            }
+
+            _schema = JsonSchema.FromText(schema, new BuildOptions { SchemaRegistry = new SchemaRegistry(), Dialect = Dialect.Draft202012 });
             if (document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("properties", out var properties))
                 _declared = [.. properties.EnumerateObject().Select(p => p.Name)];
 

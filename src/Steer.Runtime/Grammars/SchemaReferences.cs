@@ -5,6 +5,9 @@ namespace Steer.Runtime.Grammars;
 /// <summary>Follows references within a schema, and knows which schemas refer to themselves.</summary>
 internal sealed class SchemaReferences(JsonElement root)
 {
+    /// <summary>Most schemas on the way from one to another within the same value.</summary>
+    public const int MaxPath = 256;
+
     private readonly Dictionary<string, bool> _isRecursive = [];
     private readonly Dictionary<string, List<SchemaNode>> _targets = [];
 
@@ -17,6 +20,65 @@ internal sealed class SchemaReferences(JsonElement root)
         if (!_isRecursive.TryGetValue(target.Pointer, out var isRecursive))
             _isRecursive[target.Pointer] = isRecursive = LeadsTo(target);
         return (target, isRecursive);
+    }
+
+    /// <summary>
+    /// The place of a schema that leads to itself before it goes into a value, or through more than <see cref="MaxPath"/>; null where there is none. Who evaluates
+    /// such a schema by recursion does not come to an end.
+    /// </summary>
+    public string? FindLoop()
+    {
+        var isDone = new Dictionary<string, bool>();
+        foreach (var start in Targets(new SchemaNode(root, "")))
+        {
+            if (isDone.ContainsKey(start.Pointer))
+                continue;
+            var path = new Stack<(SchemaNode Schema, Queue<SchemaNode> Next)>([(start, Applied(start))]);
+            isDone[start.Pointer] = false;
+            while (path.TryPeek(out var last))
+            {
+                if (!last.Next.TryDequeue(out var next))
+                {
+                    isDone[last.Schema.Pointer] = true;
+                    path.Pop();
+                }
+                else if (!isDone.TryGetValue(next.Pointer, out var done))
+                {
+                    isDone[next.Pointer] = false;
+                    path.Push((next, Applied(next)));
+                }
+                else if (!done)
+                {
+                    return next.Pointer;
+                }
+
+                if (path.Count > MaxPath)
+                    return start.Pointer;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The schemas that a schema applies to the same value.</summary>
+    private Queue<SchemaNode> Applied(SchemaNode schema)
+    {
+        var applied = new Queue<SchemaNode>();
+        if (schema.Element.ValueKind != JsonValueKind.Object)
+            return applied;
+        foreach (var (keyword, value) in schema.Members())
+        {
+            if (keyword is "$ref" && value.Element.ValueKind == JsonValueKind.String && Resolve(value.Text()) is { } target)
+                applied.Enqueue(target);
+            else if (keyword is "not" or "if" or "then" or "else")
+                applied.Enqueue(value);
+            else if (keyword is "allOf" or "anyOf" or "oneOf" && value.Element.ValueKind == JsonValueKind.Array)
+                value.Items().ToList().ForEach(applied.Enqueue);
+            else if (keyword is "dependentSchemas" && value.Element.ValueKind == JsonValueKind.Object)
+                value.Members().ToList().ForEach(member => applied.Enqueue(member.Value));
+        }
+
+        return applied;
     }
 
     private SchemaNode? Resolve(string reference)

@@ -157,6 +157,12 @@ public class TextQualityTests
         }
     }
 
+    [Theory]
+    [InlineData("""{"items": {"$ref": "#"}}""")]
+    [InlineData("""{"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}], "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}, true]}, "b": {}}}""")]
+    [InlineData("""{"$defs": {"a": {"properties": {"not": {"$ref": "#/$defs/a"}}}}, "$ref": "#/$defs/a"}""")]
+    public void Schemas_of_values_within_values_are_checked(string schema) => Assert.True(new SchemaCheck(schema).Matches("[]", out _));
+
     [Fact]
     public void A_number_beyond_those_that_schemas_compare_is_refused() =>
         Assert.False(new SchemaCheck("""{"enum": [1]}""").Matches("1e99", out _));
@@ -167,6 +173,9 @@ public class TextQualityTests
     [InlineData("""{"pattern": "("}""")]
     [InlineData("""{"$ref": "#/nowhere"}""")]
     [InlineData("""{"$ref": "https://example.org/schema.json"}""")]
+    [InlineData("""{"$ref": "#"}""")]
+    [InlineData("""{"anyOf": [{"type": "null"}, {"$ref": "#"}]}""")]
+    [InlineData("""{"items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}]}, "b": {"not": {"$ref": "#/$defs/a"}}}}""")]
     public void What_is_no_schema_is_refused(string schema) =>
         Assert.Contains("schema", Assert.Throws<SteerException>(() => new QualityRules { Schema = schema }.Check()).Message, StringComparison.Ordinal);
 
