@@ -65,6 +65,19 @@ public sealed class DatasetCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task A_job_that_made_nothing_gives_its_folder_to_a_mended_one()
+    {
+        string[] job = ["dataset", "--task", "astronomy", "--count", "2", "--structured", "--threads", "1", "--quiet", "--out", In("job")];
+        Assert.Contains("word boundary", await Cli.RefuseAsync([.. job, "--pattern", @"\bword\b"]), StringComparison.Ordinal);
+        string[] mended = [.. job, "--pattern", "[a-z]{3,8}"];
+        Assert.Contains("holds another job", await Cli.RefuseAsync([.. mended, "--resume", "always"]), StringComparison.Ordinal);
+        await Cli.SucceedAsync(mended);
+        Assert.All(Lines("job"), l => Assert.Matches("^[a-z]{3,8}$", l.GetProperty("text").GetString()!));
+        Assert.Contains("[a-z]{3,8}", File.ReadAllText(In("job", "manifest.json")), StringComparison.Ordinal);
+        Assert.Contains("holds another job", await Cli.RefuseAsync([.. job, "--pattern", "[a-z]{4}"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task The_card_has_the_command_that_makes_the_examples_again()
     {
         await Cli.SucceedAsync(["dataset", .. Small, "--pattern", "^[^']+ .*$", "--quiet", "--out", In("job")]);

@@ -6,7 +6,7 @@ namespace Steer.Runtime.Datasets;
 /// <summary>What to do with a folder that holds a job already.</summary>
 public enum ResumeMode
 {
-    /// <summary>Go on with it where there is one, else begin.</summary>
+    /// <summary>Go on with it where there is one, else begin; another job gives way where it has made nothing yet.</summary>
     IfPossible,
 
     /// <summary>Go on with it, and never begin anew.</summary>
@@ -42,7 +42,10 @@ internal sealed class JobFolder : IDisposable
 
     public string Path { get; }
 
-    /// <summary>Makes or opens the folder, takes its lock, and writes the manifest or compares it with the one that is there.</summary>
+    /// <summary>
+    /// Makes or opens the folder, takes its lock, and writes the manifest or compares it with the one that is there. A job without a line gives way to
+    /// another.
+    /// </summary>
     /// <param name="path">The folder.</param>
     /// <param name="resume">What to do where it holds a job.</param>
     /// <param name="manifest">What the job is made from.</param>
@@ -68,7 +71,11 @@ internal sealed class JobFolder : IDisposable
                 if (DatasetManifest.IsSweep(stored) != DatasetManifest.IsSweep(manifest))
                     throw new SteerException($"{path}: holds a {(DatasetManifest.IsSweep(stored) ? "sweep" : "data set")}. Give another folder.");
                 var differences = DatasetManifest.Differences(stored, manifest);
-                if (differences.Count > 0)
+                if (differences.Count > 0 && resume == ResumeMode.IfPossible && folder.IsUnbegun)
+                {
+                    folder.Replace(ManifestName, DatasetManifest.Serialize(manifest), flush: true);
+                }
+                else if (differences.Count > 0)
                 {
                     throw new SteerException(
                         $"{path}: holds another job; what differs: {string.Join("; ", differences)}. Give the same options, or another folder.");
@@ -123,6 +130,9 @@ internal sealed class JobFolder : IDisposable
             Directory.Move(partial, whole);
         });
     }
+
+    // What was refused or interrupted before its first line, as for a pattern that no grammar follows, must not keep the mended job out of its folder.
+    private bool IsUnbegun => Array.TrueForAll(_lines, l => !File.Exists(l.Path) || new FileInfo(l.Path).Length == 0);
 
     /// <summary>Where a file of the folder lies.</summary>
     public string In(string name) => System.IO.Path.Combine(Path, name);
