@@ -45,7 +45,7 @@ internal sealed class RegexCompiler(ByteTerms terms, Func<CodePointSet, int> cha
         }
         catch (FormatException e)
         {
-            throw new FormatException($"has {e.Message}, which is not supported", e);
+            throw new FormatException($"has what is not supported: {e.Message}", e);
         }
     }
 
