@@ -10,8 +10,11 @@ public abstract class WeightMatrix(int rows, int columns)
     /// <summary>Input features k.</summary>
     public int Columns { get; } = columns;
 
-    /// <summary>The smallest type that is known to hold all of its numbers exactly.</summary>
-    public virtual DType ExactType => DType.F32;
+    /// <summary>
+    /// The type in which to hold its numbers where none is asked for: the smallest that holds them exactly, or loses little beside what they lost
+    /// before.
+    /// </summary>
+    public virtual DType DefaultType => DType.F32;
 
     /// <summary>Writes row <paramref name="row"/> to <paramref name="destination"/> [Columns].</summary>
     public abstract void ReadRow(int row, Span<float> destination);

@@ -187,5 +187,5 @@ internal sealed record ModelReport(
     private static IEnumerable<LinearTensors?> FeedForward(LayerTensors l) => [l.Up, l.Down, l.Router, .. l.ExpertUp, .. l.ExpertDown];
 
     private static long Bytes(LinearTensors? tensors, DType? type) =>
-        tensors?.Parts.Sum(p => p.Weight.Rows * (type ?? tensors.ExactType).RowBytes(p.Weight.Columns)) ?? 0;
+        tensors?.Parts.Sum(p => p.Weight.Rows * (type ?? tensors.DefaultType).RowBytes(p.Weight.Columns)) ?? 0;
 }

@@ -36,7 +36,7 @@ internal sealed class EngineFlags : FlagGroup
             + "device's. A device with less room gives what it has."));
         _weights = Add(Flag.Choice(
             "--weights",
-            "How weights are held. Default: as they are stored, with exact activations; what a .gguf file holds in blocks as f32.",
+            "How weights are held. Default: as they are stored, with exact activations; what a .gguf file holds in blocks as bf16.",
             WeightTypes));
         _compute = Add(Flag.Choice(
             "--compute",

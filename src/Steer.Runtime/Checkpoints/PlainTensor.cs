@@ -14,7 +14,7 @@ internal sealed class PlainTensor(MappedFile file, string name, StorageType type
     internal override bool IsWeight => type.IsWeight();
 
     /// <inheritdoc/>
-    internal override DType ExactType => type.ExactType();
+    internal override DType DefaultType => type.ExactType();
 
     /// <summary>Widens the numbers from <paramref name="start"/> on to float32 (exact for F32, F16 and BF16).</summary>
     internal override void Read(long start, Span<float> destination)

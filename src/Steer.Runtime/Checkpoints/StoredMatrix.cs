@@ -26,7 +26,7 @@ internal sealed class StoredMatrix : WeightMatrix
     }
 
     /// <inheritdoc/>
-    public override DType ExactType => _tensor.ExactType;
+    public override DType DefaultType => _tensor.DefaultType;
 
     /// <inheritdoc/>
     public override void ReadRow(int row, Span<float> destination)

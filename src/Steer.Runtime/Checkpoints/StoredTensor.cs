@@ -38,8 +38,8 @@ public abstract class StoredTensor
     /// <summary>Weights may be stored like this.</summary>
     internal abstract bool IsWeight { get; }
 
-    /// <summary>The type that holds its numbers as they are.</summary>
-    internal abstract DType ExactType { get; }
+    /// <summary>The type in which to hold its numbers where none is asked for.</summary>
+    internal abstract DType DefaultType { get; }
 
     /// <summary>Its rows are the columns that the tensor of this name has in a Hugging Face folder (GPT-2's projections in GGUF files).</summary>
     internal virtual bool IsTurned => false;

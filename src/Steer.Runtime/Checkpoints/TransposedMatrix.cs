@@ -18,7 +18,7 @@ internal sealed class TransposedMatrix(StoredTensor tensor, int rows, int column
     private sealed record Block(TransposedMatrix Owner, int FirstRow, float[] Numbers);
 
     /// <inheritdoc/>
-    public override DType ExactType => tensor.ExactType;
+    public override DType DefaultType => tensor.DefaultType;
 
     /// <inheritdoc/>
     public override void ReadRow(int row, Span<float> destination)

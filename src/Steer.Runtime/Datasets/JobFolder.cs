@@ -43,8 +43,8 @@ internal sealed class JobFolder : IDisposable
     public string Path { get; }
 
     /// <summary>
-    /// Makes or opens the folder, takes its lock, and writes the manifest or compares it with the one that is there. A job without a line gives way to
-    /// another.
+    /// Makes or opens the folder, takes its lock, and writes the manifest or compares it with the one that is there. A job without a line gives way
+    /// to another.
     /// </summary>
     /// <param name="path">The folder.</param>
     /// <param name="resume">What to do where it holds a job.</param>
@@ -131,7 +131,8 @@ internal sealed class JobFolder : IDisposable
         });
     }
 
-    // What was refused or interrupted before its first line, as for a pattern that no grammar follows, must not keep the mended job out of its folder.
+    // What was refused or interrupted before its first line, as for a pattern that no grammar follows, must not keep the mended job out of its
+    // folder.
     private bool IsUnbegun => Array.TrueForAll(_lines, l => !File.Exists(l.Path) || new FileInfo(l.Path).Length == 0);
 
     /// <summary>Where a file of the folder lies.</summary>

@@ -21,7 +21,8 @@ internal sealed class SchemaCheck
             if (new SchemaReferences(document.RootElement).FindLoop() is { } loop)
             {
                 throw new SteerException(
-                    $"{name}: the schema at #{loop} leads to itself with no value between, or through more than {SchemaReferences.MaxPath} others. Mend it.");
+                    $"{name}: the schema at #{loop} leads to itself with no value between, or through more than {SchemaReferences.MaxPath} others. "
+                    + "Mend it.");
             }
 
             _schema = JsonSchema.FromText(schema, new BuildOptions { SchemaRegistry = new SchemaRegistry(), Dialect = Dialect.Draft202012 });

@@ -54,8 +54,8 @@ public sealed record EngineOptions
     public long? Memory { get; init; }
 
     /// <summary>
-    /// Type of the weights in memory; null for the type in which the checkpoint stores each, with exact activations: F32 for what a GGUF file holds in
-    /// blocks.
+    /// Type of the weights in memory; null for the type in which the checkpoint stores each, with exact activations: BF16 for what a GGUF file holds
+    /// in blocks of few bits.
     /// </summary>
     public DType? Weights { get; init; }
 

@@ -70,7 +70,8 @@ internal sealed class OutputProcessor(ModelSet models, ModelRunner runner)
             {
                 Fail(sequence, new SteerException(sequence.Grammar is null
                     ? "The model's logits are not numbers (NaN or infinite), or every token is banned: check the weights and the logit bias."
-                    : "No token of the vocabulary goes on as the structured output has to, or the model's logits are not numbers (NaN or infinite)."));
+                    : "No token goes on or ends as the structured output has to: the logit bias bans those that could, the vocabulary has none, or the "
+                        + "model's logits are not numbers (NaN or infinite)."));
             }
 
             row += draws;

@@ -103,7 +103,9 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         return (sequence, sink);
     }
 
-    /// <summary>Tokens of a request's conversation, up to where an answer begins. The template writes the special tokens, so none are added.</summary>
+    /// <summary>
+    /// Tokens of a request's conversation, up to where an answer begins. The template writes the special tokens, so none are added.
+    /// </summary>
     /// <exception cref="SteerException">There is no template or no tokenizer, or the template refuses the messages.</exception>
     public IReadOnlyList<int> Encode(GenerationRequest request, Variant expert)
     {

@@ -112,7 +112,9 @@ public sealed record SamplingParams
         foreach (var (token, bias) in LogitBias)
             Require(!float.IsNaN(bias) && bias < float.PositiveInfinity, $"logit-bias of token {token}", bias, "a finite number, or -inf to ban it");
         StructuredOutput?.Check();
-        Require(StructuredOutput is null || MinTokens == 0, "min-tokens", MinTokens, "left out beside structured output, which tells where a text may end");
+        Require(
+            StructuredOutput is null || MinTokens == 0, "min-tokens", MinTokens,
+            "left out beside structured output, which tells where a text may end");
         if (StructuredOutput is not null && IgnoreEos)
             throw new SteerException("Structured output ends with an end-of-sequence token: leave ignore-eos out.");
         if (Stop.Any(string.IsNullOrEmpty))

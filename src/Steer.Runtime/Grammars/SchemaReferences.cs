@@ -23,8 +23,8 @@ internal sealed class SchemaReferences(JsonElement root)
     }
 
     /// <summary>
-    /// The place of a schema that leads to itself before it goes into a value, or through more than <see cref="MaxPath"/>; null where there is none. Who evaluates
-    /// such a schema by recursion does not come to an end.
+    /// The place of a schema that leads to itself before it goes into a value, or through more than <see cref="MaxPath"/>; null where there is
+    /// none. Who evaluates such a schema by recursion does not come to an end.
     /// </summary>
     public string? FindLoop()
     {

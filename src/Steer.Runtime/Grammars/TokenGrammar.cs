@@ -77,9 +77,9 @@ public sealed class TokenGrammar
     }
 
     /// <summary>
-    /// A grammar of the JSON texts that a schema allows, without white space: members in the order of the schema, and others after them
-    /// where it declares none or says something of them (additionalProperties, patternProperties, propertyNames);
-    /// alternatives of oneOf count as those of anyOf; schemas that refer to themselves, and values of which nothing is said, nest at most eight deep.
+    /// A grammar of the JSON texts that a schema allows, without white space: members in the order of the schema, and others after them where
+    /// it declares none or says something of them (additionalProperties, patternProperties, propertyNames). Alternatives of oneOf count as those
+    /// of anyOf. Schemas that refer to themselves, and values of which nothing is said, nest at most eight deep.
     /// </summary>
     /// <param name="schemaJson">The schema, in draft 2020-12.</param>
     /// <param name="tokenizer">The vocabulary.</param>

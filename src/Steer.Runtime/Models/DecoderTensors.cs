@@ -18,8 +18,8 @@ public sealed record LinearTensors(IReadOnlyList<LinearPart> Parts)
     /// <summary>Output features of all parts.</summary>
     public int Rows => Parts.Sum(p => p.Weight.Rows);
 
-    /// <summary>The smallest type that holds the numbers of all parts exactly.</summary>
-    public DType ExactType => Parts.Select(p => p.Weight.ExactType).Distinct().ToList() is [var same] ? same : DType.F32;
+    /// <summary>That of all parts where they agree; else float32, which holds any of them.</summary>
+    public DType DefaultType => Parts.Select(p => p.Weight.DefaultType).Distinct().ToList() is [var same] ? same : DType.F32;
 }
 
 /// <summary>A normalisation's numbers [columns]; offsets such as Gemma's 1 + w are already added.</summary>

@@ -85,7 +85,7 @@ internal sealed class WeightStore(Device device, Func<DType, WeightFormat> forma
     {
         if (!_linears.TryGetValue(tensors, out var linear))
         {
-            var weight = Own(device.Pack([.. tensors.Parts.Select(p => p.Weight)], format(tensors.ExactType)));
+            var weight = Own(device.Pack([.. tensors.Parts.Select(p => p.Weight)], format(tensors.DefaultType)));
             WeightBytes += weight.Bytes;
             linear = new Linear(weight, UploadBias(tensors), null);
             _linears.Add(tensors, linear);

@@ -1,8 +1,10 @@
 using System.Text.Json.Nodes;
+using Steer.Kernels;
 using Steer.Runtime.Checkpoints;
 using Steer.Runtime.Checkpoints.Gguf;
 using Steer.Runtime.Engine;
 using Steer.Runtime.Guidance;
+using Steer.Runtime.Models;
 using Steer.Runtime.Tests.Models;
 
 namespace Steer.Runtime.Tests.Checkpoints;
@@ -40,6 +42,17 @@ public sealed class GgufModelTests : IDisposable
         Assert.Equal([0], checkpoint.EosIds);
         Assert.Equal(0, checkpoint.BosId);
         Assert.Equal("LlamaForCausalLM", checkpoint.Config.Architecture);
+    }
+
+    [Theory]
+    [MemberData(nameof(Quantised))]
+    public void Weights_of_few_bits_take_two_bytes_where_no_type_is_asked_for(string name)
+    {
+        if (!GoldenFiles.Exists($"gguf/{name}.gguf"))
+            return;
+        using var checkpoint = Checkpoint.Open(GoldenFiles.Find($"gguf/{name}.gguf"));
+        LayerTensors layer = checkpoint.Tensors.Layers[0];
+        Assert.All([checkpoint.Tensors.Embedding, layer.Qkv, layer.Output, layer.Down!], l => Assert.Equal(DType.BF16, l.DefaultType));
     }
 
     [Theory]

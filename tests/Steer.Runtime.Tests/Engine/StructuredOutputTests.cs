@@ -111,7 +111,7 @@ public class StructuredOutputTests
                 StructuredOutput = new StructuredOutput { Regex = "7" },
                 LogitBias = new Dictionary<int, float> { [digit] = float.NegativeInfinity },
             },
-            "No token of the vocabulary goes on");
+            "No token goes on or ends as the structured output has to");
     }
 
     private static int TokenOf(string text)

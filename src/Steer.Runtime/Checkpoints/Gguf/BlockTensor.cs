@@ -46,12 +46,14 @@ internal sealed class BlockTensor : StoredTensor
     /// <inheritdoc/>
     internal override bool IsWeight => true;
 
-    /// <inheritdoc/>
-    internal override DType ExactType => _stored.Type switch
+    /// <summary>
+    /// Blocks of few bits as bfloat16, which rounds a number by 1/256 of itself at most: less than the blocks lost before.
+    /// </summary>
+    internal override DType DefaultType => _stored.Type switch
     {
+        GgufType.F32 => DType.F32,
         GgufType.F16 => DType.F16,
-        GgufType.BF16 => DType.BF16,
-        _ => DType.F32,
+        _ => DType.BF16,
     };
 
     /// <inheritdoc/>
@@ -84,7 +86,8 @@ internal sealed class BlockTensor : StoredTensor
         while (!destination.IsEmpty)
         {
             int skip = (int)(start % length), blocks = Math.Min(destination.Length / length, MaxChunkBlocks);
-            ReadOnlySpan<byte> bytes = Mapped.Bytes(_stored.Offset + _stored.Type.Bytes(start - skip), Math.Max(1, blocks) * _stored.Type.BlockBytes());
+            ReadOnlySpan<byte> bytes = Mapped.Bytes(
+                _stored.Offset + _stored.Type.Bytes(start - skip), Math.Max(1, blocks) * _stored.Type.BlockBytes());
             int written;
             if (skip == 0 && blocks > 0)
             {

@@ -91,7 +91,8 @@ internal sealed class GgufFile : IDisposable
                 return false;
             using FileStream stream = GitLfs.OpenRead(path);
             Span<byte> first = stackalloc byte[4];
-            return stream.CanSeek && stream.ReadAtLeast(first, first.Length, throwOnEndOfStream: false) == first.Length && first.SequenceEqual("GGUF"u8);
+            return stream.CanSeek && stream.ReadAtLeast(first, first.Length, throwOnEndOfStream: false) == first.Length
+                && first.SequenceEqual("GGUF"u8);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

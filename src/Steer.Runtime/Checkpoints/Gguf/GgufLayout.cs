@@ -5,8 +5,8 @@ using Steer.Runtime.Models.Families;
 namespace Steer.Runtime.Checkpoints.Gguf;
 
 /// <summary>
-/// What llama.cpp's converter changes in a family's tensors, to be undone where they are read: the order of rows of query and key, norms that count from
-/// 1, and GPT-2's projections turned.
+/// What llama.cpp's converter changes in a family's tensors, to be undone where they are read: the order of rows of query and key, norms that count
+/// from 1, and GPT-2's projections turned.
 /// </summary>
 internal sealed class GgufLayout
 {

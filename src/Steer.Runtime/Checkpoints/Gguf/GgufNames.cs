@@ -70,8 +70,8 @@ internal sealed class GgufNames
     public IReadOnlyList<string> Qkv(int layer) => [.. _names.Qkv.Select(name => Layer(layer) + name)];
 
     /// <summary>
-    /// A matrix of one expert of a mixture in a Hugging Face folder; null where <paramref name="kind"/> is none of ffn_gate, ffn_up and ffn_down or the
-    /// family has no mixture.
+    /// A matrix of one expert of a mixture in a Hugging Face folder; null where <paramref name="kind"/> is none of ffn_gate, ffn_up and ffn_down or
+    /// the family has no mixture.
     /// </summary>
     public string? Expert(int layer, string kind, int expert)
     {
