@@ -25,8 +25,8 @@ internal sealed class ModelFlags : FlagGroup
             + "models, gamma and eta. Flags win over it."));
         _base = Add(Flag.Path(
             "--base", "PATH",
-            "Base model: a Hugging Face folder, a .gguf file or a llama2.c file. Default: the task's, or the small one that comes with the "
-            + "program."));
+            "Base model: a Hugging Face folder, a .gguf file (the first where there are several parts) or a llama2.c file. Default: the task's, or "
+            + "the small one that comes with the program."));
         _expert = Add(Flag.Path(
             "--expert", "PATH",
             "Expert: a LoRA adapter, as a folder or a .gguf file, or a whole checkpoint. Default: the task's, unless --base is given."));

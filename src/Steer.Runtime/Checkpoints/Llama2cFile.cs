@@ -34,7 +34,7 @@ internal static class Llama2cFile
         try
         {
             Header header = ReadHeader(file);
-            var catalog = new TensorCatalog(file, Tensors(file, header));
+            var catalog = new TensorCatalog(path, file, Tensors(file, header));
             return (catalog, Plan(file, header));
         }
         catch

@@ -12,9 +12,9 @@ internal sealed class TensorCatalog : IDisposable
     private TensorCatalog(string path) => Path = path;
 
     /// <summary>A catalog of tensors in a file that is not safetensors; takes over the file.</summary>
-    public TensorCatalog(MappedFile file, IEnumerable<StoredTensor> tensors)
+    public TensorCatalog(string path, IDisposable file, IEnumerable<StoredTensor> tensors)
     {
-        Path = file.Path;
+        Path = path;
         _files.Add(file);
         Tensors = tensors.ToDictionary(t => t.Name);
     }

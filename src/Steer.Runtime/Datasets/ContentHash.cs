@@ -1,9 +1,13 @@
 using System.IO.Hashing;
 using System.Text;
+using Steer.Runtime.Checkpoints.Gguf;
 
 namespace Steer.Runtime.Datasets;
 
-/// <summary>XxHash128 of a file, or of the model files of a folder: tells whether a resumed job has the files that it began with.</summary>
+/// <summary>
+/// XxHash128 of a file, with all parts of a split GGUF file, or of the model files of a folder: tells whether a resumed job has the files that it
+/// began with.
+/// </summary>
 public static class ContentHash
 {
     private static readonly string[] ModelFiles = [".safetensors", ".gguf", ".bin", ".json", ".model", ".txt"];
@@ -26,7 +30,8 @@ public static class ContentHash
             }
             else
             {
-                Append(hash, path);
+                foreach (string file in GgufSplit.PartsOf(path).Where(part => part == path || File.Exists(part)))
+                    Append(hash, file);
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -16,13 +16,12 @@ internal sealed class BlockTensor : StoredTensor
     private readonly int[]? _rowMap;
 
     /// <summary>A tensor, or rows of it.</summary>
-    /// <param name="file">The file.</param>
     /// <param name="name">Name in a Hugging Face folder.</param>
     /// <param name="stored">Where the first number lies; its shape may be that of a larger tensor.</param>
     /// <param name="shape">Dimensions, the outermost first; rows are whole blocks.</param>
     /// <param name="rowMap">Stored row of each row; of a tensor with one dimension each number is a row. Null where they are the same.</param>
-    public BlockTensor(MappedFile file, string name, GgufTensor stored, long[] shape, int[]? rowMap = null)
-        : base(file, name, shape)
+    public BlockTensor(string name, GgufTensor stored, long[] shape, int[]? rowMap = null)
+        : base(stored.File, name, shape)
     {
         _stored = stored;
         _rowMap = rowMap;

@@ -57,12 +57,12 @@ internal static class GgufAdapter
             tensors.Lora.Add(name, lora = new LoraTensors());
         if (isA)
         {
-            lora.A = new BlockTensor(file.Mapped, stored.Name, stored, stored.Shape);
+            lora.A = new BlockTensor(stored.Name, stored, stored.Shape);
             return;
         }
 
         GgufNames.IsOfLayer(module, out _, out string ofLayer);
-        lora.B = new BlockTensor(file.Mapped, stored.Name, stored, stored.Shape, layout.RowMap(ofLayer, stored.Shape[0]));
+        lora.B = new BlockTensor(stored.Name, stored, stored.Shape, layout.RowMap(ofLayer, stored.Shape[0]));
 
         SteerException Error(string tensor, string problem) => FileError.At(file.Path, $"tensor {tensor} {problem}");
     }

@@ -161,7 +161,7 @@ internal sealed class GgufHeader
             throw Damaged($"tensor {name} has rows of {shape[^1]} numbers, which are no whole blocks of {type}");
         if (offset > (ulong)_file.Length || (long)offset % alignment != 0)
             throw Damaged($"tensor {name} begins at byte {offset}, which is beyond the file or no multiple of its alignment of {alignment}");
-        return new GgufTensor(name, type, shape, (long)offset);
+        return new GgufTensor(_file, name, type, shape, (long)offset);
     }
 
     private void CheckPlaces(List<GgufTensor> tensors)

@@ -32,7 +32,7 @@ internal static class GgufModel
                 throw file.Metadata.Error($"{architecture}.rope.dimension_count", "is less than a head, which is not supported; use another model.");
             var names = new GgufNames(plan.Tensors.Names);
             List<StoredTensor> tensors = GgufTensors.Of(file, plan, names, new GgufLayout(architecture, plan));
-            var catalog = new TensorCatalog(file.Mapped, tensors)
+            var catalog = new TensorCatalog(path, file, tensors)
             {
                 NameInFile = names.ToGguf,
                 Configuration = "its metadata",
@@ -50,8 +50,6 @@ internal static class GgufModel
     {
         if (GgufAdapter.IsAdapter(file))
             throw FileError.At(file.Path, "is an adapter, not a whole model; give it as the expert, and its base model as the base.");
-        if (file.Metadata.IntegerOrNull("split.count") is > 1 and var parts)
-            throw FileError.At(file.Path, $"is one of {parts} parts of a model; join them with llama-gguf-split --merge.");
     }
 
     // Metadata do not say which biases a model has, nor whether its output is the embedding: the tensors tell.

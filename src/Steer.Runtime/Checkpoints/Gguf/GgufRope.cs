@@ -38,7 +38,7 @@ internal static class GgufRope
     {
         if (!file.Tensors.TryGetValue(Factors, out GgufTensor? stored))
             return config;
-        var tensor = new BlockTensor(file.Mapped, Factors, stored, stored.Shape);
+        var tensor = new BlockTensor(Factors, stored, stored.Shape);
         if (config.Ropes.Count == 0)
             throw tensor.Error($"has no place in {config.Architecture}, which does not rotate; convert the model again.");
         tensor.CheckShape(config.Ropes[0].InverseFrequencies.Length);

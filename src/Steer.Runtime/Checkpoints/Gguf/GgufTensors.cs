@@ -10,15 +10,13 @@ internal sealed class GgufTensors
     // Frequencies, which GgufRope reads or the engine makes itself.
     private static readonly string[] Frequencies = ["rope_freqs.weight", "attn_rot_embd.weight"];
 
-    private readonly GgufFile _file;
     private readonly DecoderConfig _config;
     private readonly GgufNames _names;
     private readonly GgufLayout _layout;
     private readonly List<StoredTensor> _tensors = [];
 
-    private GgufTensors(GgufFile file, ModelPlan plan, GgufNames names, GgufLayout layout)
+    private GgufTensors(ModelPlan plan, GgufNames names, GgufLayout layout)
     {
-        _file = file;
         _config = plan.Config;
         _names = names;
         _layout = layout;
@@ -28,7 +26,7 @@ internal sealed class GgufTensors
     /// <exception cref="SteerException">Two tensors are the same.</exception>
     public static List<StoredTensor> Of(GgufFile file, ModelPlan plan, GgufNames names, GgufLayout layout)
     {
-        var tensors = new GgufTensors(file, plan, names, layout);
+        var tensors = new GgufTensors(plan, names, layout);
         foreach (GgufTensor stored in file.Tensors.Values)
         {
             if (!Frequencies.Any(name => stored.Name.EndsWith(name, StringComparison.Ordinal)))
@@ -52,7 +50,7 @@ internal sealed class GgufTensors
     }
 
     private void Add(GgufTensor stored, string name, string module, bool isWeight) => _tensors.Add(
-        new BlockTensor(_file.Mapped, name, stored, stored.Shape, _layout.RowMap(module, stored.Shape[0]))
+        new BlockTensor(name, stored, stored.Shape, _layout.RowMap(module, stored.Shape[0]))
         {
             Shift = isWeight ? _layout.Shift(module) : 0,
             Turned = isWeight && _layout.IsTurned(module),
@@ -94,6 +92,6 @@ internal sealed class GgufTensors
     {
         long columns = stored.Shape.Length == 1 ? 1 : stored.Shape[^1];
         GgufTensor rows = stored with { Offset = stored.Offset + stored.Type.Bytes(firstRow * columns) };
-        _tensors.Add(new BlockTensor(_file.Mapped, name, rows, shape, rowMap));
+        _tensors.Add(new BlockTensor(name, rows, shape, rowMap));
     }
 }
