@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Steer.Kernels;
 using Steer.Runtime.Checkpoints.Gguf;
+using Steer.Runtime.Tokenization;
 
 namespace Steer.Runtime.Checkpoints;
 
@@ -129,15 +130,15 @@ public static class SyntheticModel
     }
 
     // The control tokens and the bytes that a SentencePiece vocabulary must have, then words of no meaning.
-    private static (string Piece, GgufTokenKind Kind)[] Vocabulary(int size)
+    private static (string Piece, PieceKind Kind)[] Vocabulary(int size)
     {
-        var tokens = new List<(string, GgufTokenKind)>(size)
+        var tokens = new List<(string, PieceKind)>(size)
         {
-            ("<unk>", GgufTokenKind.Unknown), ("<s>", GgufTokenKind.Control), ("</s>", GgufTokenKind.Control),
+            ("<unk>", PieceKind.Unknown), ("<s>", PieceKind.Control), ("</s>", PieceKind.Control),
         };
-        tokens.AddRange(Enumerable.Range(0, 256).Select(i => ($"<0x{i:X2}>", GgufTokenKind.Byte)));
+        tokens.AddRange(Enumerable.Range(0, 256).Select(i => ($"<0x{i:X2}>", PieceKind.Byte)));
         while (tokens.Count < size)
-            tokens.Add(($"\u2581w{tokens.Count}", GgufTokenKind.Normal));
+            tokens.Add(($"\u2581w{tokens.Count}", PieceKind.Normal));
         return [.. tokens];
     }
 

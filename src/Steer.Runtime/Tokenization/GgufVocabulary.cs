@@ -12,13 +12,13 @@ internal static class GgufVocabulary
 {
     private const string Model = "tokenizer.ggml.model";
 
-    private sealed record Tokens(string File, GgufMetadata Metadata, string[] Texts, GgufTokenKind[] Kinds)
+    private sealed record Tokens(string File, GgufMetadata Metadata, string[] Texts, PieceKind[] Kinds)
     {
         // Ids above those of the tokenizer, which an embedding has so that its height is a round number.
         public bool IsPadding(int id) =>
-            Kinds[id] != GgufTokenKind.Normal && Texts[id] == string.Create(CultureInfo.InvariantCulture, $"[PAD{id}]");
+            Kinds[id] != PieceKind.Normal && Texts[id] == string.Create(CultureInfo.InvariantCulture, $"[PAD{id}]");
 
-        public IEnumerable<int> Of(params GgufTokenKind[] kinds) =>
+        public IEnumerable<int> Of(params PieceKind[] kinds) =>
             Enumerable.Range(0, Texts.Length).Where(id => kinds.Contains(Kinds[id]) && !IsPadding(id));
     }
 
@@ -38,14 +38,14 @@ internal static class GgufVocabulary
         }
 
         var texts = metadata.TextsOrNull("tokenizer.ggml.tokens") ?? [];
-        var kinds = metadata.IntegersOrNull("tokenizer.ggml.token_type") ?? [.. texts.Select(_ => (long)GgufTokenKind.Normal)];
-        if (texts.Length == 0 || kinds.Length != texts.Length || kinds.Any(kind => !Enum.IsDefined((GgufTokenKind)kind)))
+        var kinds = metadata.IntegersOrNull("tokenizer.ggml.token_type") ?? [.. texts.Select(_ => (long)PieceKind.Normal)];
+        if (texts.Length == 0 || kinds.Length != texts.Length || kinds.Any(kind => !Enum.IsDefined((PieceKind)kind)))
         {
             throw new SteerException(
                 $"{file.Path}: its {texts.Length} tokens have {kinds.Length} kinds, or kinds that are not known; the file is damaged");
         }
 
-        var tokens = new Tokens(file.Path, metadata, texts, [.. kinds.Select(kind => (GgufTokenKind)kind)]);
+        var tokens = new Tokens(file.Path, metadata, texts, [.. kinds.Select(kind => (PieceKind)kind)]);
         return model == "gpt2" ? ByteLevel(tokens) : SentencePiece(tokens);
     }
 
@@ -72,13 +72,13 @@ internal static class GgufVocabulary
                 $"{tokens.File}: its {tokens.Texts.Length} tokens have {scores.Length} scores, or scores that are no numbers; the file is damaged");
         }
 
-        var pieces = tokens.Of(GgufTokenKind.Normal)
+        var pieces = tokens.Of(PieceKind.Normal)
             .Where(id => tokens.Texts[id].Length > 0)
             .Select(id => (tokens.Texts[id], scores[id], id))
             .ToList();
         if (pieces.Count == 0)
             throw new SteerException($"{tokens.File}: has no tokens that text can become; the file is damaged");
-        var unknownId = SpecialId(tokens, "unknown") ?? tokens.Of(GgufTokenKind.Unknown).FirstOrDefault();
+        var unknownId = SpecialId(tokens, "unknown") ?? tokens.Of(PieceKind.Unknown).FirstOrDefault();
         var model = new ScoreBpeModel(vocabulary, pieces, unknownId, byteFallback: true, mergesUnknown: true, SentencePieceText.Mark);
 
         var addsPrefix = tokens.Metadata.BoolOrNull("tokenizer.ggml.add_space_prefix") ?? true;
@@ -93,9 +93,9 @@ internal static class GgufVocabulary
         Tokens tokens, Vocabulary vocabulary, Normalizer? normalizer, TextStep steps, IReadOnlyList<DecoderSpec> decoders, bool addsBos,
         int? defaultBos, int? defaultEos)
     {
-        List<AddedToken> added = [.. tokens.Of(GgufTokenKind.Control, GgufTokenKind.UserDefined, GgufTokenKind.Unknown)
+        List<AddedToken> added = [.. tokens.Of(PieceKind.Control, PieceKind.UserDefined, PieceKind.Unknown)
             .Where(id => tokens.Texts[id].Length > 0)
-            .Select(id => new AddedToken(id, tokens.Texts[id], false, false, false, false, tokens.Kinds[id] != GgufTokenKind.UserDefined))];
+            .Select(id => new AddedToken(id, tokens.Texts[id], false, false, false, false, tokens.Kinds[id] != PieceKind.UserDefined))];
         int? bos = SpecialId(tokens, "bos") ?? IfToken(vocabulary, defaultBos), eos = SpecialId(tokens, "eos") ?? IfToken(vocabulary, defaultEos);
         return new TokenizerParts
         {

@@ -5,16 +5,6 @@ namespace Steer.Runtime.Tokenization;
 /// <summary>Reads SentencePiece's tokenizer.model: a protocol buffer, ModelProto of its sentencepiece_model.proto.</summary>
 internal static class SentencePieceFile
 {
-    private enum PieceType
-    {
-        Normal = 1,
-        Unknown = 2,
-        Control = 3,
-        UserDefined = 4,
-        Unused = 5,
-        Byte = 6,
-    }
-
     private enum ModelType
     {
         Unigram = 1,
@@ -64,21 +54,21 @@ internal static class SentencePieceFile
     private static TokenizerParts Assemble(string file, List<Piece> pieces, Trainer trainer, SentencePieceText text)
     {
         var vocabulary = Vocabulary.Create(file, [.. pieces.Select((piece, id) => KeyValuePair.Create(piece.Token, id))]);
-        var unknownId = pieces.FindIndex(piece => piece.Type == PieceType.Unknown);
+        var unknownId = pieces.FindIndex(piece => piece.Type == PieceKind.Unknown);
         if (unknownId < 0)
             throw new SteerException($"{file}: the model has no unknown piece; the file is damaged");
         if (pieces.Any(piece => piece.Token.Length == 0 || !float.IsFinite(piece.Score)))
             throw new SteerException($"{file}: a piece is empty or has a score that is no number; the file is damaged");
 
         // User-defined tokens are found in the text before the model sees it, and never merged.
-        var userDefined = new AddedTokenFinder(Ids(PieceType.UserDefined)
+        var userDefined = new AddedTokenFinder(Ids(PieceKind.UserDefined)
             .Select(id => (pieces[id].Token, new AddedToken(id, pieces[id].Token, false, false, false, false, false))));
         var model = CreateModel(file, pieces, trainer, vocabulary, unknownId);
-        var controls = Ids(PieceType.Control).ToList();
+        var controls = Ids(PieceKind.Control).ToList();
         var bos = ControlId(trainer.BosPiece);
         var decoder = new SentencePieceDecoder(
             text.EscapeSpaces ? SentencePieceText.Mark : ' ',
-            HasBytes: Ids(PieceType.Byte).Any(),
+            HasBytes: Ids(PieceKind.Byte).Any(),
             StripsPrefix: text.AddDummyPrefix,
             StripsAll: text.RemoveExtraSpaces,
             pieces[unknownId].Token,
@@ -97,27 +87,27 @@ internal static class SentencePieceFile
             Pipeline =
             [
                 ("normalizer", $"{text}"),
-                ("user-defined tokens", string.Join(' ', Ids(PieceType.UserDefined))),
+                ("user-defined tokens", string.Join(' ', Ids(PieceKind.UserDefined))),
                 ("model", $"{model}"),
                 ("decoder", $"{decoder}"),
             ],
         };
 
-        IEnumerable<int> Ids(PieceType type) => Enumerable.Range(0, pieces.Count).Where(id => pieces[id].Type == type);
+        IEnumerable<int> Ids(PieceKind type) => Enumerable.Range(0, pieces.Count).Where(id => pieces[id].Type == type);
 
-        int? ControlId(string token) => vocabulary.IdOf(token) is { } id && pieces[id].Type == PieceType.Control ? id : null;
+        int? ControlId(string token) => vocabulary.IdOf(token) is { } id && pieces[id].Type == PieceKind.Control ? id : null;
     }
 
     private static WordModel CreateModel(string file, List<Piece> pieces, Trainer trainer, Vocabulary vocabulary, int unknownId)
     {
         var found = pieces.Select((piece, id) => (piece.Token, piece.Score, Id: id, piece.Type))
-            .Where(piece => piece.Type is PieceType.Normal or PieceType.UserDefined)
+            .Where(piece => piece.Type is PieceKind.Normal or PieceKind.UserDefined)
             .ToList();
         if (found.Count == 0)
             throw new SteerException($"{file}: the model has no pieces that text can become; the file is damaged");
         switch (trainer.ModelType)
         {
-            case ModelType.Bpe when pieces.Any(piece => piece.Type == PieceType.Unused):
+            case ModelType.Bpe when pieces.Any(piece => piece.Type == PieceKind.Unused):
                 throw new SteerException($"{file}: unused pieces in a BPE model are not supported");
             case ModelType.Bpe:
                 return new ScoreBpeModel(
@@ -129,7 +119,7 @@ internal static class SentencePieceFile
                     SentencePieceText.Mark);
             case ModelType.Unigram:
                 // User-defined pieces are cut out of the text before, whatever their score.
-                var normal = found.Where(piece => piece.Type == PieceType.Normal).ToList();
+                var normal = found.Where(piece => piece.Type == PieceKind.Normal).ToList();
                 if (normal.Any(piece => piece.Token.Length > UnigramModel.LongestPiece))
                     throw new SteerException($"{file}: a piece is longer than {UnigramModel.LongestPiece} characters, which is not supported");
                 return new UnigramModel(
@@ -146,7 +136,7 @@ internal static class SentencePieceFile
 
     private static Piece ReadPiece(ReadOnlySpan<byte> message)
     {
-        var piece = new Piece("", 0, PieceType.Normal);
+        var piece = new Piece("", 0, PieceKind.Normal);
         var reader = new ProtobufReader(message);
         while (reader.Read())
         {
@@ -154,8 +144,8 @@ internal static class SentencePieceFile
             {
                 1 => piece with { Token = reader.Text() },
                 2 => piece with { Score = reader.Single },
-                3 when !Enum.IsDefined((PieceType)reader.Integer) => throw new FormatException($"a piece of unknown type {reader.Integer}"),
-                3 => piece with { Type = (PieceType)reader.Integer },
+                3 when !Enum.IsDefined((PieceKind)reader.Integer) => throw new FormatException($"a piece of unknown type {reader.Integer}"),
+                3 => piece with { Type = (PieceKind)reader.Integer },
                 _ => piece,
             };
         }
@@ -223,7 +213,7 @@ internal static class SentencePieceFile
         return false;
     }
 
-    private readonly record struct Piece(string Token, float Score, PieceType Type);
+    private readonly record struct Piece(string Token, float Score, PieceKind Type);
 
     /// <summary>What the model needs of trainer_spec, with the format's defaults.</summary>
     private sealed class Trainer
