@@ -20,6 +20,11 @@ internal sealed class GrammarPath(TokenGrammar grammar, int vocabSize)
     private readonly List<int> _states = [];
     private int _state = grammar.Start;
 
+    /// <summary>
+    /// Why the text cannot go on: its grammar needs too much memory from here on. Null until then; no token is allowed any more after it.
+    /// </summary>
+    public SteerException? Error { get; private set; }
+
     /// <summary>Tokens that come next without a choice, in order; the token after them is drawn.</summary>
     public IReadOnlyList<int> Known
     {
@@ -34,13 +39,13 @@ internal sealed class GrammarPath(TokenGrammar grammar, int vocabSize)
     public ReadOnlySpan<uint> Allowed(int ahead)
     {
         Find();
-        return grammar.AllowedTokens(_states[ahead]);
+        return AllowedIn(_states[ahead]);
     }
 
     /// <summary>Goes on by a token that was drawn.</summary>
     public void Accept(int token)
     {
-        _state = grammar.Next(_state, token);
+        _state = Next(_state, token);
         _known.Clear();
         _states.Clear();
     }
@@ -51,14 +56,43 @@ internal sealed class GrammarPath(TokenGrammar grammar, int vocabSize)
             return;
         int state = _state;
         _states.Add(state);
-        while (_known.Count < MaxKnown && Only(grammar.AllowedTokens(state)) is >= 0 and var token && token < vocabSize)
+        while (_known.Count < MaxKnown && Only(AllowedIn(state)) is >= 0 and var token && token < vocabSize)
         {
-            int next = grammar.Next(state, token);
+            int next = Next(state, token);
             // A token that ends the text leads nowhere.
             if (next == state)
                 break;
             _known.Add(token);
             _states.Add(state = next);
+        }
+    }
+
+    /// <summary>The bits of the tokens that are allowed in a state; empty after an <see cref="Error"/>.</summary>
+    private ReadOnlySpan<uint> AllowedIn(int state)
+    {
+        try
+        {
+            return Error is null ? grammar.AllowedTokens(state) : [];
+        }
+        catch (SteerException e)
+        {
+            // On the engine's thread: it fails its own text, not those that run beside it.
+            Error = e;
+            return [];
+        }
+    }
+
+    /// <summary>The state after a token; the same state after an <see cref="Error"/>.</summary>
+    private int Next(int state, int token)
+    {
+        try
+        {
+            return grammar.Next(state, token);
+        }
+        catch (SteerException e)
+        {
+            Error = e;
+            return state;
         }
     }
 

@@ -67,13 +67,7 @@ internal sealed class OutputProcessor(ModelSet models, ModelRunner runner)
             for (int i = 0; i < plan.Steps * draws && !sequence.Ended && sequence.Delivered < sequence.Generated.Count; i++)
                 Deliver(sequence, results, i / draws, i % draws, row, branch);
             if (sequence.Failed && !sequence.Ended)
-            {
-                Fail(sequence, new SteerException(sequence.Grammar is null
-                    ? "The model's logits are not numbers (NaN or infinite), or every token is banned: check the weights and the logit bias."
-                    : "No token goes on or ends as the structured output has to: the logit bias bans those that could, the vocabulary has none, or the "
-                        + "model's logits are not numbers (NaN or infinite)."));
-            }
-
+                Fail(sequence, NoToken(sequence));
             row += draws;
             branch += draws * branches;
         }
@@ -158,6 +152,15 @@ internal sealed class OutputProcessor(ModelSet models, ModelRunner runner)
         if (!stop && sequence.Delivered < sequence.MaxTokens)
             return null;
         return sequence.Text?.Flush() == true || stop ? FinishReason.Stop : FinishReason.Length;
+    }
+
+    private static SteerException NoToken(Sequence sequence)
+    {
+        if (sequence.Grammar is not { } grammar)
+            return new("The model's logits are not numbers (NaN or infinite), or every token is banned: check the weights and the logit bias.");
+        return grammar.Error is { } error ? new($"Structured output: {error.Message}", error) : new(
+            "No token goes on or ends as the structured output has to: the logit bias bans those that could, the vocabulary has none, or the " +
+            "model's logits are not numbers (NaN or infinite).");
     }
 
     private void Fail(Sequence sequence, Exception error)

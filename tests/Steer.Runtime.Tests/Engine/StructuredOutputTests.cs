@@ -114,6 +114,44 @@ public class StructuredOutputTests
             "No token goes on or ends as the structured output has to");
     }
 
+    /// <summary>Arrays in arrays whose second item tells what the first one was: after each bracket the states are twice as many.</summary>
+    [Fact]
+    public async Task A_grammar_that_grows_too_large_while_a_text_is_made_ends_that_text_alone()
+    {
+        var levels = Enumerable.Range(0, 30).Select(level => $$"""
+            "{{level}}": {"anyOf": [{"const": 0}, {"$ref": "#/$defs/{{level}}true"}, {"$ref": "#/$defs/{{level}}false"}]},
+            "{{level}}true": {"type": "array", "prefixItems": [{"$ref": "#/$defs/{{level + 1}}"}, {"const": true}], "minItems": 2, "maxItems": 2},
+            "{{level}}false": {"type": "array", "prefixItems": [{"$ref": "#/$defs/{{level + 1}}"}, {"const": false}], "minItems": 2, "maxItems": 2},
+            """);
+        string schema = $$"""{"$ref": "#/$defs/0", "$defs": { {{string.Concat(levels)}} "30": {"const": 0} } }""";
+        using var engine = SteerEngine.Load(Pair);
+        var greedy = new GenerationRequest
+        {
+            Prompt = "A",
+            Sampling = new SamplingParams
+            {
+                Temperature = 0,
+                MaxTokens = 60,
+                StructuredOutput = new StructuredOutput { Json = schema },
+                LogitBias = new Dictionary<int, float> { [engine.Tokenizer!.Encode("0", addSpecialTokens: false).Single()] = float.NegativeInfinity },
+            },
+        };
+        var others = Enumerable.Range(0, 3).Select(i => Request(new StructuredOutput { Regex = "[a-z ]{40}" }, n: 1) with { Seed = (ulong)i });
+        var beside = All(engine, others);
+        var error = await Assert.ThrowsAsync<SteerException>(() => All(engine, [greedy]));
+        Assert.StartsWith("Structured output: the grammar needs too many states", error.Message, StringComparison.Ordinal);
+        Assert.Equal(3, (await beside).Count);
+        Assert.Single(await All(engine, [greedy with { Sampling = new SamplingParams { MaxTokens = 2 } }]));
+    }
+
+    private static async Task<List<GenerationResult>> All(SteerEngine engine, IEnumerable<GenerationRequest> requests)
+    {
+        var results = new List<GenerationResult>();
+        await foreach (var result in engine.GenerateAsync(requests))
+            results.Add(result);
+        return results;
+    }
+
     private static int TokenOf(string text)
     {
         using var engine = SteerEngine.Load(Pair);
@@ -145,12 +183,11 @@ public class StructuredOutputTests
         Seed = 5,
     };
 
-    private static async Task<(List<GenerationResult> Results, EngineStatistics Statistics)> Run(EngineOptions options, params GenerationRequest[] requests)
+    private static async Task<(List<GenerationResult> Results, EngineStatistics Statistics)> Run(
+        EngineOptions options, params GenerationRequest[] requests)
     {
         using var engine = SteerEngine.Load(options);
-        var results = new List<GenerationResult>();
-        await foreach (var result in engine.GenerateAsync(requests))
-            results.Add(result);
+        var results = await All(engine, requests);
         return (results, engine.Statistics);
     }
 
