@@ -22,18 +22,25 @@ internal sealed class GrammarCache(Tokenizer tokenizer)
     public TokenGrammar Get(StructuredOutput output, IReadOnlyList<int> endTokens)
     {
         output.Check();
+        string key = Key(output, endTokens);
+        if (_grammars.TryGetValue(key, out var known))
+        {
+            if (!known.Value.IsCrowded)
+                return known.Value;
+            _grammars.TryRemove(KeyValuePair.Create(key, known));
+        }
+
         if (_grammars.Count >= MaxGrammars)
             _grammars.Clear();
-        string key = Key(output, endTokens);
-        if (_grammars.TryGetValue(key, out var known) && known.Value.IsCrowded)
-            _grammars.TryRemove(KeyValuePair.Create(key, known));
         return _grammars.GetOrAdd(key, _ => new Lazy<TokenGrammar>(() => Compile(output, endTokens))).Value;
     }
 
+    /// <summary>Each part with its length before it: whatever the texts hold, no two lists of parts are written alike.</summary>
     private static string Key(StructuredOutput output, IReadOnlyList<int> endTokens)
     {
         string kind = output.Regex is not null ? "regex" : output.Json is not null ? "json" : "choices";
-        return string.Join('\0', [string.Join(',', endTokens), output.Prefix, kind, output.Regex ?? output.Json, .. output.Choices ?? []]);
+        string?[] parts = [string.Join(',', endTokens), output.Prefix, kind, output.Regex ?? output.Json, .. output.Choices ?? []];
+        return string.Concat(parts.Select(part => $"{part?.Length ?? 0}:{part}"));
     }
 
     private TokenGrammar Compile(StructuredOutput output, IReadOnlyList<int> endTokens) => output switch

@@ -167,9 +167,32 @@ public class TokenGrammarTests
     }
 
     [Fact]
+    public void Grammars_are_kept_until_there_are_too_many()
+    {
+        var cache = new GrammarCache(GrammarTexts.Base);
+        TokenGrammar Get(int number) => cache.Get(new StructuredOutput { Choices = [$"{number}"] }, [0]);
+        var grammars = Enumerable.Range(0, 64).Select(Get).ToList();
+        for (var number = 0; number < grammars.Count; number++)
+            Assert.Same(grammars[number], Get(number));
+        Get(64);
+        Assert.NotSame(grammars[0], Get(0));
+    }
+
+    [Fact]
+    public void Grammars_of_different_texts_are_different_ones_whatever_characters_they_hold()
+    {
+        var cache = new GrammarCache(GrammarTexts.Base);
+        Assert.True(cache.Get(new StructuredOutput { Choices = ["a\0b"] }, [0]).Fits("a\0b"));
+        Assert.False(cache.Get(new StructuredOutput { Choices = ["a", "b"] }, [0]).Fits("a\0b"));
+        Assert.True(cache.Get(new StructuredOutput { Choices = ["1:b"], Prefix = "a" }, [0]).Fits("a1:b"));
+        Assert.True(cache.Get(new StructuredOutput { Choices = ["b"], Prefix = "a1:" }, [0]).Fits("a1:b"));
+    }
+
+    [Fact]
     public void Threads_share_a_grammar()
     {
-        const string schema = """{"type":"object","properties":{"a":{"type":"string","maxLength":30},"b":{"type":"array","items":{"type":"number"}}},"required":["a","b"]}""";
+        const string schema =
+            """{"type":"object","properties":{"a":{"type":"string","maxLength":30},"b":{"type":"array","items":{"type":"number"}}},"required":["a","b"]}""";
         var shared = TokenGrammar.FromJsonSchema(schema, GrammarTexts.Base, [GrammarTexts.BaseEnd]);
         var texts = new string[64];
         Parallel.For(0, texts.Length, seed => texts[seed] = GrammarTexts.Write(shared, new Random(seed), 40));
