@@ -134,9 +134,11 @@ internal sealed class ByteTerms
     /// <summary>The term or nothing.</summary>
     public int Optional(int item) => Or(Empty, item);
 
-    /// <summary>The term <paramref name="min"/> to <paramref name="max"/> times.</summary>
+    /// <summary>The term <paramref name="min"/> to <paramref name="max"/> times; <see cref="Nothing"/> where the least is above the most.</summary>
     public int Repeat(int item, int min, int max)
     {
+        if (min > max)
+            return Nothing;
         if (item == Nothing)
             return min == 0 ? Empty : Nothing;
         if (item == Empty || max == 0)

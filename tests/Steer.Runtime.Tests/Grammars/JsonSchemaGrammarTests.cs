@@ -141,6 +141,8 @@ public class JsonSchemaGrammarTests
     [InlineData("""{"type":"object","properties":{"a":{"$ref":"#"}},"required":["a"]}""", "allows no text at all")]
     [InlineData("""{"type":"integer","minimum":1.2,"maximum":1.8}""", "allows no text at all")]
     [InlineData("""{"type":"string","minLength":3,"maxLength":2}""", "allows no text at all")]
+    [InlineData(
+        """{"type":"object","properties":{"a":{}},"additionalProperties":{},"minProperties":2,"maxProperties":1}""", "allows no text at all")]
     [InlineData("""{"enum":[]}""", "allows no text at all")]
     [InlineData("""{"type":"string","pattern":"^aa$","maxLength":1}""", "allows no text at all")]
     [InlineData("false", "allows no text at all")]
