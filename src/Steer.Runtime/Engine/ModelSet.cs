@@ -47,6 +47,9 @@ internal sealed class ModelSet : IDisposable
 
     public LoadedVariant this[Variant variant] => Variants.Single(v => v.Variant == variant);
 
+    /// <summary>Whether a model has a token of this id.</summary>
+    public bool MayDraw(int id) => Shapes.Exists(s => (uint)id < (uint)s.VocabSize);
+
     /// <summary>
     /// The chat template of an expert: of the tokenizer that was given, else of the expert's own folder, else of the base's; null where none has one.
     /// Read when it is first asked for, so that a damaged one harms nobody who does not chat.
@@ -93,6 +96,10 @@ internal sealed class ModelSet : IDisposable
             if (set.EosIds.Count == 0 && set.Tokenizer?.EosId is { } eos)
                 set.EosIds = [eos];
             set.BosId ??= set.Tokenizer?.BosId;
+
+            // Files may name tokens that the models have no rows for: nobody draws them, and nothing may look them up.
+            set.EosIds = [.. set.EosIds.Where(set.MayDraw)];
+            set.BosId = set.BosId is { } bos && set.Shapes.TrueForAll(s => (uint)bos < (uint)s.VocabSize) ? bos : null;
             return set;
         }
         catch

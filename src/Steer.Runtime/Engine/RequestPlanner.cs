@@ -141,6 +141,7 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
     /// <summary>Tokens that end a text; an answer also ends where the template's tokenizer has it end, whatever the checkpoint says.</summary>
     private IReadOnlyList<int> EosIds(GenerationRequest request, Variant expert) =>
         request.Messages is not null && models.ChatTemplateOf(expert)?.EosToken is { } token && models.Tokenizer?.IdOf(token) is { } id
+        && models.MayDraw(id)
             ? [.. models.EosIds.Union([id])]
             : models.EosIds;
 

@@ -400,6 +400,23 @@ public sealed class SteerEngineTests : IDisposable
     }
 
     [Fact]
+    public async Task Special_tokens_that_a_model_has_no_rows_for_are_as_if_not_named()
+    {
+        using var folder = new TempFolder();
+        TinyModel.Write(folder, TinyModel.Config
+            .Replace("\"eos_token_id\": 9", "\"eos_token_id\": [9, 2147483647, 10]", StringComparison.Ordinal)
+            .Replace("\"bos_token_id\": 0", "\"bos_token_id\": 10", StringComparison.Ordinal));
+        using var engine = SteerEngine.Load(new EngineOptions { Base = folder.Path, MaxBatch = 1 });
+        Assert.Equal([9], engine.EosIds);
+        Assert.Null(engine.BosId);
+
+        // The ends are banned one by one until the text may end.
+        var request = new GenerationRequest { PromptIds = [1], Sampling = new SamplingParams { MinTokens = 3, MaxTokens = 4 } };
+        await foreach (var result in engine.GenerateAsync([request]))
+            Assert.InRange(result.TokenIds.Count, 3, 4);
+    }
+
+    [Fact]
     public void Memory_that_cannot_hold_a_text_is_refused_at_once()
     {
         using var tiny = SteerEngine.Load(Options with { Memory = 4 * 6144 * 16 });
