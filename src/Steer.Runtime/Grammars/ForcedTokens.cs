@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Unicode;
 using Steer.Runtime.Tokenization;
 
 namespace Steer.Runtime.Grammars;
@@ -16,8 +18,6 @@ internal sealed class ForcedTokens(GrammarStates states, TokenBytes tokens, Toke
 
     /// <summary>Some tokenizers put a space before a text: a character that the text is asked for with takes it.</summary>
     private static readonly string[] Leads = ["", "\u0002", "1"];
-
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private readonly ByteSet[] _classSets = states.ClassSets();
     private readonly ConcurrentDictionary<int, (byte[] Bytes, int[] States)> _texts = new();
@@ -48,7 +48,7 @@ internal sealed class ForcedTokens(GrammarStates states, TokenBytes tokens, Toke
             path.Add(state = states.Row(state)[states.ClassOf[value]]);
         }
 
-        while (bytes.Count > 0 && !IsText([.. bytes]))
+        while (bytes.Count > 0 && !Utf8.IsValid(CollectionsMarshal.AsSpan(bytes)))
             bytes.RemoveAt(bytes.Count - 1);
         return ([.. bytes], [.. path]);
     }
@@ -71,19 +71,6 @@ internal sealed class ForcedTokens(GrammarStates states, TokenBytes tokens, Toke
         return only < 0 ? -1 : states.ClassOf.IndexOf((byte)only);
     }
 
-    private static bool IsText(byte[] bytes)
-    {
-        try
-        {
-            Strict.GetCharCount(bytes);
-            return true;
-        }
-        catch (DecoderFallbackException)
-        {
-            return false;
-        }
-    }
-
     private int Cut(byte[] bytes, int[] states, int last)
     {
         // Some tokenizers drop spaces at the end of a text.
@@ -100,7 +87,7 @@ internal sealed class ForcedTokens(GrammarStates states, TokenBytes tokens, Toke
     private int[] Encode(byte[] bytes, int last)
     {
         byte[] withLast = last < 0 ? [] : [.. tokens[last], .. bytes];
-        return withLast.Length > 0 && IsText(withLast) && Encode(withLast) is [var first, .. var rest] && first == last ? rest : Encode(bytes);
+        return withLast.Length > 0 && Utf8.IsValid(withLast) && Encode(withLast) is [var first, .. var rest] && first == last ? rest : Encode(bytes);
     }
 
     /// <summary>How many tokens at the end may be part of longer ones, as far as the grammar goes on behind them.</summary>
@@ -123,8 +110,7 @@ internal sealed class ForcedTokens(GrammarStates states, TokenBytes tokens, Toke
     /// <summary>The tokens of a text as it stands within another; none if the tokenizer does not write it as it is.</summary>
     private int[] Encode(byte[] bytes)
     {
-        var text = Strict.GetString(bytes);
-
+        var text = Encoding.UTF8.GetString(bytes);
         foreach (var before in Leads)
         {
             if (Within(tokenizer.Encode(before + text, addSpecialTokens: false), bytes) is { Length: > 0 } ids)

@@ -4,7 +4,7 @@ namespace Steer.Runtime.Grammars;
 internal sealed class TokenTrie
 {
     private readonly Node[] _nodes;
-    private readonly int[] _sameBytes; // for a token, the next one of the same bytes, or -1
+    private readonly int[] _sameBytes; // for a token, another one of the same bytes, or -1 after the last
     private readonly int _depth;
 
     /// <summary>Builds the tree; tokens without bytes are not in it.</summary>
@@ -26,9 +26,7 @@ internal sealed class TokenTrie
             {
                 // Sorted: a token that begins another one comes first, so that this is the same one again.
                 var same = nodes[path[^1]].Token;
-                while (_sameBytes[same] >= 0)
-                    same = _sameBytes[same];
-                _sameBytes[same] = id;
+                (_sameBytes[id], _sameBytes[same]) = (_sameBytes[same], id);
                 continue;
             }
 
