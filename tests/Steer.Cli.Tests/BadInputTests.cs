@@ -226,12 +226,12 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public async Task A_name_of_a_missing_file_is_a_text_and_it_is_said()
+    public async Task A_name_of_a_missing_file_is_a_text_only_where_it_is_piped_in()
     {
         string name = _folder["none.txt"];
-        var result = await Cli.SucceedAsync("tokenize", name);
-        Assert.Contains($"decoded  {name}\n", result.Output, StringComparison.Ordinal);
-        Assert.Contains($"{name}: there is no such file", result.Error, StringComparison.Ordinal);
+        Assert.StartsWith($"steer: {name}: there is no such file.", await Cli.RefuseAsync("tokenize", name), StringComparison.Ordinal);
+        Assert.Contains("missing.jsonl: there is no such file", await Cli.RefuseAsync("score", "A text.", "missing.jsonl"), StringComparison.Ordinal);
+        Assert.Contains($"decoded  {name}\n", (await Cli.RunAsync(CliInput.Text(name), "tokenize")).Output, StringComparison.Ordinal);
         Assert.Empty((await Cli.SucceedAsync("tokenize", "It is in a.txt")).Error);
     }
 
@@ -258,6 +258,36 @@ public sealed class BadInputTests : IDisposable
         string line = await Cli.RefuseAsync("generate", "--task", file);
         Assert.Contains(file, line, StringComparison.Ordinal);
         Assert.Equal(line, await Cli.RefuseAsync("dataset", "--task", file, "--count", "1", "--out", _folder["job"]));
+    }
+
+    /// <summary>Members that are wrong are told what they have to be; those that would count for nothing are refused.</summary>
+    [Theory]
+    [InlineData("line 2: \"chat\" must be true or false", "\"chat\": \"yes\"")]
+    [InlineData("\"chat\" must be true or false", "\"chat\": null")]
+    [InlineData("\"system\" must be a text", "\"chat\": true, \"system\": 5")]
+    [InlineData("\"max_tokens\" must be a whole number", "\"max_tokens\": 1.5")]
+    [InlineData("\"gamma\" must be a number", "\"gamma\": \"x\"")]
+    [InlineData("\"stop\" must be a list of texts", "\"stop\": \"x\"")]
+    [InlineData("a stop text is empty", "\"stop\": [null]")]
+    [InlineData("\"labels\" must be a list of objects", "\"labels\": \"x\"")]
+    [InlineData("\"labels[0].share\" must be a number", "\"labels\": [{\"name\": \"a\", \"prompt\": \"b\", \"share\": \"x\"}]")]
+    [InlineData("is no JSON", "\"chat\" true")]
+    [InlineData("\"top_p\" is no member of a task. Leave it out, and give --top-p", "\"top_p\": 0.5")]
+    [InlineData("\"temperature\" is no member of a label", "\"labels\": [{\"name\": \"a\", \"prompt\": \"b\", \"temperature\": 1}]")]
+    [InlineData("\"gamma\" of label a is a member of the task", "\"labels\": [{\"name\": \"a\", \"prompt\": \"b\", \"gamma\": 1}]")]
+    public async Task Members_of_task_files(string says, string members)
+    {
+        string file = _folder.Write("task.json", $"{{\"prompt\": \"a\",\n{members}}}");
+        string line = await Cli.RefuseAsync("generate", "--task", file);
+        Assert.StartsWith($"steer: {file}", line, StringComparison.Ordinal);
+        Assert.Contains(says, line, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Members_of_a_task_for_readers_count_for_nothing()
+    {
+        string file = _folder.Write("task.json", "{\"prompt\": \"a\", \"licence\": \"MIT\", \"source\": {\"year\": 2026}}");
+        await Cli.SucceedAsync("generate", "--task", file, "--max-tokens", "1", "-q");
     }
 
     [Theory]

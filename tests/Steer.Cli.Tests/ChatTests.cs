@@ -120,7 +120,7 @@ public sealed class ChatTests : IDisposable
         async Task Refuses(string message, params string[] args) =>
             Assert.Contains(message, await Cli.RefuseAsync(args), StringComparison.Ordinal);
         await Refuses(
-            "base: has no chat template (chat_template.jinja, or one in tokenizer_config.json or in a GGUF file): give a model or a --tokenizer",
+            "base: has no chat template (chat_template.jinja, or one in tokenizer_config.json or in a GGUF file): give a model or a tokenizer",
             "generate", "--base", Base, "--chat", "--prompt", "a");
         await Refuses("base: has no chat template", "tokenize", "--chat", "a");
         string[] model = ["--base", Base, "--tokenizer", _tokenizer];

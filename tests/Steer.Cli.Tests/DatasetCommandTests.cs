@@ -53,7 +53,7 @@ public sealed class DatasetCommandTests : IDisposable
             "dataset", "--task", "astronomy", "--count", "4", "--pattern", "^(?<first>[A-Z][a-z]+) [a-z ]{5,30}\\.$", "--max-attempts", "1", "--threads", "1",
             "--quiet",
         ];
-        await Cli.SucceedAsync([.. job, "--out", In("free")]);
+        Assert.Contains("made nothing", await Cli.RefuseAsync([.. job, "--out", In("free")]), StringComparison.Ordinal);
         Assert.Contains("\"pattern\"", File.ReadAllText(In("free", "rejected.jsonl")), StringComparison.Ordinal);
         await Cli.SucceedAsync([.. job, "--structured", "--out", In("structured")]);
         Assert.Empty(File.ReadAllText(In("structured", "rejected.jsonl")));
@@ -110,12 +110,16 @@ public sealed class DatasetCommandTests : IDisposable
     }
 
     [Fact]
-    public async Task Texts_that_a_schema_refuses_are_counted_by_its_name()
+    public async Task Texts_that_a_schema_refuses_are_counted_by_its_name_and_a_job_that_made_nothing_fails()
     {
         File.WriteAllText(In("schema.json"), """{"type": "object"}""");
-        var run = await Cli.SucceedAsync(["dataset", .. Small, "--schema", In("schema.json"), "--max-attempts", "2", "--out", In("job")]);
-        Assert.Contains("0 accepted, 12 refused (schema ", run.Error, StringComparison.Ordinal);
-        Assert.Contains("given up after all attempts: 6 items", run.Error, StringComparison.Ordinal);
+        string[] job = ["dataset", .. Small, "--schema", In("schema.json"), "--max-attempts", "2", "--out", In("job")];
+        var run = await Cli.RunAsync(job);
+        Assert.Equal(ExitCode.User, run.Code);
+        string line = CliResult.Lines(run.Error)[^1];
+        Assert.StartsWith($"steer: {In("job")}: made nothing: 0 accepted, 12 refused (schema ", line, StringComparison.Ordinal);
+        Assert.Contains("6 given up", line, StringComparison.Ordinal);
+        Assert.Equal(line, await Cli.RefuseAsync(job));
     }
 
     [Fact]

@@ -60,6 +60,20 @@ public sealed class EvaluateTests : IDisposable
     }
 
     [Fact]
+    public async Task A_task_without_held_out_texts_and_a_name_of_no_layout_are_refused()
+    {
+        string synthetic = Lines("synthetic.txt", Heldout, 0, 60), task = _folder.Write("task.json", """{"prompt": "Say it."}""");
+        Assert.StartsWith($"steer: {task}: names no held-out texts", await Cli.RefuseAsync("evaluate", synthetic, "--task", task), StringComparison.Ordinal);
+        string[] line = ["evaluate", synthetic, "--real", Heldout, "--metrics", "lengths", "--half-samples", "3", "-q", "--out"];
+        string pdf = _folder["report.pdf"];
+        Assert.StartsWith($"steer: {pdf}: no report is written as .pdf.", await Cli.RefuseAsync([.. line, pdf]), StringComparison.Ordinal);
+        Assert.False(File.Exists(pdf));
+        await Cli.SucceedAsync([.. line, _folder["report.TXT"]]);
+        await Cli.SucceedAsync([.. line, _folder["report.log"], "--format", "table"]);
+        Assert.Equal(await File.ReadAllTextAsync(_folder["report.TXT"]), await File.ReadAllTextAsync(_folder["report.log"]));
+    }
+
+    [Fact]
     public void A_table_fits_its_window()
     {
         using var evaluator = new Evaluator(new EvaluationOptions { Bootstrap = 100, HalfSamples = 3 });

@@ -73,6 +73,16 @@ public sealed class GenerateTests
     }
 
     [Fact]
+    public async Task Texts_cut_off_before_their_structure_is_complete_are_counted()
+    {
+        string[] line = ["generate", "--task", "astronomy", "-n", "2", "--max-tokens", "3", "--quiet"];
+        string error = (await Cli.SucceedAsync([.. line, "--pattern", "[a-z]{200}"])).Error;
+        Assert.Equal("steer: note: 2 of 2 texts reached the most tokens before the structure asked for was complete.\n", error);
+        Assert.Empty((await Cli.SucceedAsync([.. line, "--choice", "a"])).Error);
+        Assert.Empty((await Cli.SucceedAsync(line)).Error);
+    }
+
+    [Fact]
     public async Task A_structure_that_cannot_be_had_is_one_line()
     {
         string[] line = ["generate", "--task", "astronomy"];

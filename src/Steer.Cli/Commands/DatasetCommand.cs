@@ -74,6 +74,7 @@ internal sealed class DatasetCommand : SteerCommand
         using var job = DatasetJob.Open(config, sources, _dataset.Folder(parsed), _dataset.Resume(parsed));
         if (job.Progress.Done)
         {
+            RefuseNothing(job.Progress, _dataset.Folder(parsed));
             if (!quiet)
             {
                 Terminal.Error.WriteLine(
@@ -89,7 +90,19 @@ internal sealed class DatasetCommand : SteerCommand
         if (config.Guidance.Eta > 0 && config.EtaSweep.Count == 0 && sources.Real.Count == 0)
             progress.Note("there are no real examples, so the first round has no negatives.");
         await RunAsync(job, engine, quiet, progress, stop).ConfigureAwait(false);
+        RefuseNothing(job.Progress, _dataset.Folder(parsed));
         return ExitCode.Ok;
+    }
+
+    /// <summary>A job that made nothing is no success: a script must not go on to export or train.</summary>
+    private static void RefuseNothing(DatasetProgress progress, string folder)
+    {
+        if (progress is { Accepted: 0, GivenUp: > 0 })
+        {
+            throw new SteerException(
+                $"{folder}: made nothing: {DatasetDisplay.Totals(progress)}; rejected.jsonl says why. Mend the task or the rules, and give another "
+                + "folder.");
+        }
     }
 
     private async Task RunAsync(DatasetJob job, SteerEngine engine, bool quiet, Progress progress, CancellationToken stop)
@@ -113,7 +126,7 @@ internal sealed class DatasetCommand : SteerCommand
             throw;
         }
 
-        if (job.Progress.GivenUp > 0)
+        if (job.Progress is { Accepted: > 0, GivenUp: > 0 })
             progress.Note($"given up after all attempts: {Figures.Count(job.Progress.GivenUp, "item")}; rejected.jsonl says why.");
         if (!quiet)
             ClosingBox.Draw(Terminal, engine, DatasetDisplay.Totals(job.Progress), branches.Names, progress.Elapsed.TotalSeconds);

@@ -51,7 +51,10 @@ internal sealed class EvaluateCommand : SteerCommand
         var options = _evaluation.Read(parsed);
         var models = _models.WithExpertsOfLabels(parsed, _models.Resolve(parsed));
         string real = _evaluation.Real(parsed) ?? models.Task?.Heldout
-            ?? throw new SteerException("There are no real texts to compare with: give --real FILE, or a --task.");
+            ?? throw new SteerException(models.Task is { } task
+                ? $"{task.File}: names no held-out texts to compare with. Give --real FILE, or \"heldout\" in the task."
+                : "There are no real texts to compare with: give --real FILE, or a --task.");
+        var format = _report.Format(parsed);
         string? file = _report.File(parsed), embeddings = _evaluation.Embeddings(parsed);
         using var stream = file is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(file);
 
@@ -67,7 +70,7 @@ internal sealed class EvaluateCommand : SteerCommand
             realSet = realSet with { Name = $"{models.Task.Name}, held out" };
         var (report, ofSynthetic, ofReal) = await run.EvaluateAsync(synthetic, realSet, options, stop).ConfigureAwait(false);
         progress.Dispose();
-        stream.Write(Terminal.Utf8.GetBytes(_report.Format(parsed) switch
+        stream.Write(Terminal.Utf8.GetBytes(format switch
         {
             ReportFormat.Json => EvaluationTables.ToJson(report),
             ReportFormat.Csv => EvaluationTables.ToCsv(report),

@@ -63,6 +63,7 @@ internal sealed class GenerateCommand : SteerCommand
 
         progress.Begin(engine, run.Count);
         var branches = new BranchNames();
+        int unfinished = 0;
         try
         {
             await foreach (var result in engine.GenerateAsync(run.Requests(), ordered: !_output.Unordered(parsed), stop).ConfigureAwait(false))
@@ -70,6 +71,7 @@ internal sealed class GenerateCommand : SteerCommand
                 foreach (string warning in result.Warnings)
                     progress.Note(warning);
                 branches.Add(result.Branches);
+                unfinished += result.FinishReason == FinishReason.Length ? 1 : 0;
                 progress.Finish(() => writer.Write(result));
             }
         }
@@ -79,6 +81,8 @@ internal sealed class GenerateCommand : SteerCommand
             throw;
         }
 
+        if (unfinished > 0 && run.Sampling.StructuredOutput is not null)
+            progress.Note($"{unfinished} of {Figures.Count(run.Count, "text")} reached the most tokens before the structure asked for was complete.");
         progress.Dispose();
         if (!_output.Quiet(parsed))
             ClosingBox.Draw(Terminal, engine, Figures.Count(run.Count), branches.Names, progress.Elapsed.TotalSeconds);

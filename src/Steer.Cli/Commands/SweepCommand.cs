@@ -61,6 +61,13 @@ internal sealed class SweepCommand : SteerCommand
         using var job = SweepJob.Open(config, sources, _output.Folder(parsed), _output.Resume(parsed));
         using var progress = new Progress(Terminal, quiet);
         using var engine = progress.Load(options, stop);
+        if (_output.MeasuresAgainstNegatives(parsed, models.Task))
+        {
+            progress.Note(
+                "the task names no held-out texts, so that the cells are measured against its real examples, from which negatives are drawn too; "
+                + "--heldout FILE gives others.");
+        }
+
         if (config.Cells.Any(c => c is { Eta: >= 1, SumToOne: false }))
         {
             progress.Note(

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Steer.Cli.Output;
+using Steer.Runtime;
 
 namespace Steer.Cli.Flags;
 
@@ -31,12 +32,16 @@ internal sealed class ReportFlags : FlagGroup
 
     public bool Quiet(ParseResult parsed) => parsed.GetValue(_quiet);
 
+    /// <summary>The layout that was given, or that the file's name tells.</summary>
+    /// <exception cref="SteerException">The name tells of a layout that there is not.</exception>
     public ReportFormat Format(ParseResult parsed) => parsed.GetValue(_format) ?? Path.GetExtension(parsed.GetValue(_out))?.ToLowerInvariant() switch
     {
         ".json" => ReportFormat.Json,
         ".csv" => ReportFormat.Csv,
         ".md" => ReportFormat.Markdown,
         ".html" or ".htm" => ReportFormat.Html,
-        _ => ReportFormat.Table,
+        null or "" or ".txt" => ReportFormat.Table,
+        var other => throw new SteerException(
+            $"{parsed.GetValue(_out)}: no report is written as {other}. Give a name that ends in .html, .md, .csv, .json or .txt, or --format."),
     };
 }

@@ -24,7 +24,8 @@ internal sealed class SweepOutputFlags : FlagGroup
             "Folder of the sweep: sweep.jsonl, manifest.json, and when it is done the figures in every format (report.html, sweep.csv, " +
             "sweep.json, sweep.md), those of the page as SVG, and the embeddings."));
         _resume = Add(DatasetFlags.ResumeFlag());
-        _heldout = Add(Flag.Path("--heldout", "FILE", "Real texts that the cells are measured against. Default: the task's held-out texts."));
+        _heldout = Add(Flag.Path("--heldout", "FILE", "Real texts that the cells are measured against. Default: the task's held-out texts, else its real "
+            + "examples."));
         _halfSamples = Add(Flag.Integer("--half-samples", "N", "Pairs of half-samples for the intervals. Default: 20."));
         _format = Add(ReportFlags.FormatFlag("What standard output gets: a table, or one of these. Default: a table."));
         _dryRun = Add(Flag.Switch("--dry-run", "Lists the cells, makes some texts of each, keeps none, and says what the sweep will cost."));
@@ -41,6 +42,9 @@ internal sealed class SweepOutputFlags : FlagGroup
     /// <exception cref="SteerException">There is none.</exception>
     public string Heldout(ParseResult parsed, GenerationTask? task) => parsed.GetValue(_heldout) ?? task?.Heldout ?? task?.Real
         ?? throw new SteerException("There are no real texts to measure against: give --heldout FILE.");
+
+    /// <summary>For want of other real texts, those to measure against are the task's real examples.</summary>
+    public bool MeasuresAgainstNegatives(ParseResult parsed, GenerationTask? task) => (parsed.GetValue(_heldout) ?? task?.Heldout) is null;
 
     public int? HalfSamples(ParseResult parsed) => parsed.GetValue(_halfSamples);
 

@@ -16,7 +16,7 @@ internal sealed class TextFlags : FlagGroup
         Argument = new Argument<string[]>("TEXT")
         {
             Arity = ArgumentArity.ZeroOrMore,
-            Description = "Texts; or a .jsonl, .ndjson, .json or .txt file that exists; - for standard input, " +
+            Description = "Texts; or a .jsonl, .ndjson, .json or .txt file; - for standard input, " +
                 "which is also read when piped and nothing else is given.",
         };
         _file = Add(Flag.Path("--file", "FILE", "Texts: JSONL with a field \"text\", or plain text with one on each line."));
@@ -50,7 +50,7 @@ internal sealed class TextFlags : FlagGroup
         if (names && File.Exists(argument))
             return FromFile(argument);
         if (names && !argument.Any(char.IsWhiteSpace))
-            terminal.Error.WriteLine($"steer: note: {argument}: there is no such file, so the name itself is taken as the text.");
+            throw new SteerException($"{argument}: there is no such file. Correct the path; to take the name itself as the text, pipe it in.");
         return [new GivenText(argument, $"text {index + 1}")];
     }
 

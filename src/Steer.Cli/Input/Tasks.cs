@@ -1,3 +1,4 @@
+using Steer.Cli.Flags;
 using Steer.Runtime;
 using Steer.Runtime.Datasets;
 
@@ -22,18 +23,30 @@ internal static class Tasks
         throw new SteerException($"{nameOrPath}: no such task.{near} Give {known}the path of a task.json.");
     }
 
-    /// <summary>A task may have members of its own, but none that is nearly one that counts: it would count for nothing.</summary>
+    /// <summary>A task may have members of its own, but none that looks as if it counted: it would count for nothing.</summary>
     private static GenerationTask WithoutTypos(GenerationTask task, string file)
     {
-        var strangers = task.Others.Keys.Select(name => (name, GenerationTask.Members))
-            .Concat(task.Labels.SelectMany(l => l.Others.Keys.Select(name => (name, TaskLabel.Members))));
-        foreach (var (name, members) in strangers)
+        RefuseStrangers(file, "a task", task.Others.Keys, GenerationTask.Members);
+        foreach (var label in task.Labels)
         {
-            if (Spelling.Nearest(name, members) is { } near)
-                throw new SteerException($"{file}: \"{name}\" is no member of a task. Did you mean \"{near}\"?");
+            if (label.Others.Keys.FirstOrDefault(name => GenerationTask.Members.Contains(name)) is { } misplaced)
+                throw new SteerException($"{file}: \"{misplaced}\" of label {label.Name} is a member of the task, the same for all labels. Move it there.");
+            RefuseStrangers(file, "a label", label.Others.Keys, TaskLabel.Members);
         }
 
         return task;
+    }
+
+    private static void RefuseStrangers(string file, string owner, IEnumerable<string> strangers, IReadOnlyList<string> members)
+    {
+        foreach (string name in strangers)
+        {
+            string flag = $"--{name.Replace('_', '-')}";
+            if (SamplingFlags.Names.Contains(flag))
+                throw new SteerException($"{file}: \"{name}\" is no member of {owner}. Leave it out, and give {flag} to the command.");
+            if (Spelling.Nearest(name, members) is { } near)
+                throw new SteerException($"{file}: \"{name}\" is no member of {owner}. Did you mean \"{near}\"?");
+        }
     }
 
     private static string[] List()

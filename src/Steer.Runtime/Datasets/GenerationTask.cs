@@ -102,6 +102,8 @@ public sealed record GenerationTask
                 throw new SteerException($"{file}: the prompt is empty. Give text to continue.");
             if (task.System is not null && !task.Chat)
                 throw new SteerException($"{file}: system has no effect without \"chat\": true. Give both.");
+            if (task.Stop.Any(string.IsNullOrEmpty))
+                throw new SteerException($"{file}: a stop text is empty. Give at least one character, or leave it out.");
             CheckLabels(file, task.Labels);
             if (task.Negatives < 0)
                 throw new SteerException($"{file}: negatives is {task.Negatives}; give at least 0.");
@@ -118,7 +120,7 @@ public sealed record GenerationTask
         }
         catch (JsonException e)
         {
-            throw new SteerException($"{file}: is no task ({JsonFault.Describe(e)}). Give an object with at least a prompt.", e);
+            throw TaskFault.Describe(file, e, Format);
         }
         catch (ArgumentException e)
         {

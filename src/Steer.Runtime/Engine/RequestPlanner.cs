@@ -111,7 +111,7 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
     {
         var template = models.ChatTemplateOf(expert) ?? throw new SteerException(
             $"{models[Variant.Base].Path}: has no chat template (chat_template.jinja, or one in tokenizer_config.json or in a GGUF file): " +
-            "give a model or a --tokenizer that has one, or a prompt without --chat.");
+            "give a model or a tokenizer that has one, or leave the chat out.");
         var ids = Encode(template.On(request.Today).Render(request.Messages!, variables: request.TemplateVariables), special: false);
         return ids.Count > 0 ? ids : throw new SteerException($"{template.File}: the chat template writes nothing for these messages.");
     }

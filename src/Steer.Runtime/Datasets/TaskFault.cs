@@ -1,0 +1,37 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Steer.Runtime.Datasets;
+
+/// <summary>What is wrong with a task.json, for whoever wrote it.</summary>
+internal static class TaskFault
+{
+    /// <summary>One line that names the file, the member and what it has to be.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="fault">What the reader of JSON found.</param>
+    /// <param name="format">How the file is read.</param>
+    public static SteerException Describe(string file, JsonException fault, JsonSerializerOptions format)
+    {
+        // The reader's own exceptions stand within those of the deserializer.
+        if (fault.InnerException is JsonException)
+            return new SteerException($"{file}: is no JSON ({JsonFault.Describe(fault)}). Mend it.", fault);
+        string path = fault.Path is { Length: > 1 } full ? full[1..].TrimStart('.') : "";
+        bool ofLabel = path.StartsWith("labels[", StringComparison.Ordinal);
+        string name = path[(path.LastIndexOf('.') + 1)..].Split('[')[0];
+        var members = format.GetTypeInfo(ofLabel && path.Contains('.', StringComparison.Ordinal) ? typeof(TaskLabel) : typeof(GenerationTask)).Properties;
+        if (members.FirstOrDefault(m => m.Name == name) is { } member && Wanted(member) is { } wanted)
+            return new SteerException(FormattableString.Invariant($"{file}, line {fault.LineNumber + 1}: \"{path}\" must be {wanted}. Correct it."), fault);
+        return new SteerException($"{file}: is no task ({JsonFault.Describe(fault)}). Give an object with at least a prompt.", fault);
+    }
+
+    private static string? Wanted(JsonPropertyInfo member) => (Nullable.GetUnderlyingType(member.PropertyType) ?? member.PropertyType) switch
+    {
+        var type when type == typeof(string) => "a text",
+        var type when type == typeof(bool) => "true or false",
+        var type when type == typeof(int) => "a whole number",
+        var type when type == typeof(float) || type == typeof(double) => "a number",
+        var type when type == typeof(IReadOnlyList<string>) => "a list of texts",
+        var type when type == typeof(IReadOnlyList<TaskLabel>) => "a list of objects, each with a name and a prompt",
+        _ => null,
+    };
+}
