@@ -29,6 +29,9 @@ public sealed class ChatTemplateTests
         { "{{ 'a' + 1 }}", "line 1: '+' does not go between a text and a number." },
         { "{{ 9223372036854775807 + 1 }}", "line 1: '+' gives too large a number." },
         { "{{ 99999999999999999999 }}", "line 1: 99999999999999999999 is too large a number." },
+        { "{{ -(-9223372036854775807 - 1) }}", "line 1: '-' gives too large a number." },
+        { "{{ (-9223372036854775807 - 1) | abs }}", "line 1: '-' gives too large a number." },
+        { "{{ {1: 2, 'a': 3} | tojson(sort_keys=true) }}", "have no order." },
         { "{{ 1 // 0 }}", "line 1: divides by zero." },
         { "{{ messages | tojson(3, 4, 5, 6, 7) }}", "line 1: tojson takes at most 4 arguments and is given 5." },
         { "{{ messages | tojson(depth=1) }}", "line 1: tojson has no parameter 'depth'." },
@@ -69,6 +72,21 @@ public sealed class ChatTemplateTests
         "{% set x = 'a' * 10000000 %}{{ x.replace('a', 'b' * 10000000) }}",
         "{% set x = 'a' * 1000000 %}{% for i in range(100000) %}{{ x.find('b') }}{{ x | upper | length }}{% endfor %}",
         "{{ 'a'.center(10000000000) }}",
+        "{{ 'a' | map(*(['map'] * 100000)) | list }}",
+        "{% set n = namespace(x=[1], y=[1]) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% set n.y = [n.y, n.y] %}{% endfor %}"
+            + "{{ n.x == n.y }}",
+        "{% set n = namespace(x=[1], y=[1]) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% set n.y = [n.y, n.y] %}{% endfor %}"
+            + "{{ n.x < n.y }}",
+        "{% set x = [0] * 100000 %}{{ dict(" + string.Concat(Enumerable.Repeat("*x, ", 20_000)) + ") }}",
+        "{% set x = 'a' * 1000000 %}{{ '" + string.Concat(Enumerable.Repeat("{0}", 20_000)) + "'.format(x) }}",
+        "{{ ('%s' * 10000) % (('a' * 1000000,) * 10000) }}",
+        "{% set x = 'a' * 10000000 %}{% for i in range(100000) %}{{ x[5000000] }}{{ x | length }}{{ x[1:3] }}{% endfor %}",
+        "{% set x = 'a' * 10000000 %}{% for i in range(100000) %}{{ 'a' * 5000000 ~ 'b' ~ 'a' * 4000000 in x }}{% endfor %}",
+        "{% set x = 'a' * 10000000 %}{% for i in range(100000) %}{{ {x: 1}[x] }}{% endfor %}",
+        "{{ [[[[[[1]]]]]] | tojson(indent='a' * 16000000) }}",
+        "{{ strftime_now('%c' * 1000000) }}",
+        "{% macro m(" + string.Join(',', Enumerable.Range(0, 20_000).Select(i => $"p{i}")) + ") %}{% endmacro %}"
+            + "{% for i in range(100000) %}{{ m(p1=1, p2=2) }}{% endfor %}",
         "{{ '%99999999s' % 'a' }}",
         "{{ ('a' * 1000000) | list | map('replace', 'a', 'b' * 1000000) | list }}",
         "{{ " + new string('(', 100_000) + "1" + new string(')', 100_000) + " }}",
@@ -99,6 +117,22 @@ public sealed class ChatTemplateTests
         Assert.InRange(e.Message.Length, 1, 500);
         Assert.True(clock.Elapsed < TimeSpan.FromSeconds(20), "A bound of steps stands for a second or so of work, on a busy machine for a few.");
     }
+
+    [Fact]
+    public void Long_templates_that_do_no_harm_are_rendered()
+    {
+        Assert.Equal("A", Render("{% filter upper" + string.Concat(Enumerable.Repeat("|upper", 150_000)) + " %}a{% endfilter %}"));
+        Assert.Equal(300_000, Render("{{ " + string.Concat(Enumerable.Repeat("'a'", 300_000)) + " }}").Length);
+    }
+
+    [Theory]
+    [InlineData("{{ '😀bc'[0] }}", "😀")]
+    [InlineData("{{ '😀bc'[-1] }}{{ '😀bc'[3] is defined }}{{ '😀bc'[-4] is defined }}", "cFalseFalse")]
+    [InlineData("{{ '😀bc'[1:] }}{{ '😀bc'[:1] }}{{ '😀bc'[2:1] }}{{ '😀bc'[-2:9] }}", "bc😀bc")]
+    [InlineData("{{ '😀bc'[::-1] }}{{ '😀bc'[::2] }}", "cb😀😀c")]
+    [InlineData("{{ 'abc'.ljust(-9223372036854775807 - 1) }}{{ 'a'.rjust(3) }}", "abc  a")]
+    [InlineData("{% macro m(a, b=2) %}{{ a }}{{ b }}{{ kwargs }}{% endmacro %}{{ m(1, b=3, c=4) }}{{ m(b=5) }}", "13{'c': 4}5{}")]
+    public void Texts_and_macros_are_as_in_python(string source, string expected) => Assert.Equal(expected, Render(source));
 
     /// <summary>What is cut, doubled or swapped in a sound template gives a text or one line, and nothing else.</summary>
     [Fact]

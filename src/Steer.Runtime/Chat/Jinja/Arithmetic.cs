@@ -10,16 +10,7 @@ internal static class Arithmetic
     public static object? Apply(string op, object? left, object? right, Budget budget)
     {
         if (Operators.TryNumbers(left, right, out var numbers))
-        {
-            try
-            {
-                return Calculate(op, numbers);
-            }
-            catch (OverflowException)
-            {
-                throw new TemplateFault($"'{op}' gives too large a number");
-            }
-        }
+            return Calculate(op, numbers);
 
         return (op, left, right) switch
         {
@@ -44,34 +35,40 @@ internal static class Arithmetic
 
     private static object Calculate(string op, Numbers n)
     {
-        bool whole = n.AreIntegers;
-        var (a, b, x, y) = (n.LeftInteger, n.RightInteger, n.Left, n.Right);
-        if (op is "/" or "//" or "%" && y == 0)
+        if (op is "/" or "//" or "%" && n.Right == 0)
             throw new TemplateFault("divides by zero");
-        if (!whole || op == "/" || (op == "**" && b < 0))
+        if (!n.AreIntegers || op == "/" || (op == "**" && n.RightInteger < 0))
+            return Calculate(op, n.Left, n.Right);
+        try
         {
-            return op switch
-            {
-                "+" => x + y,
-                "-" => x - y,
-                "*" => x * y,
-                "/" => x / y,
-                "//" => Math.Floor(x / y),
-                "%" => x - (y * Math.Floor(x / y)),
-                _ => Math.Pow(x, y),
-            };
+            return Calculate(op, n.LeftInteger, n.RightInteger);
         }
-
-        return checked(op switch
+        catch (OverflowException)
         {
-            "+" => a + b,
-            "-" => a - b,
-            "*" => a * b,
-            "//" => FloorDivide(a, b),
-            "%" => a - (b * FloorDivide(a, b)),
-            _ => Power(a, b),
-        });
+            throw new TemplateFault($"'{op}' gives too large a number");
+        }
     }
+
+    private static double Calculate(string op, double x, double y) => op switch
+    {
+        "+" => x + y,
+        "-" => x - y,
+        "*" => x * y,
+        "/" => x / y,
+        "//" => Math.Floor(x / y),
+        "%" => x - (y * Math.Floor(x / y)),
+        _ => Math.Pow(x, y),
+    };
+
+    private static long Calculate(string op, long a, long b) => checked(op switch
+    {
+        "+" => a + b,
+        "-" => a - b,
+        "*" => a * b,
+        "//" => FloorDivide(a, b),
+        "%" => a - (b * FloorDivide(a, b)),
+        _ => Power(a, b),
+    });
 
     private static long FloorDivide(long a, long b)
     {

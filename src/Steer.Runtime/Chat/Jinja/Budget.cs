@@ -37,7 +37,27 @@ internal sealed class Budget
         _text += length;
         Step(1 + length / 256);
         if (length > MaxText || _text > MaxTotalText)
-            throw new TemplateFault($"makes too much text (at most {MaxText} characters at once)");
+            throw TooLong();
+    }
+
+    /// <summary>Refuses a text under way that is too long already; what is not is counted when it is made.</summary>
+    public static void Bound(long length)
+    {
+        if (length > MaxText)
+            throw TooLong();
+    }
+
+    /// <summary>Counts a look at each char of a text, which makes nothing.</summary>
+    public void Scan(int length) => Step(1 + length / 256);
+
+    /// <summary>Counts a search, which in texts that repeat themselves compares the part at each place.</summary>
+    public void Search(string text, string part) => Step(1 + text.Length / 256 + ((long)text.Length * part.Length >> 14));
+
+    /// <summary>Counts a look at all of a value if it is a text, as finding it among keys takes.</summary>
+    public void Look(object? value)
+    {
+        if (value is string text)
+            Scan(text.Length);
     }
 
     /// <summary>Counts a text that was made.</summary>
@@ -54,4 +74,6 @@ internal sealed class Budget
     }
 
     public void Leave() => _depth--;
+
+    private static TemplateFault TooLong() => new($"makes too much text (at most {MaxText} characters at once)");
 }

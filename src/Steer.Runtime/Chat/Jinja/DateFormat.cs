@@ -6,10 +6,14 @@ namespace Steer.Runtime.Chat.Jinja;
 /// <summary>strftime with English names, whatever the machine's language: a prompt must not depend on it.</summary>
 internal static class DateFormat
 {
+    private const int MaxFormat = 1000;
+
     /// <summary>A time in the form that a format says.</summary>
-    /// <exception cref="TemplateFault">A conversion that is not known.</exception>
+    /// <exception cref="TemplateFault">A conversion that is not known, or the format is too long.</exception>
     public static string Format(string format, DateTimeOffset time)
     {
+        if (format.Length > MaxFormat)
+            throw new TemplateFault($"the format of a date is longer than {MaxFormat}");
         var result = new StringBuilder();
         for (int i = 0; i < format.Length; i++)
         {

@@ -36,10 +36,15 @@ internal sealed class Evaluator(Budget budget)
         foreach (var (node, spread) in nodes.Positional)
         {
             object? value = Evaluate(node, scope);
-            if (spread)
-                positional.AddRange(Operators.Items(value));
-            else
+            if (!spread)
+            {
                 positional.Add(value);
+                continue;
+            }
+
+            var items = Operators.Items(value, budget);
+            budget.Step(items.Count);
+            positional.AddRange(items);
         }
 
         var named = new List<KeyValuePair<string, object?>>();
@@ -49,12 +54,19 @@ internal sealed class Evaluator(Budget budget)
             if (name is not null)
                 named.Add(new(name, value));
             else if (value is DictValue dict)
-                named.AddRange(dict.Members.Select(m => KeyValuePair.Create(m.Key as string ?? throw new TemplateFault("** wants names"), m.Value)));
+                named.AddRange(dict.Members.Select(Named));
             else
                 throw new TemplateFault($"** wants a dictionary and is given {Operators.KindOf(value)}");
         }
 
         return new Arguments(positional, named);
+
+        KeyValuePair<string, object?> Named((object? Key, object? Value) member)
+        {
+            budget.Step();
+            budget.Look(member.Key);
+            return KeyValuePair.Create(member.Key as string ?? throw new TemplateFault("** wants names"), member.Value);
+        }
     }
 
     /// <summary>A filter of a value.</summary>
@@ -100,7 +112,12 @@ internal sealed class Evaluator(Budget budget)
             default:
                 var dict = new DictValue();
                 foreach (var (key, value) in ((DictNode)node).Items)
-                    dict[Evaluate(key, scope)] = Evaluate(value, scope);
+                {
+                    object? name = Evaluate(key, scope);
+                    budget.Look(name);
+                    dict[name] = Evaluate(value, scope);
+                }
+
                 return dict;
         }
     }

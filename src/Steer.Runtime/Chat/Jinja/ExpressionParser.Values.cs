@@ -13,10 +13,10 @@ internal sealed partial class ExpressionParser
             case TokenKind.Name:
                 return Constant(token.Text, out object? constant) ? new Literal(token.Line, constant) : new NameNode(token.Line, token.Text);
             case TokenKind.String:
-                string text = token.Text;
+                List<string> texts = [token.Text];
                 while (tokens.Current.Kind == TokenKind.String)
-                    text += tokens.Next().Text;
-                return new Literal(token.Line, text);
+                    texts.Add(tokens.Next().Text);
+                return new Literal(token.Line, string.Concat(texts));
             case TokenKind.Integer:
                 return new Literal(token.Line, Integer(token));
             case TokenKind.Float:

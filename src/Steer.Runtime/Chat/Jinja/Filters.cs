@@ -17,7 +17,7 @@ internal static class Filters
         ["dictsort"] = ListFilters.SortDict,
         ["e"] = Escape,
         ["escape"] = Escape,
-        ["first"] = (value, arguments, budget) => ListFilters.End(value, arguments, last: false),
+        ["first"] = (value, arguments, budget) => ListFilters.End(value, arguments, budget, last: false),
         ["float"] = Float,
         ["format"] = (value, arguments, budget) =>
             TextFormat.Percent(TextFormat.Str(value, budget), new ListValue(arguments.Positional, isTuple: true), budget),
@@ -25,7 +25,7 @@ internal static class Filters
         ["int"] = Int,
         ["items"] = ListFilters.Pairs,
         ["join"] = ListFilters.Join,
-        ["last"] = (value, arguments, budget) => ListFilters.End(value, arguments, last: true),
+        ["last"] = (value, arguments, budget) => ListFilters.End(value, arguments, budget, last: true),
         ["length"] = Length,
         ["list"] = ListFilters.List,
         ["lower"] = (value, arguments, budget) => Plain(value, arguments, budget, text => text.ToLowerInvariant()),
@@ -56,9 +56,22 @@ internal static class Filters
 
     /// <summary>A value filtered.</summary>
     /// <exception cref="TemplateFault">There is no such filter, or it does not go with the value or the arguments.</exception>
-    public static object? Apply(string name, object? value, Arguments arguments, Budget budget) => All.TryGetValue(name, out var filter)
-        ? filter(value, arguments, budget)
-        : throw new TemplateFault($"there is no filter '{name}'");
+    public static object? Apply(string name, object? value, Arguments arguments, Budget budget)
+    {
+        if (!All.TryGetValue(name, out var filter))
+            throw new TemplateFault($"there is no filter '{name}'");
+
+        // map applies a filter, which may be map again.
+        budget.Enter();
+        try
+        {
+            return filter(value, arguments, budget);
+        }
+        finally
+        {
+            budget.Leave();
+        }
+    }
 
     private static string Text(object? value, Budget budget) => budget.Made(TextFormat.Str(value, budget));
 
@@ -78,7 +91,7 @@ internal static class Filters
     private static object? Length(object? value, Arguments arguments, Budget budget)
     {
         arguments.ExpectNone("length");
-        return Operators.Length(value);
+        return Operators.Length(value, budget);
     }
 
     private static object Abs(object? value, Arguments arguments, Budget budget)

@@ -10,8 +10,8 @@ internal static class Globals
     {
         void Add(string name, Func<Arguments, object?> function) => scope.Set(name, new Callable(name, function));
         Add("range", arguments => Range(arguments, budget));
-        Add("namespace", Namespace);
-        Add("dict", arguments => Dict(arguments));
+        Add("namespace", arguments => Namespace(arguments, budget));
+        Add("dict", arguments => Dict(arguments, budget));
         Add("raise_exception", arguments => throw new TemplateFault(
             TextFormat.Str(arguments.Only("raise_exception", "message"), budget)) { IsRaised = true });
         Add("strftime_now", arguments => budget.Made(DateFormat.Format(
@@ -33,19 +33,20 @@ internal static class Globals
         return new ListValue([.. Enumerable.Range(0, (int)count).Select(i => (object?)(first + (i * step)))]);
     }
 
-    private static NamespaceValue Namespace(Arguments arguments)
+    private static NamespaceValue Namespace(Arguments arguments, Budget budget)
     {
         var space = new NamespaceValue();
-        foreach (var (key, value) in Dict(arguments).Members)
+        foreach (var (key, value) in Dict(arguments, budget).Members)
             space.Set(key as string ?? throw new TemplateFault("a member of a namespace has no name"), value);
         return space;
     }
 
-    private static DictValue Dict(Arguments arguments)
+    private static DictValue Dict(Arguments arguments, Budget budget)
     {
         var dict = new DictValue();
         foreach (object? source in arguments.Positional)
         {
+            budget.Step(Operators.Length(source, budget));
             if (source is DictValue other)
             {
                 foreach (var (key, value) in other.Members)
@@ -53,9 +54,9 @@ internal static class Globals
                 continue;
             }
 
-            foreach (object? item in Operators.Items(source))
+            foreach (object? item in Operators.Items(source, budget))
             {
-                var pair = Operators.Items(item);
+                var pair = Operators.Items(item, budget);
                 dict[pair.Count == 2 ? pair[0] : throw new TemplateFault("a dictionary is made of pairs")] = pair[1];
             }
         }

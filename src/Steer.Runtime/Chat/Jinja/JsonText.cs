@@ -50,8 +50,7 @@ internal sealed class JsonText
         _budget.Step();
         if (depth > MaxDepth)
             throw new TemplateFault("values nest too deep for JSON");
-        if (_result.Length > Budget.MaxText)
-            _budget.Text(_result.Length);
+        Budget.Bound(_result.Length);
         switch (value)
         {
             case null or bool or long or double:
@@ -72,7 +71,7 @@ internal sealed class JsonText
                 break;
             case DictValue dict:
                 Open('{', dict.Count);
-                var members = _sorted ? dict.Members.OrderBy(m => m.Key, Comparer<object?>.Create((a, b) => Operators.Compare(a, b))) : dict.Members;
+                var members = _sorted ? ListFilters.Ordered(dict.Members, m => m.Key, reverse: false, _budget) : dict.Members;
                 int at = 0;
                 foreach (var (key, member) in members)
                 {
@@ -112,6 +111,7 @@ internal sealed class JsonText
     {
         if (_indent is null)
             return;
+        Budget.Bound(_result.Length + ((long)depth * _indent.Length));
         _result.Append('\n').Insert(_result.Length, _indent, depth);
     }
 

@@ -5,18 +5,18 @@ namespace Steer.Runtime.Chat.Jinja;
 /// <summary>Filters of lists and dictionaries.</summary>
 internal static class ListFilters
 {
-    public static object? End(object? value, Arguments arguments, bool last)
+    public static object? End(object? value, Arguments arguments, Budget budget, bool last)
     {
         string name = last ? "last" : "first";
         arguments.ExpectNone(name);
-        var items = Operators.Items(value);
+        var items = Operators.Items(value, budget);
         return items.Count > 0 ? items[last ? ^1 : 0] : new Undefined($"{name} of an empty list is undefined");
     }
 
     public static object List(object? value, Arguments arguments, Budget budget)
     {
         arguments.ExpectNone("list");
-        return Made(Operators.Items(value), budget);
+        return Made(Operators.Items(value, budget), budget);
     }
 
     public static object Pairs(object? value, Arguments arguments, Budget budget)
@@ -35,7 +35,7 @@ internal static class ListFilters
         object?[] given = arguments.Bind("join", 0, "d", "attribute");
         string separator = given[0].IsMissing() ? "" : TextFormat.Str(given[0], budget);
         string? path = PathOf(given[1], "join");
-        return TextMethods.Join(separator, [.. Operators.Items(value).Select(i => TextFormat.Str(Member(i, path, budget), budget))], budget);
+        return TextMethods.Join(separator, [.. Operators.Items(value, budget).Select(i => TextFormat.Str(Member(i, path, budget), budget))], budget);
     }
 
     public static object Reverse(object? value, Arguments arguments, Budget budget)
@@ -43,7 +43,7 @@ internal static class ListFilters
         arguments.ExpectNone("reverse");
         return value is string text
             ? budget.Made(string.Concat(PythonText.Characters(text).Reverse()))
-            : Made([.. Operators.Items(value).Reverse()], budget);
+            : Made([.. Operators.Items(value, budget).Reverse()], budget);
     }
 
     /// <summary>map(attribute='a.b', default=x), or map('filter', ...).</summary>
@@ -53,13 +53,13 @@ internal static class ListFilters
         {
             string name = arguments.Positional[0].Text("map") ?? throw new TemplateFault("map wants the name of a filter");
             var rest = arguments with { Positional = [.. arguments.Positional.Skip(1)] };
-            return Made([.. Operators.Items(value).Select(i => Filters.Apply(name, i, rest, budget))], budget);
+            return Made([.. Operators.Items(value, budget).Select(i => Filters.Apply(name, i, rest, budget))], budget);
         }
 
         object?[] given = arguments.Bind("map", 1, "attribute", "default");
         string? path = PathOf(given[0], "map");
         bool defaults = !given[1].IsMissing();
-        var members = Operators.Items(value).Select(i => Member(i, path, budget));
+        var members = Operators.Items(value, budget).Select(i => Member(i, path, budget));
         return Made([.. members.Select(m => m is Undefined && defaults ? given[1] : m)], budget);
     }
 
@@ -74,7 +74,7 @@ internal static class ListFilters
         string? test = at < given.Count ? given[at].Text(name) : null;
         var rest = arguments with { Positional = [.. given.Skip(at + 1)] };
         bool Passes(object? item) => test is null ? Operators.IsTrue(item) : Tests.Holds(test, item, rest, budget);
-        return Made([.. Operators.Items(value).Where(i => Passes(Member(i, path, budget)) == wanted)], budget);
+        return Made([.. Operators.Items(value, budget).Where(i => Passes(Member(i, path, budget)) == wanted)], budget);
     }
 
     public static object Sort(object? value, Arguments arguments, Budget budget)
@@ -82,9 +82,9 @@ internal static class ListFilters
         object?[] given = arguments.Bind("sort", 0, "reverse", "case_sensitive", "attribute");
         string[] paths = PathOf(given[2], "sort")?.Split(',') ?? [];
         object? Key(object? item) => paths.Length == 0
-            ? Folded(item, given[1])
-            : new ListValue([.. paths.Select(p => Folded(Member(item, p, budget), given[1]))]);
-        return Made(Ordered(Operators.Items(value), Key, given[0].Flag(ifMissing: false), budget), budget);
+            ? Folded(item, given[1], budget)
+            : new ListValue([.. paths.Select(p => Folded(Member(item, p, budget), given[1], budget))]);
+        return Made(Ordered(Operators.Items(value, budget), Key, given[0].Flag(ifMissing: false), budget), budget);
     }
 
     public static object SortDict(object? value, Arguments arguments, Budget budget)
@@ -93,7 +93,7 @@ internal static class ListFilters
         if (value is not DictValue dict)
             throw new TemplateFault(Operators.Explain(value, null, $"dictsort wants a dictionary and is given {Operators.KindOf(value)}"));
         int part = given[1].Text("dictsort") switch { null or "key" => 0, "value" => 1, _ => throw new TemplateFault("dictsort is by key or value") };
-        object? Key(object? pair) => Folded(((ListValue)pair!).Items[part], given[0]);
+        object? Key(object? pair) => Folded(((ListValue)pair!).Items[part], given[0], budget);
         return Made(Ordered([.. dict.Members.Select(Pair)], Key, given[2].Flag(ifMissing: false), budget), budget);
     }
 
@@ -101,10 +101,10 @@ internal static class ListFilters
     {
         object?[] given = arguments.Bind(name, 0, "case_sensitive", "attribute");
         string? path = PathOf(given[1], name);
-        var items = Operators.Items(value);
+        var items = Operators.Items(value, budget);
         if (items.Count == 0)
             return new Undefined($"{name} of an empty list is undefined");
-        var ordered = Ordered(items, item => Folded(Member(item, path, budget), given[0]), reverse: name == "max", budget);
+        var ordered = Ordered(items, item => Folded(Member(item, path, budget), given[0], budget), reverse: name == "max", budget);
         return ordered[0];
     }
 
@@ -113,9 +113,9 @@ internal static class ListFilters
         object?[] given = arguments.Bind("unique", 0, "case_sensitive", "attribute");
         string? path = PathOf(given[1], "unique");
         var (seen, kept) = (new DictValue(), new List<object?>());
-        foreach (object? item in Operators.Items(value))
+        foreach (object? item in Operators.Items(value, budget))
         {
-            object? key = Folded(Member(item, path, budget), given[0]);
+            object? key = Folded(Member(item, path, budget), given[0], budget);
             if (seen.Has(key))
                 continue;
             seen[key] = null;
@@ -130,9 +130,23 @@ internal static class ListFilters
         object?[] given = arguments.Bind("sum", 0, "attribute", "start");
         string? path = PathOf(given[0], "sum");
         object? sum = given[1].IsMissing() ? 0L : given[1];
-        foreach (object? item in Operators.Items(value))
+        foreach (object? item in Operators.Items(value, budget))
             sum = Arithmetic.Apply("+", sum, Member(item, path, budget), budget);
         return sum;
+    }
+
+    /// <summary>Items by their keys; equal ones stay in order, in reverse too, as Python's sort leaves them.</summary>
+    public static IReadOnlyList<T> Ordered<T>(IEnumerable<T> items, Func<T, object?> key, bool reverse, Budget budget)
+    {
+        var compare = Comparer<object?>.Create((a, b) => reverse ? Operators.Compare(b, a, budget) : Operators.Compare(a, b, budget));
+        try
+        {
+            return [.. items.OrderBy(key, compare)];
+        }
+        catch (InvalidOperationException e) when (e.InnerException is TemplateFault fault)
+        {
+            throw fault;
+        }
     }
 
     private static ListValue Made(IReadOnlyList<object?> items, Budget budget)
@@ -149,24 +163,9 @@ internal static class ListFilters
         value is long index ? index.ToString(CultureInfo.InvariantCulture) : value.Text(filter);
 
     /// <summary>Texts are compared without regard to case, unless that is asked for.</summary>
-    private static object? Folded(object? value, object? caseSensitive) =>
-        value is string text && !caseSensitive.Flag(ifMissing: false) ? text.ToLowerInvariant() : value;
-
-    /// <summary>Items by their keys; equal ones stay in order, in reverse too, as Python's sort leaves them.</summary>
-    private static IReadOnlyList<object?> Ordered(IReadOnlyList<object?> items, Func<object?, object?> key, bool reverse, Budget budget)
+    private static object? Folded(object? value, object? caseSensitive, Budget budget)
     {
-        var compare = Comparer<object?>.Create((a, b) =>
-        {
-            budget.Step();
-            return reverse ? Operators.Compare(b, a) : Operators.Compare(a, b);
-        });
-        try
-        {
-            return [.. items.OrderBy(key, compare)];
-        }
-        catch (InvalidOperationException e) when (e.InnerException is TemplateFault fault)
-        {
-            throw fault;
-        }
+        budget.Look(value);
+        return value is string text && !caseSensitive.Flag(ifMissing: false) ? budget.Made(text.ToLowerInvariant()) : value;
     }
 }

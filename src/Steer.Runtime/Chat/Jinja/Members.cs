@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Steer.Runtime.Chat.Jinja;
 
 /// <summary>Members, items and slices of values.</summary>
@@ -6,13 +8,14 @@ internal static class Members
     /// <summary>value.name: a method or a member, then an item of that name; undefined where there is none.</summary>
     /// <exception cref="TemplateFault">The value itself is undefined.</exception>
     public static object? Get(object? value, string name, Budget budget) =>
-        TryMember(value, name, budget, out object? member) || TryItem(value, name, out member) ? member : Missing(value, $"'{name}'");
+        TryMember(value, name, budget, out object? member) || TryItem(value, name, budget, out member) ? member : Missing(value, $"'{name}'");
 
     /// <summary>value[index]: an item, then a member of that name; undefined where there is none.</summary>
     /// <exception cref="TemplateFault">The value itself is undefined.</exception>
     public static object? GetItem(object? value, object? index, Budget budget)
     {
-        if (TryItem(value, index, out object? item) || (index is string name && TryMember(value, name, budget, out item)))
+        budget.Look(index);
+        if (TryItem(value, index, budget, out object? item) || (index is string name && TryMember(value, name, budget, out item)))
             return item;
         return Missing(value, index is string ? $"'{index}'" : $"item {TextFormat.Repr(index, budget)}");
     }
@@ -24,25 +27,31 @@ internal static class Members
             throw new TemplateFault(undefined.Description);
         if (value is not (string or ListValue))
             throw new TemplateFault($"{Operators.KindOf(value)} cannot be sliced");
+        var (text, list) = (value as string, value as ListValue);
         long by = step ?? 1;
         if (by == 0)
             throw new TemplateFault("the step of a slice is 0");
-        var items = Operators.Items(value);
-        long count = items.Count, low = by > 0 ? 0 : -1, high = by > 0 ? count : count - 1;
+        long count = Operators.Length(value, budget), low = by > 0 ? 0 : -1, high = by > 0 ? count : count - 1;
         long Place(long? bound, long ifMissing) => bound is not { } at ? ifMissing : Math.Clamp(at < 0 ? at + count : at, low, high);
         long first = Place(start, by > 0 ? low : high), last = Place(stop, by > 0 ? high : low);
-        var taken = new List<object?>();
+        if (text is not null && by == 1)
+            return budget.Made(PythonText.Slice(text, (int)first, (int)Math.Max(first, last)));
+        var (items, taken) = (Operators.Items(value, budget), new List<object?>());
         for (long at = first; by > 0 ? at < last : at > last; at = by > 0 ? SaturatingAdd(at, by, count) : SaturatingAdd(at, by, -1))
             taken.Add(items[(int)at]);
         budget.Step(1 + (taken.Count / 16));
-        return value is ListValue list ? new ListValue(taken, list.IsTuple) : budget.Made(string.Concat(taken.Cast<string>()));
+        return list is not null ? new ListValue(taken, list.IsTuple) : budget.Made(string.Concat(taken.Cast<string>()));
     }
 
     /// <summary>a.b.0 of a value, as filters such as map name members.</summary>
     public static object? Path(object? value, string path, Budget budget)
     {
         foreach (string part in path.Split('.'))
-            value = GetItem(value, long.TryParse(part, out long index) ? index : part, budget);
+        {
+            bool isIndex = long.TryParse(part, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long index);
+            value = GetItem(value, isIndex ? index : part, budget);
+        }
+
         return value;
     }
 
@@ -52,7 +61,7 @@ internal static class Members
         ? throw new TemplateFault(undefined.Description)
         : new Undefined($"{Operators.KindOf(value)} has no {what}");
 
-    private static bool TryItem(object? value, object? index, out object? item)
+    private static bool TryItem(object? value, object? index, Budget budget, out object? item)
     {
         item = null;
         if (value is DictValue dict)
@@ -60,12 +69,12 @@ internal static class Members
         long? at = index switch { long number => number, bool flag => flag ? 1 : 0, _ => null };
         if (at is not { } place || value is not (string or ListValue))
             return false;
-        var items = Operators.Items(value);
+        long count = Operators.Length(value, budget);
         if (place < 0)
-            place += items.Count;
-        bool inside = place >= 0 && place < items.Count;
+            place += count;
+        bool inside = place >= 0 && place < count;
         if (inside)
-            item = items[(int)place];
+            item = value is string text ? PythonText.Slice(text, (int)place, (int)place + 1) : ((ListValue)value).Items[(int)place];
         return inside;
     }
 
@@ -98,6 +107,7 @@ internal static class Members
         if (name == "get")
         {
             object?[] given = arguments.Bind("get", 1, "key", "default");
+            budget.Look(given[0]);
             return dict.TryGet(given[0], out object? value) ? value : given[1].IsMissing() ? null : given[1];
         }
 
@@ -115,12 +125,11 @@ internal static class Members
     private static object CallList(ListValue list, string name, Arguments arguments, Budget budget)
     {
         object? wanted = arguments.Only(name, "value");
-        budget.Step(list.Items.Count);
         if (name == "count")
-            return (long)list.Items.Count(i => Operators.AreEqual(i, wanted));
+            return (long)list.Items.Count(i => Operators.AreEqual(i, wanted, budget));
         for (int i = 0; i < list.Items.Count; i++)
         {
-            if (Operators.AreEqual(list.Items[i], wanted))
+            if (Operators.AreEqual(list.Items[i], wanted, budget))
                 return (long)i;
         }
 

@@ -34,15 +34,17 @@ internal static class Operators
         _ => "a function",
     };
 
-    public static bool AreEqual(object? left, object? right, int depth = 0)
+    public static bool AreEqual(object? left, object? right, Budget budget, int depth = 0)
     {
+        budget.Step();
         if (depth > MaxDepth)
             throw new TemplateFault("values nest too deep to compare");
         if (TryNumbers(left, right, out var numbers))
             return numbers.AreIntegers ? numbers.LeftInteger == numbers.RightInteger : numbers.Left == numbers.Right;
         switch (left, right)
         {
-            case (string a, string b):
+            case (string a, string b) when a.Length == b.Length:
+                budget.Scan(a.Length);
                 return string.Equals(a, b, StringComparison.Ordinal);
             case (Undefined, Undefined):
                 return true;
@@ -51,13 +53,20 @@ internal static class Operators
                     return false;
                 for (int i = 0; i < a.Items.Count; i++)
                 {
-                    if (!AreEqual(a.Items[i], b.Items[i], depth + 1))
+                    if (!AreEqual(a.Items[i], b.Items[i], budget, depth + 1))
                         return false;
                 }
 
                 return true;
             case (DictValue a, DictValue b):
-                return a.Count == b.Count && a.Members.All(m => b.TryGet(m.Key, out object? other) && AreEqual(m.Value, other, depth + 1));
+                return a.Count == b.Count && a.Members.All(HasEqual);
+
+                bool HasEqual((object? Key, object? Value) member)
+                {
+                    budget.Look(member.Key);
+                    return b.TryGet(member.Key, out object? other) && AreEqual(member.Value, other, budget, depth + 1);
+                }
+
             default:
                 return ReferenceEquals(left, right);
         }
@@ -65,20 +74,25 @@ internal static class Operators
 
     /// <summary>Below 0 where the left comes first.</summary>
     /// <exception cref="TemplateFault">They have no order.</exception>
-    public static int Compare(object? left, object? right, int depth = 0)
+    public static int Compare(object? left, object? right, Budget budget, int depth = 0)
     {
+        budget.Step();
         if (depth > MaxDepth)
             throw new TemplateFault("values nest too deep to compare");
         if (TryNumbers(left, right, out var numbers))
             return numbers.AreIntegers ? numbers.LeftInteger.CompareTo(numbers.RightInteger) : numbers.Left.CompareTo(numbers.Right);
         if (left is string a && right is string b)
+        {
+            budget.Scan(Math.Min(a.Length, b.Length));
             return string.CompareOrdinal(a, b);
+        }
+
         if (left is ListValue x && right is ListValue y && x.IsTuple == y.IsTuple)
         {
             for (int i = 0; i < Math.Min(x.Items.Count, y.Items.Count); i++)
             {
-                if (!AreEqual(x.Items[i], y.Items[i], depth + 1))
-                    return Compare(x.Items[i], y.Items[i], depth + 1);
+                if (!AreEqual(x.Items[i], y.Items[i], budget, depth + 1))
+                    return Compare(x.Items[i], y.Items[i], budget, depth + 1);
             }
 
             return x.Items.Count.CompareTo(y.Items.Count);
@@ -92,9 +106,9 @@ internal static class Operators
         switch (op)
         {
             case "==":
-                return AreEqual(left, right);
+                return AreEqual(left, right, budget);
             case "!=":
-                return !AreEqual(left, right);
+                return !AreEqual(left, right, budget);
             case "in":
                 return IsIn(left, right, budget);
             case "not in":
@@ -103,7 +117,7 @@ internal static class Operators
             case ">" or ">=" when HasNaN(left, right):
                 return false;
             default:
-                int order = Compare(left, right);
+                int order = Compare(left, right, budget);
                 return op switch { "<" => order < 0, "<=" => order <= 0, ">" => order > 0, _ => order >= 0 };
         }
     }
@@ -113,43 +127,52 @@ internal static class Operators
         switch (container)
         {
             case string text:
-                return item is string part
-                    ? text.Contains(part, StringComparison.Ordinal)
-                    : throw new TemplateFault(Explain(item, null, $"'in' wants a text before a text and is given {KindOf(item)}"));
+                if (item is not string part)
+                    throw new TemplateFault(Explain(item, null, $"'in' wants a text before a text and is given {KindOf(item)}"));
+                budget.Search(text, part);
+                return text.Contains(part, StringComparison.Ordinal);
             case DictValue dict:
+                budget.Look(item);
                 return item is not Undefined && dict.Has(item);
             default:
-                foreach (object? other in Items(container))
-                {
-                    budget.Step();
-                    if (AreEqual(item, other))
-                        return true;
-                }
-
-                return false;
+                return Items(container, budget).Any(other => AreEqual(item, other, budget));
         }
     }
 
     /// <summary>The items of a list or a tuple, the keys of a dictionary, the characters of a text; none of what is undefined.</summary>
     /// <exception cref="TemplateFault">The value has no items.</exception>
-    public static IReadOnlyList<object?> Items(object? value) => value switch
+    public static IReadOnlyList<object?> Items(object? value, Budget budget)
     {
-        ListValue list => list.Items,
-        DictValue dict => [.. dict.Keys],
-        string text => PythonText.Characters(text),
-        Undefined => [],
-        _ => throw new TemplateFault($"{KindOf(value)} has no items to go through"),
-    };
+        switch (value)
+        {
+            case ListValue list:
+                return list.Items;
+            case DictValue dict:
+                budget.Step(dict.Count);
+                return [.. dict.Keys];
+            case string text:
+                budget.Step(1 + text.Length / 8);
+                return PythonText.Characters(text);
+            case Undefined:
+                return [];
+            default:
+                throw new TemplateFault($"{KindOf(value)} has no items to go through");
+        }
+    }
 
     /// <summary>Items, characters or members.</summary>
-    public static long Length(object? value) => value switch
+    public static long Length(object? value, Budget budget)
     {
-        string text => PythonText.Length(text),
-        DictValue dict => dict.Count,
-        ListValue list => list.Items.Count,
-        Undefined => 0,
-        _ => throw new TemplateFault($"{KindOf(value)} has no length"),
-    };
+        budget.Look(value);
+        return value switch
+        {
+            string text => PythonText.Length(text),
+            DictValue dict => dict.Count,
+            ListValue list => list.Items.Count,
+            Undefined => 0,
+            _ => throw new TemplateFault($"{KindOf(value)} has no length"),
+        };
+    }
 
     /// <summary>The message for an operation between values: where one is undefined, that is what is wrong.</summary>
     public static string Explain(object? left, object? right, string otherwise) =>

@@ -66,6 +66,13 @@ internal static class PythonText
         return characters;
     }
 
+    /// <summary>The code points from one on up to another; both within the text.</summary>
+    public static string Slice(string text, int start, int end)
+    {
+        int first = Place(text, 0, start);
+        return text[first..Place(text, first, end - start)];
+    }
+
     /// <summary>str.split() without a separator: at runs of blanks, with none at the ends; what is left after the last cut keeps its own.</summary>
     /// <param name="text">The text.</param>
     /// <param name="most">Most cuts; negative for all.</param>
@@ -108,4 +115,12 @@ internal static class PythonText
     /// <summary>str.capitalize().</summary>
     public static string Capitalize(string text) =>
         text.Length == 0 ? text : char.ToUpperInvariant(text[0]) + text[1..].ToLowerInvariant();
+
+    /// <summary>Where in the text so many code points behind a place are.</summary>
+    private static int Place(string text, int from, int codePoints)
+    {
+        for (; codePoints > 0; codePoints--)
+            from += from + 1 < text.Length && char.IsSurrogatePair(text[from], text[from + 1]) ? 2 : 1;
+        return from;
+    }
 }

@@ -113,7 +113,7 @@ internal sealed class Renderer
 
     private Flow RunLoop(ForNode node, Scope scope)
     {
-        var items = Operators.Items(_evaluator.Evaluate(node.Items, scope));
+        var items = Operators.Items(_evaluator.Evaluate(node.Items, scope), _budget);
         _budget.Step(items.Count);
         if (node.Condition is { } condition)
         {
@@ -131,7 +131,7 @@ internal sealed class Renderer
 
         if (items.Count == 0)
             return Run(node.Otherwise, new Scope(scope));
-        var loop = new LoopValue(items);
+        var loop = new LoopValue(items, _budget);
         for (int i = 0; i < items.Count; i++)
         {
             var each = new Scope(scope);
@@ -159,7 +159,7 @@ internal sealed class Renderer
                 break;
             default:
                 var targets = ((ListNode)target).Items;
-                var values = Operators.Items(value);
+                var values = Operators.Items(value, _budget);
                 if (values.Count != targets.Count)
                     throw new TemplateFault($"{values.Count} values are assigned to {targets.Count} names");
                 for (int i = 0; i < targets.Count; i++)
@@ -174,13 +174,17 @@ internal sealed class Renderer
     /// <summary>The text of a macro. It sees the scope that it stands in, not that of whoever calls it.</summary>
     private string Expand(MacroNode node, Arguments arguments, Scope scope)
     {
+        _budget.Step(node.Parameters.Count + arguments.Positional.Count + arguments.Named.Count);
         var inner = new Scope(scope);
+        var parameters = node.Parameters.Select(p => p.Name).ToHashSet(StringComparer.Ordinal);
+        var named = new Dictionary<string, object?>(StringComparer.Ordinal);
         var extra = new DictValue();
         foreach (var (name, value) in arguments.Named)
         {
+            named.TryAdd(name, value);
             if (name == "caller")
                 inner.Set(name, value);
-            else if (node.Parameters.All(p => p.Name != name))
+            else if (!parameters.Contains(name))
                 extra[name] = value;
         }
 
@@ -189,11 +193,10 @@ internal sealed class Renderer
         for (int i = 0; i < node.Parameters.Count; i++)
         {
             var parameter = node.Parameters[i];
-            int named = arguments.Named.ToList().FindIndex(a => a.Key == parameter.Name);
             inner.Set(
                 parameter.Name,
                 i < arguments.Positional.Count ? arguments.Positional[i]
-                : named >= 0 ? arguments.Named[named].Value
+                : named.TryGetValue(parameter.Name, out object? given) ? given
                 : parameter.Default is { } value ? _evaluator.Evaluate(value, inner)
                 : new Undefined($"parameter '{parameter.Name}' of '{node.Name}' was not given"));
         }
@@ -212,8 +215,20 @@ internal sealed class Renderer
     }
 
     /// <summary>Filters a text, the first filter of a chain first.</summary>
-    private object? Filter(FilterNode filter, object? value, Scope scope) => _evaluator.Apply(
-        filter, filter.Target is FilterNode before ? Filter(before, value, scope) : value, scope);
+    private object? Filter(FilterNode last, object? value, Scope scope)
+    {
+        // A chain may be as long as the template, too long to go down by recursion.
+        var chain = new Stack<FilterNode>();
+        for (var filter = last; filter is not null; filter = filter.Target as FilterNode)
+            chain.Push(filter);
+        foreach (var filter in chain)
+        {
+            _budget.Step();
+            value = _evaluator.Apply(filter, value, scope);
+        }
+
+        return value;
+    }
 
     /// <summary>The text that statements write.</summary>
     private string Capture(IReadOnlyList<Statement> body, Scope scope)

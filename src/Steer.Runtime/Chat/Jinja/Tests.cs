@@ -10,9 +10,9 @@ internal static class Tests
         switch (name)
         {
             case "eq" or "equalto" or "==":
-                return Operators.AreEqual(value, arguments.Only(name, "other"));
+                return Operators.AreEqual(value, arguments.Only(name, "other"), budget);
             case "ne" or "!=":
-                return !Operators.AreEqual(value, arguments.Only(name, "other"));
+                return !Operators.AreEqual(value, arguments.Only(name, "other"), budget);
             case "lt" or "lessthan" or "<":
                 return Operators.Compare("<", value, arguments.Only(name, "other"), budget);
             case "le" or "<=":
@@ -31,6 +31,8 @@ internal static class Tests
                 return Arithmetic.Apply("%", value, arguments.Only(name, "num"), budget) is 0L or 0.0;
         }
 
+        if (name is "lower" or "upper")
+            budget.Look(value);
         bool holds = Plain(name, value);
         arguments.ExpectNone(name);
         return holds;

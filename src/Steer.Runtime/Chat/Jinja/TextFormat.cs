@@ -80,6 +80,7 @@ internal static class TextFormat
             if (used == given.Count)
                 throw new TemplateFault("a format has more conversions than values");
             result.Append(Convert(format[start..i], format[i], given[used++], budget));
+            Budget.Bound(result.Length);
         }
 
         if (used < given.Count && values is not DictValue)
@@ -106,6 +107,7 @@ internal static class TextFormat
                 int end = format.IndexOf('}', i);
                 string field = end < 0 ? throw new TemplateFault("a field of a format is not closed") : format[(i + 1)..end];
                 result.Append(Str(Field(field, arguments, ref next), budget));
+                Budget.Bound(result.Length);
                 i = end;
             }
             else
@@ -141,7 +143,9 @@ internal static class TextFormat
         if (width.Length == 0 && kind is 'd' or 'i' && isNumber)
             return (number.AreIntegers ? number.LeftInteger : (long)number.Left).ToString(CultureInfo.InvariantCulture);
         int digits = 6;
-        if (kind == 'f' && isNumber && (width.Length == 0 || (width[0] == '.' && int.TryParse(width.AsSpan(1), out digits) && digits <= 20)))
+        bool hasDigits = width.StartsWith('.')
+            && int.TryParse(width.AsSpan(1), NumberStyles.None, CultureInfo.InvariantCulture, out digits) && digits <= 20;
+        if (kind == 'f' && isNumber && (width.Length == 0 || hasDigits))
             return number.Left.ToString("F" + digits.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
         throw new TemplateFault($"'%{width}{kind}' of a format is not supported for {Operators.KindOf(value)}");
     }
@@ -151,8 +155,7 @@ internal static class TextFormat
         budget.Step();
         if (depth > MaxDepth)
             throw new TemplateFault("values nest too deep to write");
-        if (into.Length > Budget.MaxText)
-            budget.Text(into.Length);
+        Budget.Bound(into.Length);
         switch (value)
         {
             case null:

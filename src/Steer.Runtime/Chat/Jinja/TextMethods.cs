@@ -31,12 +31,13 @@ internal static class TextMethods
                 object?[] change = arguments.Bind(name, 2, "old", "new", "count");
                 return Replace(text, Needed(change[0], name), Needed(change[1], name), change[2].Integer(name, -1), budget);
             case "find" or "rfind" or "index" or "rindex":
-                return Find(text, name, Needed(arguments.Only(name, "sub"), name));
+                return Find(text, name, Needed(arguments.Only(name, "sub"), name), budget);
             case "count":
                 string part = Needed(arguments.Only(name, "sub"), name);
+                budget.Search(text, part);
                 return part.Length == 0 ? PythonText.Length(text) + 1L : text.Split(part).Length - 1L;
             case "join":
-                return Join(text, Operators.Items(arguments.Only(name, "items")), budget);
+                return Join(text, Operators.Items(arguments.Only(name, "items"), budget), budget);
             case "removeprefix":
                 string prefix = Needed(arguments.Only(name, "prefix"), name);
                 return text.StartsWith(prefix, StringComparison.Ordinal) ? text[prefix.Length..] : text;
@@ -44,7 +45,7 @@ internal static class TextMethods
                 string suffix = Needed(arguments.Only(name, "suffix"), name);
                 return text.EndsWith(suffix, StringComparison.Ordinal) ? text[..^suffix.Length] : text;
             case "partition" or "rpartition":
-                return Partition(text, Needed(arguments.Only(name, "sep"), name), last: name == "rpartition");
+                return Partition(text, Needed(arguments.Only(name, "sep"), name), last: name == "rpartition", budget);
             case "zfill" or "ljust" or "rjust" or "center":
                 return Pad(text, name, arguments, budget);
             case "format":
@@ -70,6 +71,7 @@ internal static class TextMethods
     {
         if (part.Length == 0)
             return ReplaceEmpty(text, by, most, budget);
+        budget.Search(text, part);
         var result = new StringBuilder();
         int at = 0;
         for (long done = 0; done != most; done++)
@@ -79,8 +81,7 @@ internal static class TextMethods
                 break;
             result.Append(text, at, found - at).Append(by);
             at = found + part.Length;
-            if (result.Length > Budget.MaxText)
-                budget.Text(result.Length);
+            Budget.Bound(result.Length);
         }
 
         return at == 0 ? text : budget.Made(result.Append(text, at, text.Length - at).ToString());
@@ -137,6 +138,7 @@ internal static class TextMethods
         }
         else
         {
+            budget.Search(text, separator);
             parts = [.. text.Split(separator)];
             if (most >= 0 && parts.Count > most + 1)
             {
@@ -159,16 +161,18 @@ internal static class TextMethods
                 : text.EndsWith(Needed(w, name), StringComparison.Ordinal));
     }
 
-    private static long Find(string text, string name, string part)
+    private static long Find(string text, string name, string part, Budget budget)
     {
+        budget.Search(text, part);
         int at = name[0] == 'r' ? text.LastIndexOf(part, StringComparison.Ordinal) : text.IndexOf(part, StringComparison.Ordinal);
         if (at < 0)
             return name.EndsWith("index", StringComparison.Ordinal) ? throw new TemplateFault($"{name} looks for a text that is not there") : -1;
         return PythonText.Length(text[..at]);
     }
 
-    private static ListValue Partition(string text, string separator, bool last)
+    private static ListValue Partition(string text, string separator, bool last, Budget budget)
     {
+        budget.Search(text, separator);
         int at = separator.Length == 0 ? throw new TemplateFault("the separator of partition is empty")
             : last ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
         string[] parts = at >= 0 ? [text[..at], separator, text[(at + separator.Length)..]] : last ? ["", "", text] : [text, "", ""];
@@ -178,7 +182,7 @@ internal static class TextMethods
     private static string Pad(string text, string name, Arguments arguments, Budget budget)
     {
         object?[] given = arguments.Bind(name, 1, "width", "fillchar");
-        long missing = given[0].Integer(name, 0) - PythonText.Length(text);
+        long missing = Math.Clamp(given[0].Integer(name, 0), 0, int.MaxValue) - PythonText.Length(text);
         string fill = given[1].Text(name) ?? (name == "zfill" ? "0" : " ");
         if (missing <= 0 || fill.Length != 1)
             return missing <= 0 ? text : throw new TemplateFault($"{name} fills with one character");

@@ -98,7 +98,7 @@ internal sealed class Callable(string name, Func<Arguments, object?> invoke)
 }
 
 /// <summary>loop within a for.</summary>
-internal sealed class LoopValue(IReadOnlyList<object?> items) : IMembers
+internal sealed class LoopValue(IReadOnlyList<object?> items, Budget budget) : IMembers
 {
     private object? _last;
     private bool _hasLast;
@@ -136,7 +136,7 @@ internal sealed class LoopValue(IReadOnlyList<object?> items) : IMembers
     private object? Changed(Arguments arguments)
     {
         var value = new ListValue(arguments.Positional, isTuple: true);
-        bool changed = !_hasLast || !Operators.AreEqual(_last, value);
+        bool changed = !_hasLast || !Operators.AreEqual(_last, value, budget);
         (_last, _hasLast) = (value, true);
         return changed;
     }
