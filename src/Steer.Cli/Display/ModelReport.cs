@@ -41,6 +41,8 @@ internal sealed record ModelReport(
             ("head_dim", (long)c.HeadDim),
             ("window", (long)c.MaxPositions),
         ];
+        if (c.ForLength(null).MaxPositions is var length && length < c.MaxPositions)
+            facts.Add(("default_max_length", (long)length));
         if (c.NumExperts > 0)
             facts.AddRange([("experts", (long)c.NumExperts), ("experts_per_token", (long)c.ExpertsPerToken)]);
         facts.AddRange([("eos_token_ids", checkpoint.EosIds.Select(id => (long)id).ToArray()), ("chat_template", ChatTemplateOf(checkpoint.Path))]);

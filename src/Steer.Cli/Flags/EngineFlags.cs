@@ -18,6 +18,7 @@ internal sealed class EngineFlags : FlagGroup
     private readonly Option<string?> _device;
     private readonly Option<int?> _threads;
     private readonly Option<int?> _maxBatch;
+    private readonly Option<int?> _maxLength;
     private readonly Option<long?> _memory;
     private readonly Option<InstructionSet?> _isa;
     private readonly Option<DType?> _weights;
@@ -30,6 +31,10 @@ internal sealed class EngineFlags : FlagGroup
         _device = Add(Flag.Text("--device", "NAME", "cpu (default), cuda, cuda:N, opencl, opencl:N or ilgpu-cpu; see steer devices."));
         _threads = Add(Flag.Integer("--threads", "N", "Threads of the CPU device. Default: one for each processor that this process may use."));
         _maxBatch = Add(Flag.Integer("--max-batch", "N", "Sequences that run at once; more wait. Default: 32."));
+        _maxLength = Add(Flag.Integer(
+            "--max-length", "TOKENS",
+            "Longest context. Default: the model's window; with rotary scaling longrope the length that it was trained at first, because a longer "
+            + "one gives all texts the factors of long ones."));
         _memory = Add(Flag.Bytes(
             "--memory", "SIZE",
             "Memory for keys and values, such as 512MB or 4GB. Default: what the sequences need, at most a quarter of the "
@@ -68,6 +73,7 @@ internal sealed class EngineFlags : FlagGroup
         Device = parsed.GetValue(_device) ?? options.Device,
         Threads = parsed.GetValue(_threads) ?? options.Threads,
         MaxBatch = parsed.GetValue(_maxBatch) ?? options.MaxBatch,
+        MaxLength = parsed.GetValue(_maxLength) ?? options.MaxLength,
         Memory = parsed.GetValue(_memory) ?? options.Memory,
         InstructionSet = Available(parsed.GetValue(_isa)) ?? options.InstructionSet,
         Weights = parsed.GetValue(_weights) ?? options.Weights,

@@ -60,7 +60,7 @@ internal sealed class EvaluationRun(ModelChoice models, EngineOptions engineOpti
     {
         string tokenizer = engineOptions.Tokenizer is { } path ? ContentHash.Of(path) : "";
         return $"{ContentHash.Of(engineOptions.Base)} {tokenizer} {engineOptions.Weights} {engineOptions.ExactActivations} " +
-            $"{engineOptions.KvCacheType}";
+            $"{engineOptions.KvCacheType}{(engineOptions.MaxLength is { } length ? $" {length}" : "")}";
     }
 
     private async Task<EvaluationSet> Prepare(SteerEngine engine, EvaluationSet set, string model, bool embeds, bool scores, CancellationToken stop)

@@ -213,6 +213,10 @@ internal sealed class ConfigFields
             ? number
             : throw Error(name, "must be a whole number from 0 on or a list of them; correct it."));
 
+    /// <summary>Finite numbers, whether one or a list.</summary>
+    public List<float> Floats(string name) =>
+        ListOrNull(name, value => (float)(Number(value) ?? throw Error(name, "must be a list of numbers; correct it."))) ?? throw Missing(name);
+
     /// <summary>Groups of texts, each with the number of times it repeats: [[["a", "b"], 2]]. Empty where the field is missing.</summary>
     public List<(List<string> Texts, int Times)> RepeatedTexts(string name)
     {

@@ -7,8 +7,8 @@ namespace Steer.Runtime.Datasets;
 /// <param name="Real">Real examples: the pool to begin with, and what texts must not repeat.</param>
 /// <param name="Hashes">A hash of the contents of each file or folder by what it is: base, expert, tokenizer, task, real.</param>
 /// <param name="Device">Kind of device, such as cpu: the last bits of a log-probability differ between kinds.</param>
-/// <param name="Weights">The types of numbers that were asked for, such as "int8, f32 activations, bf16 keys and values"; null for those of the
-/// checkpoint.</param>
+/// <param name="Weights">The types of numbers and the longest context that were asked for, such as "int8, f32 activations, bf16 keys and values, at
+/// most 8192 tokens"; null for those of the checkpoint.</param>
 public sealed record DatasetSources(IReadOnlyList<string> Real, IReadOnlyDictionary<string, string> Hashes, string Device, string? Weights)
 {
     /// <summary>The label of each real example, null for one that has none; empty where none has.</summary>
@@ -39,6 +39,8 @@ public sealed record DatasetSources(IReadOnlyList<string> Real, IReadOnlyDiction
             asked.Add("f32 activations");
         if (options.KvCacheType is { } cache)
             asked.Add($"{cache.Name()} keys and values");
+        if (options.MaxLength is { } length)
+            asked.Add($"at most {length} tokens");
         return asked.Count > 0 ? string.Join(", ", asked) : null;
     }
 }

@@ -37,11 +37,13 @@ internal sealed class CapacityCheck(
         foreach (var branch in plan.Branches)
         {
             // The last token is drawn and never computed, so it needs no position.
-            int window = models[branch.Variant].Config.MaxPositions, left = window - branch.Context.Count + 1;
+            var config = models[branch.Variant].Config;
+            int window = config.MaxPositions, left = window - branch.Context.Count + 1;
             if (left < 1)
             {
+                string more = config.WindowLimit > window ? $", or raise --max-length, at most to {config.WindowLimit}" : "";
                 throw new SteerException(
-                    $"The {branch.Name} branch begins with {branch.Context.Count} tokens and the model's window is {window}: shorten it.");
+                    $"The {branch.Name} branch begins with {branch.Context.Count} tokens and the model's window is {window}: shorten it{more}.");
             }
 
             most = Math.Min(most, left);

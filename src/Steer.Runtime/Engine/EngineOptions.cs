@@ -43,6 +43,13 @@ public sealed record EngineOptions
     public int MaxBatch { get; init; } = 32;
 
     /// <summary>
+    /// Longest context, in tokens; more than a model's window stand for the window. Null for the window, or, with rotary scaling longrope, for the
+    /// length that has the short factors: a longer one gives all contexts, short ones too, the long factors (transformers changes the factors, and
+    /// with them the cached keys, when a context grows beyond that length).
+    /// </summary>
+    public int? MaxLength { get; init; }
+
+    /// <summary>
     /// Most rows (tokens of branches) of one forward pass; longer prompts are computed in chunks. Null for what fills the device: 512, on a GPU 2048.
     /// </summary>
     public int? MaxBatchedTokens { get; init; }
@@ -108,6 +115,8 @@ public sealed record EngineOptions
             throw new SteerException($"threads is {Threads}: give a number from 1 to 1024, or 0 for all processors.");
         if (MaxBatch is < 1 or > 4096)
             throw new SteerException($"max-batch is {MaxBatch}: give a number from 1 to 4096.");
+        if (MaxLength is < 1)
+            throw new SteerException($"max-length is {MaxLength}: give at least 1.");
         if (MaxBatchedTokens is < 16 or > 65536)
             throw new SteerException($"max-batched-tokens is {MaxBatchedTokens}: give a number from 16 to 65536.");
         if (Memory is <= 0)

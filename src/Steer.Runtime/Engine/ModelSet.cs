@@ -21,9 +21,9 @@ internal sealed class ModelSet : IDisposable
     private readonly List<IDisposable> _files = [];
     private readonly ConcurrentDictionary<Variant, ChatTemplate?> _templates = [];
     private readonly WeightStore _store;
-    private readonly string? _tokenizerPath;
+    private readonly EngineOptions _options;
 
-    private ModelSet(WeightStore store, string? tokenizerPath) => (_store, _tokenizerPath) = (store, tokenizerPath);
+    private ModelSet(WeightStore store, EngineOptions options) => (_store, _options) = (store, options);
 
     /// <summary>In the order in which rows of a batch are laid: those that share weights are neighbours.</summary>
     public List<LoadedVariant> Variants { get; } = [];
@@ -58,7 +58,7 @@ internal sealed class ModelSet : IDisposable
     public ChatTemplate? ChatTemplateOf(Variant expert) => _templates.GetOrAdd(expert, asked =>
     {
         string? own = Variants.Find(v => v.Variant == asked)?.Path;
-        string[] places = [.. new[] { _tokenizerPath, own, this[Variant.Base].Path }.OfType<string>()];
+        string[] places = [.. new[] { _options.Tokenizer, own, this[Variant.Base].Path }.OfType<string>()];
         return places.Select(p => ChatTemplate.Find(p)).FirstOrDefault(t => t is not null);
     });
 
@@ -68,7 +68,7 @@ internal sealed class ModelSet : IDisposable
     {
         var baseCheckpoint = Checkpoint.Open(options.Base);
         var store = new WeightStore(device, options.WeightFormat);
-        var set = new ModelSet(store, options.Tokenizer);
+        var set = new ModelSet(store, options);
         try
         {
             set._files.Add(baseCheckpoint);
@@ -122,7 +122,7 @@ internal sealed class ModelSet : IDisposable
         var adapter = Adapter.Open(path, baseCheckpoint);
         _files.Add(adapter);
         var weights = _store.Load(adapter.Tensors, adapter, path, share => progress?.Invoke(path, share));
-        Variants.Add(new LoadedVariant(variant, path, 0, weights, baseCheckpoint.Config, adapter.ParameterCount, IsAdapter: true));
+        Variants.Add(new LoadedVariant(variant, path, 0, weights, Shapes[0], adapter.ParameterCount, IsAdapter: true));
     }
 
     private void AddCheckpoint(Variant variant, string path, Action<string, double>? progress)
@@ -140,14 +140,15 @@ internal sealed class ModelSet : IDisposable
 
     private void Add(Variant variant, Checkpoint checkpoint, Action<string, double>? progress)
     {
-        int decoder = Shapes.FindIndex(s => s.SameShape(checkpoint.Config));
+        DecoderConfig config = checkpoint.Config.ForLength(_options.MaxLength);
+        int decoder = Shapes.FindIndex(s => s.SameShape(config));
         if (decoder < 0)
         {
             decoder = Shapes.Count;
-            Shapes.Add(checkpoint.Config);
+            Shapes.Add(config);
         }
 
         var weights = _store.Load(checkpoint.Tensors, null, checkpoint.Path, share => progress?.Invoke(checkpoint.Path, share));
-        Variants.Add(new LoadedVariant(variant, checkpoint.Path, decoder, weights, checkpoint.Config, checkpoint.ParameterCount, IsAdapter: false));
+        Variants.Add(new LoadedVariant(variant, checkpoint.Path, decoder, weights, config, checkpoint.ParameterCount, IsAdapter: false));
     }
 }

@@ -84,6 +84,9 @@ public sealed class SteerEngine : IDisposable
     /// <summary>Longest context of the models, in tokens.</summary>
     public int MaxPositions => _models.Shapes.Min(s => s.MaxPositions);
 
+    /// <summary>The largest <see cref="EngineOptions.MaxLength"/> that makes a difference: the models' own window, in tokens.</summary>
+    public int WindowLimit => _models.Shapes.Min(s => s.WindowLimit);
+
     /// <summary>Tokens that every loaded model knows: ids go from 0 to one less.</summary>
     public int VocabSize => _models.Shapes.Min(s => s.VocabSize);
 

@@ -3,9 +3,18 @@ using Steer.Kernels;
 namespace Steer.Runtime.Models;
 
 /// <summary>One set of rotary frequencies; a decoder may have several (Gemma 3 has one for local and one for global layers).</summary>
-/// <param name="InverseFrequencies">Radians per position of each pair [rotary dim / 2], scaling (linear, llama3, yarn) already applied.</param>
-/// <param name="Scale">Multiplies cosine and sine (yarn's attention factor; else 1).</param>
-public sealed record RopeConfig(float[] InverseFrequencies, float Scale);
+/// <param name="InverseFrequencies">Radians per position of each pair [rotary dim / 2], any scaling already applied.</param>
+/// <param name="Scale">Multiplies cosine and sine (the attention factor of yarn and longrope; else 1).</param>
+public sealed record RopeConfig(float[] InverseFrequencies, float Scale)
+{
+    /// <summary>The frequencies of longer contexts where they are others (longrope); null where all contexts have the same.</summary>
+    public LongContextRope? Long { get; init; }
+}
+
+/// <summary>Rotary frequencies of long contexts.</summary>
+/// <param name="Above">Longest context, in tokens, that still has the others.</param>
+/// <param name="InverseFrequencies">Radians per position of each pair [rotary dim / 2].</param>
+public sealed record LongContextRope(int Above, float[] InverseFrequencies);
 
 /// <summary>What differs from layer to layer.</summary>
 /// <param name="AttentionScale">Multiplies q k^T.</param>
@@ -46,6 +55,9 @@ public sealed record DecoderConfig
 
     /// <summary>Longest context, in tokens.</summary>
     public required int MaxPositions { get; init; }
+
+    /// <summary>Longest context of the model itself, where <see cref="ForLength"/> made <see cref="MaxPositions"/> shorter.</summary>
+    public int WindowLimit { get => field > 0 ? field : MaxPositions; init; }
 
     /// <summary>The nonlinearity of the feed-forward block.</summary>
     public required Activation Activation { get; init; }
@@ -95,11 +107,28 @@ public sealed record DecoderConfig
     /// <summary>Layers.</summary>
     public int NumLayers => Layers.Count;
 
+    /// <summary>
+    /// The decoder of contexts up to a length. Where frequencies depend on it (longrope), all contexts have those of that length: a key is rotated
+    /// once, when nobody knows how long its context will become.
+    /// </summary>
+    /// <param name="maxLength">In tokens; more than <see cref="MaxPositions"/> stand for these. Null for them, or with longrope for the longest
+    /// context that has the short factors.</param>
+    public DecoderConfig ForLength(int? maxLength)
+    {
+        int length = Math.Min(maxLength ?? Ropes.Min(r => r.Long?.Above) ?? MaxPositions, MaxPositions);
+        return this with
+        {
+            MaxPositions = length,
+            WindowLimit = WindowLimit,
+            Ropes = [.. Ropes.Select(r => r.Long is { } rope && length > rope.Above ? new RopeConfig(rope.InverseFrequencies, r.Scale) : r)],
+        };
+    }
+
     /// <summary>Whether one forward pass can run rows of both: everything but the weights is the same.</summary>
     public bool SameShape(DecoderConfig other)
     {
         static DecoderConfig Scalars(DecoderConfig c) =>
-            c with { Layers = Array.Empty<LayerConfig>(), Ropes = Array.Empty<RopeConfig>(), AlibiSlopes = null };
+            c with { WindowLimit = 0, Layers = Array.Empty<LayerConfig>(), Ropes = Array.Empty<RopeConfig>(), AlibiSlopes = null };
         return Scalars(this) == Scalars(other)
             && Layers.SequenceEqual(other.Layers)
             && AlibiSlopes.AsSpan().SequenceEqual(other.AlibiSlopes)

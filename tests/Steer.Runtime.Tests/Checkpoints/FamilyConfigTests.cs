@@ -46,8 +46,60 @@ public class FamilyConfigTests
 
     [Fact]
     public void An_unknown_rope_type_is_refused_by_name() =>
-        Assert.Contains("the rope type longrope is not known; known are default, linear, llama3 and yarn",
-            Refusal("""{"rope_scaling": {"type": "longrope", "factor": 4}}"""));
+        Assert.Contains("the rope type dynamic is not known; known are default, linear, llama3, longrope and yarn",
+            Refusal("""{"rope_scaling": {"type": "dynamic", "factor": 4}}"""));
+
+    [Theory]
+    // As transformers 4 writes it, with the name that Phi-3 had for it first, and as transformers 5 does.
+    [InlineData("""{"original_max_position_embeddings": 64, "rope_scaling": {"type": "longrope", "short_factor": $S, "long_factor": $L}}""")]
+    [InlineData("""{"original_max_position_embeddings": 64, "rope_scaling": {"type": "su", "short_factor": $S, "long_factor": $L}}""")]
+    [InlineData("""{"rope_parameters": {"rope_type": "longrope", "rope_theta": 10000, "original_max_position_embeddings": 64, "short_factor": $S, "long_factor": $L}}""")]
+    public void Longrope_has_factors_of_each_pair_for_short_and_for_long_contexts(string rope)
+    {
+        double[] shorts = [1, 1.01, 1.05, 1.2, 1.4, 1.5, 1.75, 2], longs = [1.08, 1.5, 3.5, 9, 20.5, 41, 61.25, 64];
+        DecoderConfig config = Llama(rope.Replace("$S", $"[{string.Join(", ", shorts)}]").Replace("$L", $"[{string.Join(", ", longs)}]"));
+
+        // Contexts of 64 of 256 tokens: sqrt(1 + ln 4 / ln 64) = 2 / sqrt 3.
+        double scale = Math.Sqrt(1 + Math.Log(4) / Math.Log(64));
+        foreach ((int? length, int window, double[] factors) in new (int?, int, double[])[]
+            { (null, 64, shorts), (10, 10, shorts), (64, 64, shorts), (65, 65, longs), (256, 256, longs), (1000, 256, longs) })
+        {
+            DecoderConfig cut = config.ForLength(length);
+            Assert.Equal((window, 256), (cut.MaxPositions, cut.WindowLimit));
+            AssertClose([.. factors.Select((f, i) => 1 / (f * Math.Pow(10000, i / 8.0)))], cut.Ropes[0].InverseFrequencies);
+            AssertClose([scale], [cut.Ropes[0].Scale]);
+        }
+    }
+
+    [Fact]
+    public void Longrope_takes_its_options()
+    {
+        const string factors = "\"short_factor\": [1, 1, 1, 1, 1, 1, 1, 1], \"long_factor\": [2, 2, 2, 2, 2, 2, 2, 2]";
+        AssertScale(1.19, "\"attention_factor\": 1.19");
+        AssertScale(Math.Sqrt(1 + Math.Log(8) / Math.Log(64)), "\"factor\": 8");
+        AssertScale(1, "\"factor\": 0.5");
+
+        static void AssertScale(double expected, string option) => AssertClose([expected],
+            [Llama($$$"""{"rope_scaling": {"type": "longrope", "original_max_position_embeddings": 64, {{{factors}}}, {{{option}}}}}""").Ropes[0].Scale]);
+    }
+
+    [Theory]
+    [InlineData("[1, 2]", "rope_scaling.long_factor has 2 numbers where 8 pairs of columns rotate")]
+    [InlineData("[1, 1, 1, 1, 1, 1, 1, 0]", "rope_scaling.long_factor must hold numbers above 0")]
+    [InlineData("[1, 1, 1, 1, 1, 1, 1, \"x\"]", "rope_scaling.long_factor must be a list of numbers")]
+    [InlineData("null", "rope_scaling.long_factor is missing")]
+    [InlineData("[1, 1, 1, 1, 1, 1, 1, 1e-44]", "give frequencies that are no numbers")]
+    public void Factors_of_longrope_that_do_not_fit_are_refused(string factors, string problem) => Assert.Contains(
+        problem, Refusal($$$"""{"rope_scaling": {"type": "longrope", "short_factor": [1, 1, 1, 1, 1, 1, 1, 1], "long_factor": {{{factors}}}}}"""));
+
+    [Fact]
+    public void Without_longrope_a_length_only_cuts_the_window()
+    {
+        DecoderConfig config = Llama("{}");
+        Assert.True(config.SameShape(config.ForLength(null)));
+        Assert.Equal((10, 256), (config.ForLength(10).MaxPositions, config.ForLength(10).WindowLimit));
+        Assert.Equal(config.Ropes, config.ForLength(10).Ropes);
+    }
 
     [Fact]
     public void A_part_of_the_head_rotates()

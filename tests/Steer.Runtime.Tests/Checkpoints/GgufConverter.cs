@@ -147,6 +147,12 @@ internal static class GgufConverter
             tensors = AsOnce(tensors);
         if (RopeFactors(config) is { } factors)
             tensors.Add("rope_freqs.weight", new Weights([factors.Length], factors));
+        foreach (string kind in (string[])["long", "short"])
+        {
+            if (config["rope_scaling"]?[$"{kind}_factor"] is JsonArray ofPairs)
+                tensors.Add($"rope_factors_{kind}.weight", new Weights([ofPairs.Count], [.. ofPairs.Select(factor => (float)factor!)]));
+        }
+
         Dictionary<string, object> metadata = Metadata(config, architecture);
         change?.Invoke(metadata);
         Write(path, metadata, tensors, type);
@@ -337,6 +343,13 @@ internal static class GgufConverter
             metadata[$"{architecture}.rope.scaling.factor"] = (float)scaling["factor"]!;
             if (scaling["original_max_position_embeddings"] is { } original)
                 metadata[$"{architecture}.rope.scaling.original_context_length"] = (uint)original;
+        }
+
+        if (config["rope_scaling"]?["long_factor"] is not null)
+        {
+            double original = (double)config["original_max_position_embeddings"]!, scale = (double)config["max_position_embeddings"]! / original;
+            metadata[$"{architecture}.rope.scaling.original_context_length"] = (uint)original;
+            metadata[$"{architecture}.rope.scaling.attn_factor"] = (float)(scale > 1 ? Math.Sqrt(1 + Math.Log(scale) / Math.Log(original)) : 1);
         }
 
         return metadata;

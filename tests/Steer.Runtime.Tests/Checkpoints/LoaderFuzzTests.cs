@@ -184,6 +184,7 @@ public sealed class LoaderFuzzTests : IDisposable
             .. Numbers, "4", "8", "16", "64", "256", "9999", "10000", "false", "1e-5", "0.25", "\"gelu\"", "[1, 0, 2]", "[[[\"global\", \"local\"], 2]]",
             "[\"full_attention\", \"sliding_attention\"]", """{"rope_type": "yarn", "factor": 4}""", """{"type": "linear", "factor": 1e30}""",
             """{"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4}""",
+            """{"rope_type": "longrope", "short_factor": [1, 2], "long_factor": [1, 1e-40]}""",
             """{"full_attention": {"rope_theta": 1e6}, "sliding_attention": {"rope_theta": 1e-30}}""",
         ];
         // Small even numbers make most families plan; the changes on top of them are what is tested.

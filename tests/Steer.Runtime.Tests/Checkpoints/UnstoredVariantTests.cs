@@ -93,6 +93,26 @@ public sealed class UnstoredVariantTests : IDisposable
     }
 
     [Fact]
+    public void Phi3_with_longrope()
+    {
+        string config = $$"""
+            {"architectures": ["Phi3ForCausalLM"], {{Sizes}}, "original_max_position_embeddings": 4, "tie_word_embeddings": true,
+             "rope_scaling": {"rope_type": "longrope", "short_factor": [1.1, 1.7], "long_factor": [2.5, 7]} }
+            """;
+        Check(config,
+        [
+            ("embed_tokens", [10, 8]), ("norm", [8]), .. Each("input_layernorm", 8), .. Each("self_attn.qkv_proj", 24, 8), .. Each("self_attn.o_proj", 8, 8),
+            .. Each("post_attention_layernorm", 8), .. Each("mlp.gate_up_proj", 24, 8), .. Each("mlp.down_proj", 8, 12),
+        ]);
+        using Checkpoint folder = Checkpoint.Open(_folder.Path), gguf = Checkpoint.Open(_folder.File("model.gguf"));
+        RopeConfig rope = folder.Config.Ropes[0], converted = gguf.Config.Ropes[0];
+        Assert.Equal(rope.InverseFrequencies, converted.InverseFrequencies);
+        Assert.Equal(rope.Long!.InverseFrequencies, converted.Long!.InverseFrequencies);
+        Assert.Equal((4, rope.Scale), (converted.Long.Above, converted.Scale));
+        Assert.NotEqual(1, rope.Scale);
+    }
+
+    [Fact]
     public void Falcon_with_grouped_keys_and_one_norm_for_both_blocks()
     {
         string config = $$"""

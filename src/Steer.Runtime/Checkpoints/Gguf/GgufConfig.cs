@@ -191,12 +191,6 @@ internal static class GgufConfig
 
     private static void Phi3(GgufReader reader)
     {
-        if (reader.HasTensor("rope_factors_long.weight"))
-        {
-            throw reader.File.Metadata.Error(
-                "rope_factors_long.weight", "belongs to the rope type longrope, which is not supported; use another model.");
-        }
-
         if (reader.IntegerOrNull("attention.sliding_window") is > 0 and var window)
             reader.Set("sliding_window", window);
     }

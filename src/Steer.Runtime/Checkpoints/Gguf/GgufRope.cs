@@ -3,17 +3,20 @@ using Steer.Runtime.Models;
 
 namespace Steer.Runtime.Checkpoints.Gguf;
 
-/// <summary>Rotary frequencies of GGUF files: keys for most kinds of scaling, a tensor of factors for llama3's.</summary>
+/// <summary>Rotary frequencies of GGUF files: keys for most kinds of scaling, tensors of factors for llama3's and longrope's.</summary>
 internal static class GgufRope
 {
     private const string Factors = "rope_freqs.weight";
+    private const string ShortFactors = "rope_factors_short.weight";
+    private const string LongFactors = "rope_factors_long.weight";
+    private const string OriginalContext = "rope.scaling.original_context_length";
 
     /// <summary>Sets the fields of config.json that concern rotation.</summary>
     public static void Read(GgufReader reader)
     {
         reader.Set("rope_theta", reader.NumberOrNull("rope.freq_base") ?? 10000);
-        long headDim = reader.HeadDim;
-        if (reader.IntegerOrNull("rope.dimension_count") is { } rotating && rotating != headDim)
+        long headDim = reader.HeadDim, rotating = reader.IntegerOrNull("rope.dimension_count") ?? headDim;
+        if (rotating != headDim)
         {
             if (rotating < 2 || rotating > headDim)
                 throw reader.Error("rope.dimension_count", $"is {rotating} for heads of {headDim} numbers; copy or download the file again.");
@@ -28,7 +31,7 @@ internal static class GgufRope
             reader.Set("rotary_pct", 1);
         }
 
-        if (Scaling(reader) is { } scaling)
+        if ((reader.HasTensor(LongFactors) ? LongRope(reader, rotating / 2) : Scaling(reader)) is { } scaling)
             reader.Set("rope_scaling", scaling);
     }
 
@@ -49,6 +52,30 @@ internal static class GgufRope
         return config with { Ropes = [config.Ropes[0] with { InverseFrequencies = frequencies }, .. config.Ropes.Skip(1)] };
     }
 
+    // Whatever the type of scaling is called: the factors make it longrope, as in llama.cpp.
+    private static JsonObject LongRope(GgufReader reader, long pairs)
+    {
+        var scaling = new JsonObject
+        {
+            ["rope_type"] = "longrope",
+            ["short_factor"] = FactorsOf(ShortFactors),
+            ["long_factor"] = FactorsOf(LongFactors),
+            ["attention_factor"] = reader.NumberOrNull("rope.scaling.attn_factor") ?? 1,
+        };
+        if (reader.IntegerOrNull(OriginalContext) is { } context)
+            scaling["original_max_position_embeddings"] = context;
+        return scaling;
+
+        JsonArray FactorsOf(string name)
+        {
+            if (!reader.File.Tensors.TryGetValue(name, out GgufTensor? stored))
+                throw reader.File.Metadata.Error(name, "is missing beside the other factors of longrope; copy or download the file again.");
+            var tensor = new BlockTensor(name, stored, stored.Shape);
+            tensor.CheckShape(pairs);
+            return new JsonArray([.. tensor.ReadFinite().Select(factor => JsonValue.Create(factor))]);
+        }
+    }
+
     private static JsonObject? Scaling(GgufReader reader)
     {
         string? type = reader.TextOrNull("rope.scaling.type");
@@ -65,7 +92,7 @@ internal static class GgufRope
         var scaling = new JsonObject { ["rope_type"] = type };
         if (factor != 0)
             scaling["factor"] = factor;
-        if (reader.IntegerOrNull("rope.scaling.original_context_length") is { } context)
+        if (reader.IntegerOrNull(OriginalContext) is { } context)
             scaling["original_max_position_embeddings"] = context;
         foreach ((string key, string field) in (ReadOnlySpan<(string, string)>)
             [("yarn_attn_factor", "attention_factor"), ("yarn_beta_fast", "beta_fast"), ("yarn_beta_slow", "beta_slow")])

@@ -8,7 +8,7 @@ namespace Steer.Runtime.Models.Families;
 /// </summary>
 /// <remarks>
 /// RoPE: Su et al., arXiv 2104.09864; linear: Chen et al., arXiv 2306.15595; yarn: Peng et al., arXiv 2309.00071; llama3: the models'
-/// public configuration. Numbers are rounded to float32 where transformers rounds them.
+/// public configuration; longrope: Ding et al., arXiv 2402.13753. Numbers are rounded to float32 where transformers rounds them.
 /// </remarks>
 internal static class RopeReader
 {
@@ -29,7 +29,7 @@ internal static class RopeReader
         if (!(partialRotaryFactor is > 0 and <= 1))
             throw c.Error("partial_rotary_factor", "must be above 0 and at most 1; correct it.");
         RopeConfig result = Scale(c, rope ?? c.ObjectOrNull("rope_scaling"), (int)(headDim * partialRotaryFactor), theta);
-        if (!result.InverseFrequencies.All(float.IsFinite) || !float.IsFinite(result.Scale))
+        if (!result.InverseFrequencies.Concat(result.Long?.InverseFrequencies ?? []).All(float.IsFinite) || !float.IsFinite(result.Scale))
             throw c.Error("the rope parameters give frequencies that are no numbers; correct rope_theta and the scaling.");
         return result;
     }
@@ -51,7 +51,8 @@ internal static class RopeReader
             "linear" => new RopeConfig(Linear(Inverse(powers), Factor(scaling)), 1),
             "llama3" => new RopeConfig(Llama3(Inverse(powers), c, scaling), 1),
             "yarn" => Yarn(powers, theta, c, scaling),
-            _ => throw c.Error($"the rope type {type} is not known; known are default, linear, llama3 and yarn."),
+            "longrope" or "su" => LongRope(powers, c, scaling),
+            _ => throw c.Error($"the rope type {type} is not known; known are default, linear, llama3, longrope and yarn."),
         };
     }
 
@@ -133,6 +134,26 @@ internal static class RopeReader
 
         double PairThatTurns(double times) =>
             rotaryDim * Math.Log(context / (times * 2 * Math.PI)) / (2 * Math.Log(theta));
+    }
+
+    // Each pair has a factor of its own: one in contexts up to the original length, another in longer ones.
+    private static RopeConfig LongRope(float[] powers, ConfigFields c, ConfigFields scaling)
+    {
+        int context = OriginalMaxPositions(c, scaling);
+        double factor = scaling.Has("factor") ? Factor(scaling) : (double)c.Positive("max_position_embeddings") / context;
+        float attentionFactor = scaling.FloatOrNull("attention_factor")
+            ?? (factor <= 1 ? 1 : (float)Math.Sqrt(1 + Math.Log(factor) / Math.Log(context)));
+        return new RopeConfig(Slowed("short_factor"), attentionFactor) { Long = new LongContextRope(context, Slowed("long_factor")) };
+
+        float[] Slowed(string name)
+        {
+            List<float> factors = scaling.Floats(name);
+            if (factors.Count != powers.Length)
+                throw scaling.Error(name, $"has {factors.Count} numbers where {powers.Length} pairs of columns rotate; correct it.");
+            if (!factors.All(f => f > 0))
+                throw scaling.Error(name, "must hold numbers above 0; correct it.");
+            return [.. powers.Zip(factors, (power, f) => 1 / (f * power))];
+        }
     }
 
     private static float PositiveOr(ConfigFields scaling, string name, float fallback)
