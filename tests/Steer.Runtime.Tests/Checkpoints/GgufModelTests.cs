@@ -133,12 +133,25 @@ public sealed class GgufModelTests : IDisposable
     [InlineData("llama.rope.dimension_count", 8u, "llama.rope.dimension_count is less than a head")]
     [InlineData("llama.context_length", -1, "must be a whole number")]
     [InlineData("llama.expert_count", 2u, "llama.expert_used_count is missing")]
-    public void What_cannot_be_loaded_is_one_line(string key, object? value, string expected)
+    public void What_cannot_be_loaded_is_one_line(string key, object? value, string expected) => Refused("llama", key, value, expected);
+
+    [Theory]
+    [InlineData("granite", "granite.embedding_length", 1u, "its metadata make attention_multiplier no finite number")]
+    [InlineData("granite", "granite.attention.key_length", 0u, "its metadata make attention_multiplier no finite number")]
+    [InlineData("gemma2", "gemma2.attention.head_count", 0u, "must be at least 1")]
+    public void What_a_family_alone_reads_is_one_line_too(string model, string key, object value, string expected)
+    {
+        if (GoldenFiles.Exists($"models/{model}"))
+            Refused(model, key, value, expected, without: $"{model}.attention.scale");
+    }
+
+    private void Refused(string model, string key, object? value, string expected, string without = "")
     {
         string path = _folder.File("model.gguf");
-        GgufConverter.Write(GoldenFiles.Find("models/llama"), path, change: metadata =>
+        GgufConverter.Write(GoldenFiles.Find($"models/{model}"), path, change: metadata =>
         {
             metadata.Remove(key);
+            metadata.Remove(without);
             if (value is not null)
                 metadata[key] = value;
         });

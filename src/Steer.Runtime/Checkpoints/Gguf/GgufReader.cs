@@ -50,7 +50,13 @@ internal sealed class GgufReader(GgufFile file, string architecture)
     public SteerException Error(string key, string problem) => file.Metadata.Error(Full(key), problem);
 
     /// <summary>Gives a field of config.json its value.</summary>
-    public void Set(string field, JsonNode value) => _fields[field] = value;
+    /// <exception cref="SteerException">It is a number that is not finite: worked out from a length of 0, say.</exception>
+    public void Set(string field, JsonNode value)
+    {
+        if (value is JsonValue scalar && scalar.TryGetValue(out double number) && !double.IsFinite(number))
+            throw FileError.At(file.Path, $"its metadata make {field} no finite number; copy or download the file again.");
+        _fields[field] = value;
+    }
 
     /// <summary>Gives a field the number of a key that is there and not 0, which stands for none.</summary>
     public void Copy(string key, string field)
