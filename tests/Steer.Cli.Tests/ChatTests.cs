@@ -101,6 +101,56 @@ public sealed class ChatTests : IDisposable
     }
 
     [Fact]
+    public async Task A_template_sees_the_variables_that_it_is_given()
+    {
+        string tokenizer = TokenizerWith("{{ a is string }} {{ a }} {{ b is defined and not b }} {{ messages[0].content }}");
+        async Task<string> Reads(params string[] args) => Assert.Single(
+            (await Cli.SucceedAsync(["tokenize", "--tokenizer", tokenizer, "--chat", "--json", "Hi", .. args])).Json).GetProperty("rendered").GetString()!;
+        Assert.Equal("False  False Hi", await Reads());
+        Assert.Equal("False 2 True Hi", await Reads("--template-variable", "a=2", "--template-variable", "b=false"));
+        Assert.Equal("False [1, 'x'] True Hi", await Reads("--template-variable", """a=[1, "x"]""", "--template-variable", "b=False"));
+        Assert.Equal("True x=y True Hi", await Reads("--template-variable", "a=x=y", "--template-variable", "b="));
+        Assert.Equal("True 2 True Hi", await Reads("--template-variable", "a=\"2\"", "--template-variable", "b=None"));
+    }
+
+    [Fact]
+    public async Task Every_branch_and_command_has_the_variables_of_a_task_and_of_flags()
+    {
+        string tokenizer = TokenizerWith("{% for m in messages %}[{{ m.role }}{{ mood }}{{ tone }}] {{ m.content }}{% endfor %}");
+        string plain = TokenizerWith("{% for m in messages %}[{{ m.role }} calm loud] {{ m.content }}{% endfor %}");
+        string real = _folder.Write("real.jsonl", "{\"text\": \"Dark matter is cold.\"}\n");
+        const string variables = """, "template_variables": {"mood": " calm", "tone": " soft"}""";
+        string Task(string name, string more) => _folder.Write(
+            name,
+            $$"""
+            {"prompt": "Name a star.", "chat": true, "max_tokens": 60, "stop": ["."], "eta": 0.3, "negatives": 1, "real": {{JsonSerializer.Serialize(real)}},
+             "base": {{JsonSerializer.Serialize(Base)}}{{more}} }
+            """);
+        string with = Task("with.json", variables), without = Task("without.json", "");
+        string[] flags = ["--template-variable", "tone= loud"];
+        async Task Same(string command, params string[] args)
+        {
+            var expected = await Cli.SucceedAsync([command, "--task", without, "--tokenizer", plain, "--json", .. args]);
+            var actual = await Cli.SucceedAsync([command, "--task", with, "--tokenizer", tokenizer, "--json", .. flags, .. args]);
+            Assert.Equal(expected.Json[0].ToString(), actual.Json[0].ToString());
+            var other = await Cli.SucceedAsync([command, "--task", without, "--tokenizer", tokenizer, "--json", .. args]);
+            Assert.NotEqual(expected.Json[0].ToString(), other.Json[0].ToString());
+        }
+
+        await Same("generate", "--log-probs", "1");
+        await Same("score", "--log-probs", "The sun");
+
+        string loud = Task("loud.json", """, "template_variables": {"mood": " calm", "tone": " loud"}""");
+        string Example(string folder) => Assert.Single(File.ReadAllLines(Path.Combine(_folder[folder], "examples.jsonl")));
+        string[] job = ["--count", "1", "--quiet", "--out"];
+        await Cli.SucceedAsync(["dataset", "--task", loud, "--tokenizer", tokenizer, .. job, _folder["job"]]);
+        await Cli.SucceedAsync(["dataset", "--task", without, "--tokenizer", plain, .. job, _folder["plain"]]);
+        Assert.Equal(Example("plain"), Example("job"));
+        await Cli.SucceedAsync("dataset", "export", _folder["job"], "--out", _folder["hub"]);
+        Assert.Contains("variables of the chat template", File.ReadAllText(Path.Combine(_folder["hub"], "README.md")), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Inspect_says_where_the_template_is()
     {
         var none = await Cli.SucceedAsync("inspect", Base, "--json");
@@ -130,6 +180,20 @@ public sealed class ChatTests : IDisposable
         await Refuses("beside --chat", "tokenize", "--chat", "--ids", "5");
         string task = _folder.Write("task.json", """{"prompt": "a", "system": "b"}""");
         await Refuses("system has no effect without \"chat\": true", "generate", "--task", task);
+
+        await Refuses("--template-variable has no effect without --chat", ["generate", .. model, "--template-variable", "a=1", "--prompt", "a"]);
+        await Refuses("--template-variable is 'a': give NAME=VALUE", ["generate", .. model, "--chat", "--template-variable", "a", "--prompt", "a"]);
+        await Refuses("names 'a b': give a name of letters", ["generate", .. model, "--chat", "--template-variable", "a b=1", "--prompt", "a"]);
+        await Refuses("names tools, which the conversation gives", ["generate", .. model, "--chat", "--template-variable", "tools=[]", "--prompt", "a"]);
+        await Refuses(
+            "names a twice", ["generate", .. model, "--chat", "--template-variable", "a=1", "--template-variable", "a=2", "--prompt", "a"]);
+        task = _folder.Write("task.json", """{"prompt": "a", "template_variables": {"a": 1}}""");
+        await Refuses("template_variables has no effect without \"chat\": true", "generate", "--task", task);
+        task = _folder.Write("task.json", """{"prompt": "a", "chat": true, "template_variables": {"messages": 1}}""");
+        await Refuses("task.json: template_variables names messages, which the conversation gives", "generate", "--task", task);
+
+        task = _folder.Write("task.json", """{"prompt": "a", "chat": true, "template_variables": ["a"]}""");
+        await Refuses("task.json, line 1: \"template_variables\" must be an object", "generate", "--task", task);
 
         string refuses = TokenizerWith("{% if messages[0].role == 'system' %}\n{{ raise_exception('No system role, please.') }}{% endif %}");
         await Refuses(

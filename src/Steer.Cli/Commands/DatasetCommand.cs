@@ -141,6 +141,7 @@ internal sealed class DatasetCommand : SteerCommand
             Prompt = task.Prompt,
             Chat = task.Chat,
             System = task.System,
+            TemplateVariables = task.TemplateVariables,
             CompletionPrefix = task.CompletionPrefix,
             Labels = [.. task.Labels.Select(l => new DatasetLabel(l.Name, l.Prompt, l.Share, models.ExpertOf(l)))],
             Count = 1,

@@ -82,7 +82,7 @@ internal sealed class ScoreCommand : SteerCommand
         progress.Begin(engine, scored.Count);
         var branches = new BranchNames();
         var run = new ScoreRun(
-            engine, models, guidance, negatives, chat is not null, _scoring.Seed(parsed), detail: _output.Json(parsed) && _scoring.LogProbs(parsed));
+            engine, models, guidance, negatives, chat, _scoring.Seed(parsed), detail: _output.Json(parsed) && _scoring.LogProbs(parsed));
         await foreach (var (text, scores, guided) in run.ScoreAsync(scored, stop).ConfigureAwait(false))
         {
             foreach (string warning in guided?.Warnings ?? [])

@@ -132,6 +132,7 @@ internal sealed class SweepCommand : SteerCommand
                 Prompt = task.Prompt,
                 Chat = task.Chat,
                 System = task.System,
+                TemplateVariables = task.TemplateVariables,
                 CompletionPrefix = task.CompletionPrefix,
                 Cells = [],
                 Seed = _sampling.Seed(parsed),

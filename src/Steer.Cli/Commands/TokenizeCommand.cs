@@ -59,7 +59,8 @@ internal sealed class TokenizeCommand : SteerCommand
         string? path = _output.File(parsed);
         using var stream = path is null ? ResultStream.ToStandardOutput(Terminal) : ResultStream.ToFile(path);
         using var lines = new JsonLines(stream);
-        foreach (var (text, rendered) in given is null ? texts.Select(t => (t.Text, template?.Render(chat!.Ask(t.Text)))) : [("", null)])
+        string? Rendered(string text) => template?.Render(chat!.Ask(text), variables: chat.Variables);
+        foreach (var (text, rendered) in given is null ? texts.Select(t => (t.Text, Rendered(t.Text))) : [("", null)])
         {
             stop.ThrowIfCancellationRequested();
             int[] ids = given ?? tokenizer.Encode(rendered ?? text, addSpecialTokens: special);

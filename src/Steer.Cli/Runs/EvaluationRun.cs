@@ -95,6 +95,7 @@ internal sealed class EvaluationRun(ModelChoice models, EngineOptions engineOpti
         {
             Chat = models.Task is { Chat: true },
             System = models.Task?.System,
+            TemplateVariables = models.Task?.TemplateVariables,
             Expert = expert > 0 ? Variant.MoreExperts + (expert - 1) : models.Expert is null ? null : Variant.Expert,
         };
     }

@@ -48,6 +48,7 @@ internal sealed record GenerationRun(
         Prompt = Chat is null ? prompt.Text : null,
         PromptIds = prompt.Ids,
         Messages = prompt.Text is { } text ? Chat?.Ask(text) : null,
+        TemplateVariables = Chat?.Variables,
         Context = Context,
         Guidance = Guidance,
         Sampling = Sampling with { N = 1 },

@@ -77,5 +77,5 @@ internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, Conversatio
 
     private int[] Encode(Prompt given) => given.Ids is { } ids ? [.. ids]
         : chat is null ? Tokenizer.Encode(given.Text!, addSpecialTokens: true)
-        : [.. engine.Encode(chat.Ask(given.Text!))];
+        : [.. engine.Encode(chat.Ask(given.Text!), variables: chat.Variables)];
 }

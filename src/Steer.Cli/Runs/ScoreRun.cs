@@ -11,11 +11,11 @@ namespace Steer.Cli.Runs;
 /// <param name="models">Tell which there are.</param>
 /// <param name="guidance">The guided distribution; left out for a base alone without guidance.</param>
 /// <param name="negatives">Drawn for each text by its own seed, as when texts are made.</param>
-/// <param name="chat">Texts answer a prompt, so that negatives are messages.</param>
+/// <param name="chat">Texts answer a prompt, so that negatives are messages; null where they are plain text.</param>
 /// <param name="seed">Of the run.</param>
 /// <param name="detail">Keeps the log-probability of every token.</param>
 internal sealed class ScoreRun(
-    SteerEngine engine, ModelChoice models, GuidanceParams guidance, NegativeSource negatives, bool chat, ulong seed, bool detail)
+    SteerEngine engine, ModelChoice models, GuidanceParams guidance, NegativeSource negatives, Conversation? chat, ulong seed, bool detail)
 {
     private readonly IReadOnlyList<(string Name, Variant? Model)> _distributions =
     [
@@ -53,6 +53,7 @@ internal sealed class ScoreRun(
         Negatives = model is null ? negatives.Draw(Seeds.Derive(seed, index)) : [],
         NegativeIds = model is null ? negatives.Ids : null,
         NegativeSeparator = negatives.Separator,
-        Chat = chat,
+        Chat = chat is not null,
+        TemplateVariables = chat?.Variables,
     };
 }

@@ -79,6 +79,8 @@ internal sealed class DatasetCard
             $"{Preset()}, {Plain(_config.GammaSweep, _config.Guidance.Gamma)}, {Plain(_config.EtaSweep, _config.Guidance.Eta)}");
         string choice = _config.NegativeChoice == NegativeChoice.Similar ? " most similar ones" : "";
         Row("negatives per example", $"{_config.Negatives}{choice}, of {(_config.GrowPool ? "real and accepted" : "real")} examples");
+        if (_config.TemplateVariables is { } variables)
+            Row("variables of the chat template", $"{JsonSerializer.Serialize(variables)}");
         Row("seed, items of a round", $"{_config.Seed}, {_config.RoundSize}");
         Row("refused", $"{(_progress.Rejected.Count == 0 ? "none" : string.Join(", ", _progress.Rejected.Select(r => $"{r.Key} {r.Value}")))}");
         Row("given up", $"{_progress.GivenUp:n0}");

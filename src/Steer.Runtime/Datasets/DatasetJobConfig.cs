@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Steer.Runtime.Engine;
 using Steer.Runtime.Guidance;
@@ -23,6 +24,10 @@ public sealed record DatasetJobConfig
     /// <summary><see cref="Chat"/>: what the system says before each prompt; null for nothing.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public string? System { get; init; }
+
+    /// <summary><see cref="Chat"/>: what else the chat template may look at, such as enable_thinking; null for nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public IReadOnlyDictionary<string, JsonElement>? TemplateVariables { get; init; }
 
     /// <summary>Kinds of examples with prompts of their own, instead of <see cref="Prompt"/>; none where all are of one kind.</summary>
     public IReadOnlyList<DatasetLabel> Labels { get; init; } = [];

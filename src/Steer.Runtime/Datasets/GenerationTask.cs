@@ -34,6 +34,9 @@ public sealed record GenerationTask
     /// <summary><see cref="Chat"/>: what the system says before each prompt; null for nothing.</summary>
     public string? System { get; init; }
 
+    /// <summary><see cref="Chat"/>: what else the chat template may look at, such as enable_thinking; null for nothing.</summary>
+    public IReadOnlyDictionary<string, JsonElement>? TemplateVariables { get; init; }
+
     /// <summary>What stands between the prompt and a text; cut off the results.</summary>
     public string CompletionPrefix { get; init; } = "";
 
@@ -104,6 +107,10 @@ public sealed record GenerationTask
                 throw new SteerException($"{file}: system has no effect without \"chat\": true. Give both.");
             if (task.Stop.Any(string.IsNullOrEmpty))
                 throw new SteerException($"{file}: a stop text is empty. Give at least one character, or leave it out.");
+            if (task.TemplateVariables is not null && !task.Chat)
+                throw new SteerException($"{file}: template_variables has no effect without \"chat\": true. Give both.");
+            foreach (string name in task.TemplateVariables?.Keys ?? [])
+                Steer.Runtime.Chat.TemplateVariables.CheckName(name, $"{file}: template_variables");
             CheckLabels(file, task.Labels);
             if (task.Negatives < 0)
                 throw new SteerException($"{file}: negatives is {task.Negatives}; give at least 0.");

@@ -56,6 +56,7 @@ public sealed class ItemPlanner(DatasetJobConfig config, Func<string, int>? coun
         {
             Prompt = config.Chat ? null : prompt,
             Messages = config.Chat ? ChatTurn.Ask(prompt, config.System) : null,
+            TemplateVariables = config.TemplateVariables,
             Today = DatasetJobConfig.ChatDate,
             Expert = label?.Expert ?? 0,
             Negatives = [.. negatives.Select(i => pool[i])],

@@ -32,6 +32,7 @@ internal static class TaskFault
         var type when type == typeof(float) || type == typeof(double) => "a number",
         var type when type == typeof(IReadOnlyList<string>) => "a list of texts",
         var type when type == typeof(IReadOnlyList<TaskLabel>) => "a list of objects, each with a name and a prompt",
+        var type when type == typeof(IReadOnlyDictionary<string, JsonElement>) => "an object",
         _ => null,
     };
 }

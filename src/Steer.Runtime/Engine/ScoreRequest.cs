@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Steer.Runtime.Guidance;
 
 namespace Steer.Runtime.Engine;
@@ -28,6 +29,9 @@ public sealed record ScoreRequest
 
     /// <summary><see cref="Chat"/>: the date that the template may tell, as in <see cref="GenerationRequest.Today"/>.</summary>
     public DateOnly? Today { get; init; }
+
+    /// <summary><see cref="Chat"/>: what else the template may look at, as in <see cref="GenerationRequest.TemplateVariables"/>.</summary>
+    public IReadOnlyDictionary<string, JsonElement>? TemplateVariables { get; init; }
 
     /// <summary>Stands between joined negatives.</summary>
     public string NegativeSeparator { get; init; } = " ";

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using System.Threading.Channels;
+using System.Text.Json;
 using Steer.Kernels;
 using Steer.Kernels.Profiling;
 using Steer.Runtime.Chat;
@@ -137,11 +138,13 @@ public sealed class SteerEngine : IDisposable
     /// <summary>Tokens of a conversation, up to where an answer begins: what a request with these messages continues.</summary>
     /// <param name="messages">Oldest first.</param>
     /// <param name="today">The date that the template may tell; null for the machine's.</param>
+    /// <param name="variables">What else the template may look at; null for nothing.</param>
     /// <exception cref="SteerException">There is no chat template, it refuses the messages, or there is no tokenizer.</exception>
-    public IReadOnlyList<int> Encode(IReadOnlyList<ChatTurn> messages, DateOnly? today = null)
+    public IReadOnlyList<int> Encode(
+        IReadOnlyList<ChatTurn> messages, DateOnly? today = null, IReadOnlyDictionary<string, JsonElement>? variables = null)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        return _planner.Encode(new GenerationRequest { Messages = messages, Today = today }, Variant.Expert);
+        return _planner.Encode(new GenerationRequest { Messages = messages, Today = today, TemplateVariables = variables }, Variant.Expert);
     }
 
     /// <summary>

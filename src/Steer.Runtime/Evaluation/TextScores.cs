@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Steer.Runtime.Chat;
 using Steer.Runtime.Datasets;
 using Steer.Runtime.Engine;
@@ -18,6 +19,9 @@ public sealed record TextOrigin(string? Prompt, string CompletionPrefix = "")
 
     /// <summary><see cref="Chat"/>: what the system says before the prompt; null for nothing.</summary>
     public string? System { get; init; }
+
+    /// <summary><see cref="Chat"/>: what else the chat template may look at; null for nothing.</summary>
+    public IReadOnlyDictionary<string, JsonElement>? TemplateVariables { get; init; }
 }
 
 /// <summary>Scores texts under their expert and under the base, for their perplexity.</summary>
@@ -80,7 +84,7 @@ public static class TextScores
             _before = origin.Chat ? null : prompt + origin.CompletionPrefix;
             _completionPrefix = origin.CompletionPrefix;
             _context = prompt is null ? null
-                : origin.Chat ? [.. engine.Encode(ChatTurn.Ask(prompt, origin.System), DatasetJobConfig.ChatDate)]
+                : origin.Chat ? [.. engine.Encode(ChatTurn.Ask(prompt, origin.System), DatasetJobConfig.ChatDate, origin.TemplateVariables)]
                 : _tokenizer.Encode(prompt, addSpecialTokens: true);
             _end = engine.EosIds.Count > 0 ? [engine.EosIds[0]] : [];
             if (_context?.Length >= engine.MaxPositions)

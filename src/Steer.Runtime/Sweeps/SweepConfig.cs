@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Steer.Runtime.Datasets;
 using Steer.Runtime.Engine;
@@ -22,6 +23,10 @@ public sealed record SweepConfig
     /// <summary><see cref="Chat"/>: what the system says before the prompt; null for nothing.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public string? System { get; init; }
+
+    /// <summary><see cref="Chat"/>: what else the chat template may look at, such as enable_thinking; null for nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public IReadOnlyDictionary<string, JsonElement>? TemplateVariables { get; init; }
 
     /// <summary>What stands between the prompt and a text; cut off the texts.</summary>
     public string CompletionPrefix { get; init; } = "";
@@ -98,6 +103,7 @@ public sealed record SweepConfig
         Prompt = Prompt,
         Chat = Chat,
         System = System,
+        TemplateVariables = TemplateVariables,
         CompletionPrefix = CompletionPrefix,
         Count = PerCell,
         Seed = Seed,
