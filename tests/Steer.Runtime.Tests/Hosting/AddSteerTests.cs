@@ -1,5 +1,7 @@
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Steer.Kernels.Gpu;
 using Steer.Runtime.Engine;
 using Steer.Runtime.Guidance;
 using Steer.Runtime.Hosting;
@@ -50,6 +52,28 @@ public sealed class AddSteerTests
     }
 
     [Fact]
+    public void The_log_of_the_host_tells_what_was_loaded()
+    {
+        var lines = new Lines();
+        var services = new ServiceCollection();
+        services.AddSingleton<ILogger<SteerEngine>>(lines);
+        services.AddSteer(o => o.Engine = new EngineOptions { Base = Path.Combine(GoldenFiles.Weights, "base") });
+        using var host = services.BuildServiceProvider();
+        _ = host.GetRequiredService<SteerEngine>();
+        Assert.Matches(@"^Information: base loaded in [0-9.]+ s on cpu", Assert.Single(lines));
+    }
+
+    [Fact]
+    public void The_log_of_the_host_tells_what_was_done_otherwise_than_asked()
+    {
+        var lines = new Lines();
+        var options = new EngineOptions { Base = Path.Combine(GoldenFiles.Weights, "base"), Memory = 192 << 20 };
+        using var engine = SteerServiceCollectionExtensions.Load(
+            () => SteerEngine.Load(options, IlgpuDevice.Create("ilgpu-cpu", memoryLimit: 128 << 20)), lines);
+        Assert.Equal("Warning: " + Assert.Single(engine.Warnings), lines[1]);
+    }
+
+    [Fact]
     public void A_wrong_model_is_told_where_a_service_is_asked_for_and_wrong_options_at_once()
     {
         var services = new ServiceCollection();
@@ -59,5 +83,17 @@ public sealed class AddSteerTests
         services.AddSteer(o => o.Engine = new EngineOptions { Base = "no-such-folder" });
         using var host = services.BuildServiceProvider();
         Assert.Contains("no-such-folder", Assert.Throws<SteerException>(host.GetRequiredService<IChatClient>).Message, StringComparison.Ordinal);
+    }
+
+    private sealed class Lines : List<string>, ILogger<SteerEngine>
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            Add(FormattableString.Invariant($"{logLevel}: {formatter(state, exception)}"));
     }
 }
