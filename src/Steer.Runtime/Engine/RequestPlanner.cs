@@ -163,6 +163,12 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
     {
         if (request.Messages is { Count: > 0 } messages)
         {
+            if (messages[^1].Others.ContainsKey("content"))
+            {
+                throw new SteerException(
+                    "The last message has a content that is no text, which a context cannot stand before: give its text alone, or leave the context out.");
+            }
+
             var last = messages[^1] with { Content = context + messages[^1].Content };
             return Encode(request with { Messages = [.. messages.SkipLast(1), last] }, expert);
         }

@@ -220,7 +220,9 @@ public sealed class SteerEngine : IDisposable
     }
 
     /// <summary>Ends what runs with an <see cref="ObjectDisposedException"/>, waits for the step under way, and gives all memory back.</summary>
-    /// <exception cref="InvalidOperationException">A <see cref="GenerationRequest.StopWhen"/> calls this: the engine cannot wait for itself.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A <see cref="GenerationRequest.StopWhen"/> calls this: the engine cannot wait for itself.
+    /// </exception>
     public void Dispose()
     {
         if (_loop.IsCurrentThread)

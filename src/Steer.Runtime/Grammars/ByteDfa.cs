@@ -69,7 +69,7 @@ internal sealed class ByteDfa
                 .Select(pair => (terms.Sets.IdOf(pair.Value), pair.Key))
                 .ToArray())
             .ToArray();
-        return terms.State(new ByteDfa(transitions, ends), 0);
+        return terms.Automaton(new ByteDfa(transitions, ends));
     }
 
     /// <summary>The expression of the texts that fit both; null if its automaton has more than so many states.</summary>

@@ -158,17 +158,11 @@ internal sealed class ByteTerms
         };
     }
 
-    /// <summary>What an automaton accepts from a state on.</summary>
-    public int State(ByteDfa automaton, int state)
+    /// <summary>What a new automaton accepts from its first state on.</summary>
+    public int Automaton(ByteDfa automaton)
     {
-        var id = _automata.IndexOf(automaton);
-        if (id < 0)
-        {
-            id = _automata.Count;
-            _automata.Add(automaton);
-        }
-
-        return Intern(new Term(Kind.State, id, state, 0, automaton.Accepts(state)));
+        _automata.Add(automaton);
+        return State(_automata.Count - 1, 0);
     }
 
     /// <summary>
@@ -206,7 +200,7 @@ internal sealed class ByteTerms
                     break;
                 case Kind.State:
                     foreach (var (set, next) in _automata[a].From(b))
-                        form.Add((set, Concat(State(_automata[a], next), rest)));
+                        form.Add((set, Concat(State(a, next), rest)));
                     break;
             }
         }
@@ -244,6 +238,8 @@ internal sealed class ByteTerms
         _lists.Add(list);
         return id;
     }
+
+    private int State(int automaton, int state) => Intern(new Term(Kind.State, automaton, state, 0, _automata[automaton].Accepts(state)));
 
     private int Intern(Term term) => _ids.TryGetValue(term, out var id) ? id : Add(term);
 

@@ -26,28 +26,30 @@ internal sealed class ObjectTerms(ByteTerms terms, JsonTexts json, StringTerms s
             .SelectMany(shape => shape.Patterns.Select(pattern => new NamePattern(strings.Matching(pattern.Pattern), pattern.Schema, shape)))
             .ToList();
         var allowed = part.Names.IsEmpty ? json.AnyString : compile(part.Names.Add(StringSchema));
+        var texts = names.ConvertAll(name => System.Text.Encoding.UTF8.GetBytes(JsonTexts.Write(name)));
+        var isAllowed = part.Names.IsEmpty ? null : Fitting(texts, allowed);
+        var matches = patterns.ConvertAll(pattern => Fitting(texts, pattern.Names));
         var shapes = part.Objects.Select(shape => (Shape: shape, Properties: shape.Properties.ToDictionary(p => p.Name, p => p.Schema))).ToList();
         var required = part.Required.ToHashSet();
         var members = names.Select(Declared).ToList();
         return terms.Concat(terms.Literal("{"), Sequence(members, Free(part, names, patterns, allowed), part.MemberCount), terms.Literal("}"));
 
-        (int Term, bool IsRequired) Declared(string name)
+        (int Term, bool IsRequired) Declared(string name, int at)
         {
-            var written = terms.Literal(System.Text.Encoding.UTF8.GetBytes(JsonTexts.Write(name)));
             var schemas = ImmutableList.CreateBuilder<SchemaNode>();
             foreach (var (shape, properties) in shapes)
             {
                 var before = schemas.Count;
                 if (properties.TryGetValue(name, out var said))
                     schemas.Add(said);
-                schemas.AddRange(patterns.Where(p => p.Shape == shape && Fits(written, p.Names)).Select(p => p.Schema));
+                schemas.AddRange(patterns.Where((p, i) => p.Shape == shape && matches[i][at]).Select(p => p.Schema));
                 if (schemas.Count == before && shape.Others is { } others)
                     schemas.Add(others);
             }
 
-            if (!part.Names.IsEmpty && !Fits(written, allowed))
+            if (isAllowed?[at] == false)
                 return (ByteTerms.Nothing, required.Contains(name));
-            return (terms.Concat(written, terms.Literal(":"), compile(schemas.ToImmutable())), required.Contains(name));
+            return (terms.Concat(terms.Literal(texts[at]), terms.Literal(":"), compile(schemas.ToImmutable())), required.Contains(name));
         }
     }
 
@@ -124,7 +126,12 @@ internal sealed class ObjectTerms(ByteTerms terms, JsonTexts json, StringTerms s
     private int Member(int name, IEnumerable<SchemaNode?> schemas) =>
         name == ByteTerms.Nothing ? name : terms.Concat(name, terms.Literal(":"), compile([.. schemas.OfType<SchemaNode>()]));
 
-    private bool Fits(int text, int names) => Checked(ByteDfa.TryIntersect(terms, text, names, MaxNameStates)) != ByteTerms.Nothing;
+    /// <summary>Which of these texts an expression has.</summary>
+    private List<bool> Fitting(List<byte[]> texts, int expression)
+    {
+        var states = expression == ByteTerms.Nothing ? null : new GrammarStates(terms, expression);
+        return texts.ConvertAll(text => states?.Fits(text) == true);
+    }
 
     private static int Checked(int? term) => term ?? throw new FormatException("has patterns for the names of members that need too many states");
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace Steer.Runtime.Grammars;
@@ -91,7 +92,7 @@ internal sealed class SchemaReferences(JsonElement root)
             var name = part.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
             if (node.Element.ValueKind == JsonValueKind.Object && node.Element.TryGetProperty(name, out var member))
                 node = node.Child(name, member);
-            else if (node.Element.ValueKind == JsonValueKind.Array && int.TryParse(name, out var index) && index >= 0
+            else if (node.Element.ValueKind == JsonValueKind.Array && int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var index)
                 && index < node.Element.GetArrayLength())
                 node = node.Child(name, node.Element[index]);
             else

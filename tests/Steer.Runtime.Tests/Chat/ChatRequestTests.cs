@@ -77,6 +77,9 @@ public sealed class ChatRequestTests : IDisposable
     {
         var both = new GenerationRequest { Messages = ChatTurn.Ask("a"), Prompt = "a" };
         Assert.Contains("both messages and a prompt", Assert.Throws<SteerException>(() => _engine.Check(both)).Message, StringComparison.Ordinal);
+        var parts = new ChatTurn("user", "a") { Others = new Dictionary<string, JsonElement> { ["content"] = JsonSerializer.SerializeToElement("b") } };
+        var context = new GenerationRequest { Messages = [parts], Context = "c" };
+        Assert.Contains("content that is no text", Assert.Throws<SteerException>(() => _engine.Check(context)).Message, StringComparison.Ordinal);
         using var none = SteerEngine.Load(new EngineOptions { Base = Path.Combine(GoldenFiles.Weights, "base") });
         Assert.Null(none.ChatTemplate);
         var e = Assert.Throws<SteerException>(() => none.Check(new GenerationRequest { Messages = ChatTurn.Ask("a") }));

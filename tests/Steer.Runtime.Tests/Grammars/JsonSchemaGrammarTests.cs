@@ -169,6 +169,7 @@ public class JsonSchemaGrammarTests
         var choices = Many(12, """{"anyOf":[{"minimum":1},{"maximum":2},{"type":"null"},{"type":"string"}]}""");
         var doubled = Many(40, """ "d<i>":{"type":"array","prefixItems":[{"$ref":"#/$defs/d<next>"},{"$ref":"#/$defs/d<next>"}]} """);
         var members = Many(2000, """ "member<i>":{"type":"string"} """);
+        var patterns = Many(16, """ "x{<i>}z":{} """);
         string[] schemas =
         [
             deep,
@@ -177,6 +178,7 @@ public class JsonSchemaGrammarTests
             $$"""{"allOf":[{{choices}}]}""",
             $$"""{"$ref":"#/$defs/d0","$defs":{ {{doubled}},"d40":{"const":1} } }""",
             $$"""{"type":"object","properties":{ {{members}} } }""",
+            $$"""{"type":"object","properties":{ {{Many(4000, $"\"<i>{new string('x', 200)}\":{{}}")}} },"patternProperties":{ {{patterns}} } }""",
             """{"type":"string","minLength":1000000,"maxLength":100000000}""",
             """{"type":"string","pattern":"^(a|b)*a(a|b){18}$","maxLength":100000}""",
             """{"type":"array","minItems":1000000,"items":{"type":"array","maxItems":2000000000}}""",
