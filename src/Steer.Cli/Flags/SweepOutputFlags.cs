@@ -24,8 +24,9 @@ internal sealed class SweepOutputFlags : FlagGroup
             "Folder of the sweep: sweep.jsonl, manifest.json, and when it is done the figures in every format (report.html, sweep.csv, " +
             "sweep.json, sweep.md), those of the page as SVG, and the embeddings."));
         _resume = Add(DatasetFlags.ResumeFlag());
-        _heldout = Add(Flag.Path("--heldout", "FILE", "Real texts that the cells are measured against. Default: the task's held-out texts, else its real "
-            + "examples."));
+        _heldout = Add(Flag.Path(
+            "--heldout", "FILE",
+            "Real texts that the cells are measured against. Default: the task's held-out texts, else its real examples."));
         _halfSamples = Add(Flag.Integer("--half-samples", "N", "Pairs of half-samples for the intervals. Default: 20."));
         _format = Add(ReportFlags.FormatFlag("What standard output gets: a table, or one of these. Default: a table."));
         _dryRun = Add(Flag.Switch("--dry-run", "Lists the cells, makes some texts of each, keeps none, and says what the sweep will cost."));

@@ -18,9 +18,14 @@ internal static class TaskFault
         string path = fault.Path is { Length: > 1 } full ? full[1..].TrimStart('.') : "";
         bool ofLabel = path.StartsWith("labels[", StringComparison.Ordinal);
         string name = path[(path.LastIndexOf('.') + 1)..].Split('[')[0];
-        var members = format.GetTypeInfo(ofLabel && path.Contains('.', StringComparison.Ordinal) ? typeof(TaskLabel) : typeof(GenerationTask)).Properties;
+        var holder = ofLabel && path.Contains('.', StringComparison.Ordinal) ? typeof(TaskLabel) : typeof(GenerationTask);
+        var members = format.GetTypeInfo(holder).Properties;
         if (members.FirstOrDefault(m => m.Name == name) is { } member && Wanted(member) is { } wanted)
-            return new SteerException(FormattableString.Invariant($"{file}, line {fault.LineNumber + 1}: \"{path}\" must be {wanted}. Correct it."), fault);
+        {
+            string message = FormattableString.Invariant($"{file}, line {fault.LineNumber + 1}: \"{path}\" must be {wanted}. Correct it.");
+            return new SteerException(message, fault);
+        }
+
         return new SteerException($"{file}: is no task ({JsonFault.Describe(fault)}). Give an object with at least a prompt.", fault);
     }
 

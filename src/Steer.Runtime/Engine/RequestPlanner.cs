@@ -166,7 +166,7 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
             if (messages[^1].Others.ContainsKey("content"))
             {
                 throw new SteerException(
-                    "The last message has a content that is no text, which a context cannot stand before: give its text alone, or leave the context out.");
+                    "The last message has a content that is no text, which a context cannot stand before: give its text, or leave the context out.");
             }
 
             var last = messages[^1] with { Content = context + messages[^1].Content };

@@ -92,8 +92,8 @@ internal sealed class SchemaReferences(JsonElement root)
             var name = part.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
             if (node.Element.ValueKind == JsonValueKind.Object && node.Element.TryGetProperty(name, out var member))
                 node = node.Child(name, member);
-            else if (node.Element.ValueKind == JsonValueKind.Array && int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var index)
-                && index < node.Element.GetArrayLength())
+            else if (node.Element.ValueKind == JsonValueKind.Array
+                && int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index < node.Element.GetArrayLength())
                 node = node.Child(name, node.Element[index]);
             else
                 return null;

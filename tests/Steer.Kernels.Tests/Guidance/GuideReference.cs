@@ -118,7 +118,8 @@ internal sealed class GuideReference
     }
 
     private bool IsAllowed(int x) =>
-        _case.Allowed?[x] != false && _logProbs[_row.Reference][x] > double.NegativeInfinity && !_case.Biases.Any(b => b.Token == x && float.IsNegativeInfinity(b.Bias));
+        _case.Allowed?[x] != false && _logProbs[_row.Reference][x] > double.NegativeInfinity
+        && !_case.Biases.Any(b => b.Token == x && float.IsNegativeInfinity(b.Bias));
 
     private int[] MakeMask(bool[] allowed)
     {

@@ -77,7 +77,8 @@ public sealed class ChatRequestTests : IDisposable
     {
         var both = new GenerationRequest { Messages = ChatTurn.Ask("a"), Prompt = "a" };
         Assert.Contains("both messages and a prompt", Assert.Throws<SteerException>(() => _engine.Check(both)).Message, StringComparison.Ordinal);
-        var parts = new ChatTurn("user", "a") { Others = new Dictionary<string, JsonElement> { ["content"] = JsonSerializer.SerializeToElement("b") } };
+        var content = new Dictionary<string, JsonElement> { ["content"] = JsonSerializer.SerializeToElement("b") };
+        var parts = new ChatTurn("user", "a") { Others = content };
         var context = new GenerationRequest { Messages = [parts], Context = "c" };
         Assert.Contains("content that is no text", Assert.Throws<SteerException>(() => _engine.Check(context)).Message, StringComparison.Ordinal);
         using var none = SteerEngine.Load(new EngineOptions { Base = Path.Combine(GoldenFiles.Weights, "base") });

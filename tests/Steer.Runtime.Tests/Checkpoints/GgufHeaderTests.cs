@@ -63,7 +63,7 @@ public sealed class GgufHeaderTests : IDisposable
         { "value type", new GgufBytes(pairs: 1).Text("k").Number(13).WithData(64), "k has a type of number 13" },
         { "text beyond the end", new GgufBytes(pairs: 1).Text("k").Number(Text).Long(ulong.MaxValue).WithData(64), "ends within k" },
         { "array", new GgufBytes(pairs: 1).Text("k").Number(Array).Number(4).Long(1UL << 62).WithData(64), "more than the file holds" },
-        { "array of texts", new GgufBytes(pairs: 1).Text("k").Number(Array).Number(Text).Long(ulong.MaxValue).WithData(64), "more than the file holds" },
+        { "texts", new GgufBytes(pairs: 1).Text("k").Number(Array).Number(Text).Long(ulong.MaxValue).WithData(64), "more than the file holds" },
         { "nesting", Nested(6), "arrays in arrays" },
         { "cut", new GgufBytes(pairs: 1).Text("a key").Number(12).Bytes(), "ends within a key" },
         { "twice", new GgufBytes(pairs: 2).Pair("k", 1).Pair("k", 1).WithData(64), "the key k comes twice" },

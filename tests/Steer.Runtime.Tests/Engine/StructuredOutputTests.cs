@@ -18,7 +18,10 @@ public class StructuredOutputTests
 
     private static readonly EngineOptions Pair = new()
     {
-        Base = Path.Combine(GoldenFiles.Weights, "base"), Expert = Path.Combine(GoldenFiles.Weights, "experts", "astronomy"), MaxBatch = 4, Threads = 1,
+        Base = Path.Combine(GoldenFiles.Weights, "base"),
+        Expert = Path.Combine(GoldenFiles.Weights, "experts", "astronomy"),
+        MaxBatch = 4,
+        Threads = 1,
     };
 
     public static TheoryData<string, StructuredOutput> OnDevices => TestDevices.With(TestDevices.All, [

@@ -42,27 +42,58 @@ public class JsonSchemaGrammarTests
     [InlineData("""{"type":"array","prefixItems":[{"const":1},{"const":2}],"maxItems":1}""", "[]|[1]", "[1,2]")]
     [InlineData("""{"type":"array","items":false}""", "[]", "[1]")]
     [InlineData("""{"type":"array","uniqueItems":false,"maxItems":1}""", "[]|[{}]", "[1,2]")]
-    [InlineData("""{"properties":{"a":{"const":1},"b":{"const":2}},"required":["b"],"additionalProperties":false,"type":"object"}""", "{\"b\":2}|{\"a\":1,\"b\":2}", "{}|{\"a\":1}|{\"b\":2,\"a\":1}|{\"b\":2,\"c\":3}")]
+    [InlineData(
+        """{"properties":{"a":{"const":1},"b":{"const":2}},"required":["b"],"additionalProperties":false,"type":"object"}""",
+        "{\"b\":2}|{\"a\":1,\"b\":2}", "{}|{\"a\":1}|{\"b\":2,\"a\":1}|{\"b\":2,\"c\":3}")]
     [InlineData("""{"properties":{"a":{"const":1}},"type":"object"}""", "{}|{\"a\":1}", "{\"a\":2}|{\"b\":2}|{\"a\":1,\"b\":[2]}")]
     [InlineData("""{"required":["b"],"type":"object"}""", "{\"b\":1}", "{}|{\"b\":1,\"c\":1}")]
-    [InlineData("""{"properties":{"a":{"const":1}},"type":"object","additionalProperties":true}""", "{}|{\"a\":1}|{\"a\":1,\"b\":[2]}|{\"b\":2,\"aa\":3,\"\":4}", "{\"a\":2}|{\"b\":1,\"a\":1}")]
-    [InlineData("""{"type":"object","additionalProperties":{"const":1},"required":["x","y"]}""", "{\"x\":1,\"y\":1}|{\"x\":1,\"y\":1,\"z\":1}", "{\"y\":1,\"x\":1}|{\"x\":1}")]
-    [InlineData("""{"type":"object","properties":{"é\n\"":{"const":1}},"additionalProperties":{"const":2}}""", "{\"é\\n\\\"\":1}|{\"é\":2}", "{\"é\\n\\\"\":2}|{\"é\\u000a\\\"\":2}")]
-    [InlineData("""{"type":"object","properties":{"a":{"const":1},"b":{"const":2},"c":{"const":3}},"additionalProperties":false,"minProperties":1,"maxProperties":2}""", "{\"a\":1}|{\"b\":2,\"c\":3}", "{}|{\"a\":1,\"b\":2,\"c\":3}")]
+    [InlineData(
+        """{"properties":{"a":{"const":1}},"type":"object","additionalProperties":true}""",
+        "{}|{\"a\":1}|{\"a\":1,\"b\":[2]}|{\"b\":2,\"aa\":3,\"\":4}", "{\"a\":2}|{\"b\":1,\"a\":1}")]
+    [InlineData(
+        """{"type":"object","additionalProperties":{"const":1},"required":["x","y"]}""",
+        "{\"x\":1,\"y\":1}|{\"x\":1,\"y\":1,\"z\":1}", "{\"y\":1,\"x\":1}|{\"x\":1}")]
+    [InlineData(
+        """{"type":"object","properties":{"é\n\"":{"const":1}},"additionalProperties":{"const":2}}""",
+        "{\"é\\n\\\"\":1}|{\"é\":2}", "{\"é\\n\\\"\":2}|{\"é\\u000a\\\"\":2}")]
+    [InlineData(
+        """{"type":"object","properties":{"a":{"const":1},"b":{"const":2},"c":"""
+            + """{"const":3}},"additionalProperties":false,"minProperties":1,"maxProperties":2}""",
+        "{\"a\":1}|{\"b\":2,\"c\":3}", "{}|{\"a\":1,\"b\":2,\"c\":3}")]
     [InlineData("""{"type":"object","maxProperties":1,"additionalProperties":{"const":1}}""", "{}|{\"q\":1}", "{\"q\":1,\"r\":1}")]
     [InlineData("""{"type":"object","minProperties":1,"additionalProperties":{"const":1}}""", "{\"q\":1}|{\"q\":1,\"r\":1}", "{}")]
-    [InlineData("""{"type":"object","patternProperties":{"^n":{"const":1},"x$":{"const":2}},"additionalProperties":{"const":3}}""", "{\"n\":1,\"ax\":2,\"b\":3}", "{\"n\":2}|{\"nx\":1}|{\"b\":1}")]
-    [InlineData("""{"type":"object","properties":{"na":{"maximum":3}},"patternProperties":{"^n":{"type":"integer"}},"required":["na"],"additionalProperties":false}""", "{\"na\":3}|{\"na\":1,\"nb\":7}", "{\"na\":4}|{\"na\":\"\"}|{\"na\":1,\"b\":1}")]
-    [InlineData("""{"type":"object","propertyNames":{"pattern":"^[ab]+$"},"properties":{"a":{"const":1},"c":{"const":2}}}""", "{\"a\":1,\"bb\":null}", "{\"c\":2}|{\"d\":1}")]
-    [InlineData("""{"allOf":[{"properties":{"a":{"minimum":1}},"additionalProperties":false},{"properties":{"a":{"maximum":2},"b":{}},"required":["a"]}],"type":"object"}""", "{\"a\":1}|{\"a\":2}", "{\"a\":3}|{\"a\":0}|{\"a\":1,\"b\":1}")]
+    [InlineData(
+        """{"type":"object","patternProperties":{"^n":{"const":1},"x$":{"const":2}},"additionalProperties":{"const":3}}""",
+        "{\"n\":1,\"ax\":2,\"b\":3}", "{\"n\":2}|{\"nx\":1}|{\"b\":1}")]
+    [InlineData(
+        """{"type":"object","properties":{"na":{"maximum":3}},"patternProperties":{"^n":"""
+            + """{"type":"integer"}},"required":["na"],"additionalProperties":false}""",
+        "{\"na\":3}|{\"na\":1,\"nb\":7}", "{\"na\":4}|{\"na\":\"\"}|{\"na\":1,\"b\":1}")]
+    [InlineData(
+        """{"type":"object","propertyNames":{"pattern":"^[ab]+$"},"properties":{"a":{"const":1},"c":{"const":2}}}""",
+        "{\"a\":1,\"bb\":null}", "{\"c\":2}|{\"d\":1}")]
+    [InlineData(
+        """{"allOf":[{"properties":{"a":{"minimum":1}},"additionalProperties":false},{"properties":{"a":{"maximum":2},"b":"""
+            + """{}},"required":["a"]}],"type":"object"}""",
+        "{\"a\":1}|{\"a\":2}", "{\"a\":3}|{\"a\":0}|{\"a\":1,\"b\":1}")]
     [InlineData("""{"anyOf":[{"type":"integer"},{"type":"string","maxLength":1}],"maximum":5}""", "5|\"a\"", "6|\"ab\"|null")]
     [InlineData("""{"oneOf":[{"const":1},{"const":2}],"anyOf":[{"const":2},{"const":3}]}""", "2", "1|3")]
-    [InlineData("""{"anyOf":[{"type":"object","properties":{"k":{"const":"a"},"x":{"type":"integer"}},"required":["k","x"],"additionalProperties":false},{"type":"object","properties":{"k":{"const":"b"}},"required":["k"],"additionalProperties":false}]}""", "{\"k\":\"a\",\"x\":1}|{\"k\":\"b\"}", "{\"k\":\"a\"}|{\"k\":\"b\",\"x\":1}")]
+    [InlineData(
+        """{"anyOf":[{"type":"object","properties":{"k":{"const":"a"},"x":"""
+            + """{"type":"integer"}},"required":["k","x"],"additionalProperties":false},{"type":"object","properties":{"k":"""
+            + """{"const":"b"}},"required":["k"],"additionalProperties":false}]}""",
+        "{\"k\":\"a\",\"x\":1}|{\"k\":\"b\"}", "{\"k\":\"a\"}|{\"k\":\"b\",\"x\":1}")]
     [InlineData("""{"$ref":"#/$defs/n~1m%25","maximum":3,"$defs":{"n/m%":{"type":"integer","minimum":2}}}""", "2|3", "1|4")]
-    [InlineData("""{"$defs":{"tree":{"type":"object","properties":{"v":{"const":1},"kids":{"type":"array","items":{"$ref":"#/$defs/tree"}}},"required":["v"],"additionalProperties":false}},"$ref":"#/$defs/tree"}""", "{\"v\":1}|{\"v\":1,\"kids\":[{\"v\":1,\"kids\":[]},{\"v\":1}]}", "{\"v\":1,\"kids\":[1]}")]
+    [InlineData(
+        """{"$defs":{"tree":{"type":"object","properties":{"v":{"const":1},"kids":{"type":"array","items":"""
+            + """{"$ref":"#/$defs/tree"}}},"required":["v"],"additionalProperties":false}},"$ref":"#/$defs/tree"}""",
+        "{\"v\":1}|{\"v\":1,\"kids\":[{\"v\":1,\"kids\":[]},{\"v\":1}]}", "{\"v\":1,\"kids\":[1]}")]
     [InlineData("""{"anyOf":[{"$ref":"#"},{"type":"null"},{"type":"array","items":{"$ref":"#"},"maxItems":1}]}""", "null|[]|[[null]]", "1|[1]")]
     [InlineData("""{"type":"object","properties":{"a":false,"b":{}},"additionalProperties":false}""", "{}|{\"b\":{\"x\":[]}}", "{\"a\":1}")]
-    [InlineData("""{"type":"integer","title":"t","description":"d","default":1,"examples":[1],"$comment":"c","x-order":1,"deprecated":true,"minimum":1,"maximum":1}""", "1", "2")]
+    [InlineData(
+        """{"type":"integer","title":"t","description":"d","default":1,"examples":[1],"$comment":"c","x-order":"""
+            + """1,"deprecated":true,"minimum":1,"maximum":1}""",
+        "1", "2")]
     public void Texts_fit(string schema, string fitting, string refused)
     {
         if (fitting.Length == 0)
@@ -183,7 +214,8 @@ public class JsonSchemaGrammarTests
             """{"type":"string","pattern":"^(a|b)*a(a|b){18}$","maxLength":100000}""",
             """{"type":"array","minItems":1000000,"items":{"type":"array","maxItems":2000000000}}""",
             """{"type":"object","patternProperties":{"a.{20}":{},"b.{20}":{},"c.{20}":{},"d.{20}":{}}}""",
-            """{"$defs":{"a":{"anyOf":[{"$ref":"#/$defs/b"},{"type":"array","items":{"$ref":"#/$defs/a"}}]},"b":{"anyOf":[{"$ref":"#/$defs/a"},{"type":"array","prefixItems":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/b"}]}]}},"$ref":"#/$defs/a"}""",
+            """{"$defs":{"a":{"anyOf":[{"$ref":"#/$defs/b"},{"type":"array","items":{"$ref":"#/$defs/a"}}]},"b":{"anyOf":["""
+                + """{"$ref":"#/$defs/a"},{"type":"array","prefixItems":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/b"}]}]}},"$ref":"#/$defs/a"}""",
         ];
         foreach (var schema in schemas)
         {

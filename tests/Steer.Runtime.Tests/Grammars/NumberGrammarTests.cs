@@ -23,7 +23,13 @@ public class NumberGrammarTests
             var states = term == ByteTerms.Nothing ? null : new GrammarStates(terms, term);
             for (var i = 0; i < 400; i++)
             {
-                var value = i % 8 == 0 && lower is { } l ? l : i % 8 == 1 && upper is { } u ? u : i % 8 == 2 && lower is { } b ? b + 0.001m : Number(random);
+                var value = (i % 8) switch
+                {
+                    0 when lower is { } l => l,
+                    1 when upper is { } u => u,
+                    2 when lower is { } b => b + 0.001m,
+                    _ => Number(random),
+                };
                 if (isInteger)
                     value = decimal.Truncate(value);
                 var text = value.ToString("0.#####", CultureInfo.InvariantCulture);

@@ -7,8 +7,8 @@ using Steer.Runtime.Grammars;
 namespace Steer.Runtime.Tests.Grammars;
 
 /// <summary>
-/// Random schemas against JsonSchema.Net: what is written fits them, and random values fit the grammar exactly if they fit the schema. Schemas declare
-/// the first names of the alphabet, in its order, so that values in that order are in the grammar's.
+/// Random schemas against JsonSchema.Net: what is written fits them, and random values fit the grammar exactly if they fit the schema. Schemas
+/// declare the first names of the alphabet, in its order, so that values in that order are in the grammar's.
 /// </summary>
 public class RandomSchemaTests
 {
@@ -39,7 +39,7 @@ public class RandomSchemaTests
             {
                 var written = GrammarTexts.Write(grammar, random, 30);
 
-                // JsonSchema.Net has no numbers beyond System.Decimal, counts a letter with its accents once, and two halves of a surrogate pair twice.
+                // JsonSchema.Net has no numbers beyond System.Decimal, counts a letter with its accents once, and halves of a surrogate pair twice.
                 if (!Regex.IsMatch(written, "[eE][+-]?[0-9]{2}|[0-9]{25}|[\u0300-\uFFFF]"))
                     Assert.True(check.Matches(written, out _), $"{text} does not allow {written}");
             }

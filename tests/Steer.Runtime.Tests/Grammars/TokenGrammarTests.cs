@@ -113,7 +113,10 @@ public class TokenGrammarTests
         var tokenizer = GrammarTexts.Load(
             ["<unk>", "<0x61>", "a", "▁a", "▁", "<0x20>", "<0xC3>", "<0xA9>", "é", "ab"],
             """[{"id":0,"content":"<unk>","special":true}]""",
-            """{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}""");
+            """
+            {"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},
+            {"type":"Strip","content":" ","start":1,"stop":0}]}
+            """);
         var grammar = TokenGrammar.FromRegex("[a ]b?|é+", tokenizer, [0]);
         Assert.Equal([1, 2, 4, 5, 6, 8, 9], grammar.Allowed(grammar.Start));
         Assert.Equal([7], grammar.Allowed(grammar.Next(grammar.Start, 6)));
@@ -191,15 +194,18 @@ public class TokenGrammarTests
     [Fact]
     public void Threads_share_a_grammar()
     {
-        const string schema =
-            """{"type":"object","properties":{"a":{"type":"string","maxLength":30},"b":{"type":"array","items":{"type":"number"}}},"required":["a","b"]}""";
+        const string schema = """
+            {"type":"object","properties":{"a":{"type":"string","maxLength":30},"b":{"type":"array","items":{"type":"number"}}},
+            "required":["a","b"]}
+            """;
         var shared = TokenGrammar.FromJsonSchema(schema, GrammarTexts.Base, [GrammarTexts.BaseEnd]);
         var texts = new string[64];
         Parallel.For(0, texts.Length, seed => texts[seed] = GrammarTexts.Write(shared, new Random(seed), 40));
         for (var seed = 0; seed < texts.Length; seed++)
         {
             var own = TokenGrammar.FromJsonSchema(schema, GrammarTexts.Base, [GrammarTexts.BaseEnd]);
-            Assert.Equal(texts[seed][..Math.Min(40, texts[seed].Length)], GrammarTexts.Write(own, new Random(seed), 40)[..Math.Min(40, texts[seed].Length)]);
+            var length = Math.Min(40, texts[seed].Length);
+            Assert.Equal(texts[seed][..length], GrammarTexts.Write(own, new Random(seed), 40)[..length]);
         }
     }
 }

@@ -186,7 +186,8 @@ public sealed class ChatClientTests : IDisposable
 
         options.ResponseFormat = ChatResponseFormat.Json;
         options.MaxOutputTokens = 3;
-        Assert.StartsWith("{", (await _client.GetResponseAsync([new ChatMessage(ChatRole.User, "A finding")], options)).Text, StringComparison.Ordinal);
+        var answer = await _client.GetResponseAsync([new ChatMessage(ChatRole.User, "A finding")], options);
+        Assert.StartsWith("{", answer.Text, StringComparison.Ordinal);
         options.ResponseFormat = ChatResponseFormat.Text;
         Assert.DoesNotMatch("^{", (await _client.GetResponseAsync([new ChatMessage(ChatRole.User, "A finding")], options)).Text);
     }

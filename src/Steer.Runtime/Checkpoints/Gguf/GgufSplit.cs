@@ -20,7 +20,9 @@ internal static partial class GgufSplit
     /// <summary>By its name alone, the first part of the model that a file is a part of; any other file itself.</summary>
     public static string FirstOf(string path) => Name().Match(path) is { Success: true } name ? Part(name, 0) : path;
 
-    /// <summary>By its name alone, all parts of the model that a file is the first part of, whether they are there or not; any other file alone.</summary>
+    /// <summary>
+    /// By its name alone, all parts of the model that a file is the first part of, whether they are there or not; any other file alone.
+    /// </summary>
     public static IReadOnlyList<string> PartsOf(string path) =>
         Name().Match(path) is { Success: true } name && NumberIn(name, "number") == 1 && NumberIn(name, "count") is > 1 and <= MaxParts and var count
         ? [path, .. Enumerable.Range(1, count - 1).Select(place => Part(name, place))]
@@ -72,7 +74,10 @@ internal static partial class GgufSplit
     {
         long stored = first.Integer(TensorsKey);
         if (stored != count)
-            throw first.Error(TensorsKey, Invariant($"is {stored}, but the parts of the model hold {count} tensors; copy or download all parts again."));
+        {
+            throw first.Error(
+                TensorsKey, Invariant($"is {stored}, but the parts of the model hold {count} tensors; copy or download all parts again."));
+        }
     }
 
     private static long Place(GgufMetadata metadata, long count)
