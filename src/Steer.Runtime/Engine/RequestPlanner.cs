@@ -16,6 +16,8 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
     {
         ArgumentNullException.ThrowIfNull(request);
         request.Sampling.Check();
+        if (request.Sampling.N > SamplingParams.MaxN)
+            throw new SteerException($"n is {request.Sampling.N}: it must be at most {SamplingParams.MaxN} in one request; give several requests.");
         CheckTokens(request.Sampling);
         if (models.Tokenizer is null && request.Sampling.Stop.Count > 0)
             throw new SteerException("Stop texts need a tokenizer, and the base has none: give --tokenizer, or stop token ids.");

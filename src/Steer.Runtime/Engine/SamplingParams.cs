@@ -9,8 +9,11 @@ namespace Steer.Runtime.Engine;
 /// </summary>
 public sealed record SamplingParams
 {
-    /// <summary>Texts per prompt.</summary>
+    /// <summary>Texts per prompt; at most <see cref="MaxN"/> in one request, all of which wait in memory.</summary>
     public int N { get; init; } = 1;
+
+    /// <summary>Most texts of a request.</summary>
+    public const int MaxN = 1 << 20;
 
     /// <summary>Divides the scores; 0 is greedy.</summary>
     public float Temperature { get; init; } = 1;

@@ -298,6 +298,14 @@ public sealed class SteerEngineTests : IDisposable
     }
 
     [Fact]
+    public async Task More_texts_than_a_request_may_have_are_refused_before_any_is_made()
+    {
+        var request = Request(seed: 1, s => s with { N = int.MaxValue });
+        var error = await Assert.ThrowsAsync<SteerException>(async () => await _engine.GenerateAsync([request]).ToListAsync());
+        Assert.Equal("n is 2147483647: it must be at most 1048576 in one request; give several requests.", error.Message);
+    }
+
+    [Fact]
     public async Task Cancelling_ends_the_call_and_leaves_the_engine_at_work_for_others()
     {
         using var source = new CancellationTokenSource();
