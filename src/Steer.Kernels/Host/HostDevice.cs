@@ -66,13 +66,14 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override DeviceBuffer<T> Allocate<T>(long length)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        CheckOpen();
         return new HostBuffer<T>(length);
     }
 
     /// <inheritdoc/>
     public override PackedWeight Pack(IReadOnlyList<WeightMatrix> parts, WeightFormat format)
     {
+        CheckOpen();
         Shapes.Pack(parts);
         return PackJob.Pack(_team, parts, format);
     }
@@ -80,6 +81,7 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override LoraWeight PackLora(int n, int k, IReadOnlyList<LoraSegment> segments)
     {
+        CheckOpen();
         Shapes.PackLora(n, k, segments);
         return HostLoraWeight.Pack(_team, n, k, segments);
     }
@@ -87,13 +89,14 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override KvCache CreateKvCache(KvCacheShape shape)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        CheckOpen();
         return new HostKvCache(shape);
     }
 
     /// <inheritdoc/>
     public override void Embed(DeviceBuffer<int> ids, int idStart, PackedWeight table, float scale, bool accumulate, Tensor y)
     {
+        CheckOpen();
         Shapes.Embed(ids, idStart, table, y);
         var kernel = new EmbedKernel
         {
@@ -109,6 +112,7 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override void Norm(Tensor x, NormWeight weight, Tensor y)
     {
+        CheckOpen();
         Shapes.Norm(x, weight, y);
         Norm(x, default, 0, weight, y);
     }
@@ -116,6 +120,7 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override void AddNorm(Tensor x, Tensor delta, float deltaScale, NormWeight weight, Tensor y)
     {
+        CheckOpen();
         Shapes.Same(x, nameof(x), delta, nameof(delta));
         Shapes.Norm(x, weight, y);
         Norm(x, HostMatrix.Of(delta), deltaScale, weight, y);
@@ -124,6 +129,7 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override void Add(Tensor x, Tensor delta, float deltaScale)
     {
+        CheckOpen();
         Shapes.Same(x, nameof(x), delta, nameof(delta));
         _add.Launch(new AddKernel { X = HostMatrix.Of(x), Delta = HostMatrix.Of(delta), Scale = deltaScale }, x.Rows, x.Columns / 8);
     }
@@ -131,6 +137,7 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override void MatMul(Tensor x, ReadOnlySpan<MatMulGroup> groups, Tensor y)
     {
+        CheckOpen();
         Shapes.MatMul(x, groups, y);
         _matMul.Begin(HostMatrix.Of(x), HostMatrix.Of(y), y.Rows);
         foreach (var group in groups)
@@ -145,6 +152,7 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override void LoraDelta(Tensor x, ReadOnlySpan<LoraGroup> groups, Tensor y)
     {
+        CheckOpen();
         Shapes.LoraDelta(x, groups, y);
         _lora.Begin(HostMatrix.Of(x), HostMatrix.Of(y));
         foreach (var group in groups)
@@ -155,6 +163,7 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override void RopeAngles(DeviceBuffer<int> positions, DeviceBuffer<float> inverseFrequencies, float scale, Tensor angles)
     {
+        CheckOpen();
         Shapes.RopeAngles(positions, inverseFrequencies, angles);
         var kernel = new RopeAnglesKernel
         {
@@ -170,6 +179,7 @@ public sealed unsafe class HostDevice : Device
     public override void RopeAndCache(
         Tensor q, Tensor k, Tensor v, Tensor? angles, RopeLayout layout, ForwardBatch batch, KvCache cache, int layer)
     {
+        CheckOpen();
         Shapes.RopeAndCache(q, k, v, angles, batch, cache, layer);
         var kernel = new RopeAndCacheKernel
         {
@@ -190,6 +200,7 @@ public sealed unsafe class HostDevice : Device
     public override void Attention(
         Tensor q, KvCache cache, int layer, ForwardBatch batch, in AttentionParams parameters, Tensor y)
     {
+        CheckOpen();
         Shapes.Attention(q, cache, layer, batch, parameters, y);
         _attention.Launch(new AttentionArgs
         {
@@ -213,6 +224,7 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override void Activate(Tensor x, Activation activation, bool gated, Tensor y)
     {
+        CheckOpen();
         Shapes.Activate(x, gated, y);
         switch (activation)
         {
@@ -236,6 +248,7 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override void ScaleAndCap(Tensor x, float scale, float cap)
     {
+        CheckOpen();
         Shapes.Inside(x, nameof(x));
         _scaleAndCap.Launch(new ScaleAndCapKernel { X = HostMatrix.Of(x), Scale = scale, Cap = cap }, x.Rows, x.Columns / (cap > 0 ? 1 : 8));
     }
@@ -243,6 +256,7 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override void Gather(Tensor x, DeviceBuffer<int> rows, Tensor y)
     {
+        CheckOpen();
         Shapes.Gather(x, rows, y);
         _gather.Launch(
             new GatherKernel { X = HostMatrix.Of(x), Rows = HostMatrix.Pointer(rows), Y = HostMatrix.Of(y) }, y.Rows, y.Columns / 8);
@@ -251,6 +265,7 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override void Route(Tensor logits, bool normalise, DeviceBuffer<int> expertIds, Tensor weights)
     {
+        CheckOpen();
         Shapes.Route(logits, expertIds, weights);
         var kernel = new RouteKernel
         {
@@ -266,6 +281,7 @@ public sealed unsafe class HostDevice : Device
     public override void MatMulExperts(
         Tensor x, IReadOnlyList<PackedWeight> experts, DeviceBuffer<int> expertIds, int fanOut, Tensor y)
     {
+        CheckOpen();
         Shapes.MatMulExperts(x, experts, expertIds, fanOut, y);
         int* ids = HostMatrix.Pointer(expertIds);
         for (int i = 0; i < y.Rows; i++)
@@ -289,17 +305,23 @@ public sealed unsafe class HostDevice : Device
     /// <inheritdoc/>
     public override void CombineExperts(Tensor x, Tensor weights, Tensor y)
     {
+        CheckOpen();
         Shapes.CombineExperts(x, weights, y);
         var kernel = new CombineExpertsKernel { X = HostMatrix.Of(x), Weights = HostMatrix.Of(weights), Y = HostMatrix.Of(y) };
         _combineExperts.Launch(kernel, y.Rows, weights.Columns * y.Columns / 8);
     }
 
     /// <inheritdoc/>
-    public override void GuideAndSample(GuideBatch batch) => GuideAndSampleKernel.Run(_team, batch);
+    public override void GuideAndSample(GuideBatch batch)
+    {
+        CheckOpen();
+        GuideAndSampleKernel.Run(_team, batch);
+    }
 
     /// <inheritdoc/>
     public override void Advance(GuideBatch guide, DecodeBatch decode, ReadOnlySpan<ForwardBatch> batches)
     {
+        CheckOpen();
         Shapes.Advance(guide, decode, batches);
         AdvanceKernel.Run(guide, decode, batches);
     }
@@ -327,6 +349,9 @@ public sealed unsafe class HostDevice : Device
         _lora.Dispose();
         _attention.Dispose();
     }
+
+    // The kernels would take working memory again, which nobody gives back, before the team tells that it is gone.
+    private void CheckOpen() => ObjectDisposedException.ThrowIf(_disposed, this);
 
     private void Norm(Tensor x, HostMatrix delta, float deltaScale, NormWeight weight, Tensor y)
     {

@@ -50,7 +50,10 @@ internal sealed class ThreadTeam : IDisposable
     private ExceptionDispatchInfo? _error;
 
     /// <summary>Starts <paramref name="threads"/> - 1 workers; the caller of <see cref="Run"/> is the last one.</summary>
-    public ThreadTeam(int threads)
+    /// <param name="threads">At least 1.</param>
+    /// <param name="start">Starts a worker; null for <see cref="Thread.Start()"/>.</param>
+    /// <exception cref="OutOfMemoryException">The system gives no more threads; those that began have ended.</exception>
+    public ThreadTeam(int threads, Action<Thread>? start = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         Threads = threads;
@@ -58,10 +61,20 @@ internal sealed class ThreadTeam : IDisposable
         _awake = _workers.Length;
         if (_awake > 0)
             Interlocked.Add(ref _threadsAwake, threads);
-        for (int i = 0; i < _workers.Length; i++)
+        int started = 0;
+        try
         {
-            _workers[i] = new Thread(Work) { IsBackground = true, Name = $"steer-{i + 1}" };
-            _workers[i].Start();
+            for (; started < _workers.Length; started++)
+            {
+                _workers[started] = new Thread(Work) { IsBackground = true, Name = $"steer-{started + 1}" };
+                (start ?? (worker => worker.Start()))(_workers[started]);
+            }
+        }
+        catch
+        {
+            _workers = _workers[..started];
+            Dispose();
+            throw;
         }
     }
 
@@ -116,7 +129,7 @@ internal sealed class ThreadTeam : IDisposable
         foreach (var worker in _workers)
             worker.Join();
         // A worker that was asleep woke up to end.
-        if (_workers.Length > 0)
+        if (Threads > 1)
             Interlocked.Add(ref _threadsAwake, -Threads);
     }
 

@@ -112,14 +112,26 @@ internal sealed unsafe class ReadJob : LimitJob, IDisposable
     // The same memory, with the same pages, that weights are in.
     private readonly HostBuffer<byte>[] _shares;
 
-    public ReadJob(int threads, long mostBytes)
+    /// <param name="threads">How many have a share.</param>
+    /// <param name="mostBytes">Of all shares together.</param>
+    /// <param name="allocate">Gives a share of so many bytes; null for memory of the system.</param>
+    /// <exception cref="OutOfMemoryException">There is not that much; nothing is kept.</exception>
+    public ReadJob(int threads, long mostBytes, Func<long, HostBuffer<byte>>? allocate = null)
     {
         _shares = new HostBuffer<byte>[threads];
-        for (int i = 0; i < threads; i++)
+        try
         {
-            _shares[i] = new HostBuffer<byte>(mostBytes / threads);
-            // Pages that nobody wrote are all the same page of zeros.
-            NativeMemory.Fill(_shares[i].Data, (nuint)_shares[i].Length, 1);
+            for (int i = 0; i < threads; i++)
+            {
+                _shares[i] = allocate?.Invoke(mostBytes / threads) ?? new HostBuffer<byte>(mostBytes / threads);
+                // Pages that nobody wrote are all the same page of zeros.
+                NativeMemory.Fill(_shares[i].Data, (nuint)_shares[i].Length, 1);
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
         }
     }
 
@@ -143,8 +155,9 @@ internal sealed unsafe class ReadJob : LimitJob, IDisposable
 
     public void Dispose()
     {
+        // Where the constructor failed, the last ones are not there.
         foreach (var share in _shares)
-            share.Dispose();
+            share?.Dispose();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]

@@ -25,16 +25,26 @@ public sealed class MachineLimits : IDisposable
     private readonly List<(long Bytes, double Rate)> _rates = [];
 
     /// <summary>Measures with as many threads; 0 for the processors that this process may use. Takes about a second.</summary>
+    /// <exception cref="OutOfMemoryException">There is less memory than is read.</exception>
     public MachineLimits(int threads = 0)
     {
         _team = new ThreadTeam(threads > 0 ? threads : Environment.ProcessorCount);
-        // Machines with many processors have large caches.
-        long most = Math.Max(MostBytes, _team.Threads * MostBytesPerThread);
-        _read = new ReadJob(_team.Threads, most);
-        for (long bytes = LeastBytes; bytes < most; bytes *= 4)
-            _rates.Add((bytes, 0));
-        _rates.Add((most, 0));
-        Refine();
+        try
+        {
+            // Machines with many processors have large caches.
+            long most = Math.Max(MostBytes, _team.Threads * MostBytesPerThread);
+            _read = new ReadJob(_team.Threads, most);
+            for (long bytes = LeastBytes; bytes < most; bytes *= 4)
+                _rates.Add((bytes, 0));
+            _rates.Add((most, 0));
+            Refine();
+        }
+        catch
+        {
+            _team.Dispose();
+            _read?.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Float32 multiply-adds in registers, operations per second; a multiply-add is two.</summary>

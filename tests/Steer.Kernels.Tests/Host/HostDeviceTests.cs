@@ -49,6 +49,52 @@ public sealed class HostDeviceTests
     }
 
     [Fact]
+    public void A_device_that_was_given_back_runs_no_kernel()
+    {
+        // Work so small that no thread of the team would be asked for it.
+        using var alive = new HostDevice(new HostDeviceOptions { Threads = 1 });
+        using var work = new Workspace(alive);
+        Tensor x = work.Tensor(Matrix.Random(1, 4, 16)), y = work.Tensor(4, 16), one = work.Tensor(4, 1);
+        PackedWeight weight = work.Weight(Matrix.Random(2, 16, 16));
+        LoraSegment[] segments =
+            [new(0, 16, new MatrixWeight(Matrix.Random(3, 2, 16)), new MatrixWeight(Matrix.Random(4, 16, 2)))];
+        LoraWeight adapter = work.Own(alive.PackLora(16, 16, segments));
+        DeviceBuffer<float> numbers = work.Buffer(Matrix.Random(5, 1, 16).Data);
+        var norm = new NormWeight(NormKind.Rms, 1e-5f, 16, numbers, null);
+        DeviceBuffer<int> ids = work.Buffer([0, 0, 0, 0]);
+        var paging = new Paging(work, [4], 1, 1, 16);
+        ForwardBatch batch = paging.Batch([.. Enumerable.Range(0, 4).Select(p => (0, p))]);
+        GuideBatch guide = work.Own(Guide(alive));
+        DecodeBatch decode = work.Own(new DecodeBatch(alive, guide, 1, 1));
+
+        var device = new HostDevice(new HostDeviceOptions { Threads = 1 });
+        device.Dispose();
+        Action[] all =
+        [
+            () => device.Pack([new MatrixWeight(Matrix.Random(6, 8, 8))], DType.F32),
+            () => device.PackLora(16, 16, segments),
+            () => device.Embed(ids, 0, weight, 1, false, x),
+            () => device.Norm(x, norm, y),
+            () => device.AddNorm(x, y, 1, norm, y),
+            () => device.Add(x, y, 1),
+            () => device.MatMul(x, [new MatMulGroup(0, 4, weight, null)], y),
+            () => device.LoraDelta(x, [new LoraGroup(0, 4, adapter)], y),
+            () => device.RopeAngles(batch.Positions, numbers, 1, work.Tensor(4, 32)),
+            () => device.RopeAndCache(x, y, y, null, RopeLayout.Half, batch, paging.Cache, 0),
+            () => device.Attention(x, paging.Cache, 0, batch, new AttentionParams(1, 0, 0, null), y),
+            () => device.Activate(x, Activation.Silu, false, y),
+            () => device.ScaleAndCap(y, 1, 30),
+            () => device.Gather(x, ids, y),
+            () => device.Route(x, true, ids, one),
+            () => device.MatMulExperts(x, [weight], ids, 1, y),
+            () => device.CombineExperts(x, one, y),
+            () => device.GuideAndSample(guide),
+            () => device.Advance(guide, decode, []),
+        ];
+        Assert.All(all, kernel => Assert.Throws<ObjectDisposedException>(kernel));
+    }
+
+    [Fact]
     public void NaN_in_a_weight_is_named_by_its_place()
     {
         using var device = new HostDevice(new HostDeviceOptions { Threads = 2 });

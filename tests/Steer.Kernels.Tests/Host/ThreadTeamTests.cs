@@ -108,6 +108,21 @@ public sealed class ThreadTeamTests
         Assert.Throws<ObjectDisposedException>(() => team.Run(new CountingJob(1), 1));
     }
 
+    [Fact]
+    public void Where_a_thread_cannot_be_had_those_before_it_end()
+    {
+        var started = new List<Thread>();
+        Assert.Throws<OutOfMemoryException>(() => new ThreadTeam(4, worker =>
+        {
+            if (started.Count == 2)
+                throw new OutOfMemoryException("No more threads.");
+            worker.Start();
+            started.Add(worker);
+        }));
+        Assert.Equal(2, started.Count);
+        Assert.All(started, worker => Assert.False(worker.IsAlive));
+    }
+
     private sealed class CountingJob(int parts) : ParallelJob
     {
         public int[] Counts { get; } = new int[parts];

@@ -79,6 +79,21 @@ public sealed class ProfiledDeviceTests
     }
 
     [Fact]
+    public void Where_memory_to_read_runs_out_what_was_taken_is_given_back()
+    {
+        var taken = new List<HostBuffer<byte>>();
+        Assert.Throws<OutOfMemoryException>(() => new ReadJob(3, 3 << 20, bytes =>
+        {
+            if (taken.Count == 2)
+                throw new OutOfMemoryException("No more memory.");
+            taken.Add(new HostBuffer<byte>(bytes));
+            return taken[^1];
+        }));
+        Assert.Equal(2, taken.Count);
+        Assert.All(taken, buffer => Assert.Throws<ObjectDisposedException>(() => buffer.Upload([1])));
+    }
+
+    [Fact]
     public void Limits_are_measured_and_a_small_working_set_is_never_held_against_a_slower_rate_than_its_own()
     {
         using var limits = new MachineLimits(threads: 1);
