@@ -104,8 +104,12 @@ public sealed class ChatTests : IDisposable
     public async Task A_template_sees_the_variables_that_it_is_given()
     {
         string tokenizer = TokenizerWith("{{ a is string }} {{ a }} {{ b is defined and not b }} {{ messages[0].content }}");
-        async Task<string> Reads(params string[] args) => Assert.Single(
-            (await Cli.SucceedAsync(["tokenize", "--tokenizer", tokenizer, "--chat", "--json", "Hi", .. args])).Json).GetProperty("rendered").GetString()!;
+        async Task<string> Reads(params string[] args)
+        {
+            var result = await Cli.SucceedAsync(["tokenize", "--tokenizer", tokenizer, "--chat", "--json", "Hi", .. args]);
+            return Assert.Single(result.Json).GetProperty("rendered").GetString()!;
+        }
+
         Assert.Equal("False  False Hi", await Reads());
         Assert.Equal("False 2 True Hi", await Reads("--template-variable", "a=2", "--template-variable", "b=false"));
         Assert.Equal("False [1, 'x'] True Hi", await Reads("--template-variable", """a=[1, "x"]""", "--template-variable", "b=False"));
@@ -123,8 +127,8 @@ public sealed class ChatTests : IDisposable
         string Task(string name, string more) => _folder.Write(
             name,
             $$"""
-            {"prompt": "Name a star.", "chat": true, "max_tokens": 60, "stop": ["."], "eta": 0.3, "negatives": 1, "real": {{JsonSerializer.Serialize(real)}},
-             "base": {{JsonSerializer.Serialize(Base)}}{{more}} }
+            {"prompt": "Name a star.", "chat": true, "max_tokens": 60, "stop": ["."], "eta": 0.3, "negatives": 1,
+             "real": {{JsonSerializer.Serialize(real)}}, "base": {{JsonSerializer.Serialize(Base)}}{{more}} }
             """);
         string with = Task("with.json", variables), without = Task("without.json", "");
         string[] flags = ["--template-variable", "tone= loud"];
@@ -184,7 +188,8 @@ public sealed class ChatTests : IDisposable
         await Refuses("--template-variable has no effect without --chat", ["generate", .. model, "--template-variable", "a=1", "--prompt", "a"]);
         await Refuses("--template-variable is 'a': give NAME=VALUE", ["generate", .. model, "--chat", "--template-variable", "a", "--prompt", "a"]);
         await Refuses("names 'a b': give a name of letters", ["generate", .. model, "--chat", "--template-variable", "a b=1", "--prompt", "a"]);
-        await Refuses("names tools, which the conversation gives", ["generate", .. model, "--chat", "--template-variable", "tools=[]", "--prompt", "a"]);
+        await Refuses(
+            "names tools, which the conversation gives", ["generate", .. model, "--chat", "--template-variable", "tools=[]", "--prompt", "a"]);
         await Refuses(
             "names a twice", ["generate", .. model, "--chat", "--template-variable", "a=1", "--template-variable", "a=2", "--prompt", "a"]);
         task = _folder.Write("task.json", """{"prompt": "a", "template_variables": {"a": 1}}""");

@@ -50,8 +50,8 @@ public sealed class DatasetCommandTests : IDisposable
     {
         string[] job =
         [
-            "dataset", "--task", "astronomy", "--count", "4", "--pattern", "^(?<first>[A-Z][a-z]+) [a-z ]{5,30}\\.$", "--max-attempts", "1", "--threads", "1",
-            "--quiet",
+            "dataset", "--task", "astronomy", "--count", "4", "--pattern", "^(?<first>[A-Z][a-z]+) [a-z ]{5,30}\\.$", "--max-attempts", "1",
+            "--threads", "1", "--quiet",
         ];
         Assert.Contains("made nothing", await Cli.RefuseAsync([.. job, "--out", In("free")]), StringComparison.Ordinal);
         Assert.Contains("\"pattern\"", File.ReadAllText(In("free", "rejected.jsonl")), StringComparison.Ordinal);

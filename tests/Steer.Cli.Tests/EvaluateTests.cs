@@ -63,7 +63,8 @@ public sealed class EvaluateTests : IDisposable
     public async Task A_task_without_held_out_texts_and_a_name_of_no_layout_are_refused()
     {
         string synthetic = Lines("synthetic.txt", Heldout, 0, 60), task = _folder.Write("task.json", """{"prompt": "Say it."}""");
-        Assert.StartsWith($"steer: {task}: names no held-out texts", await Cli.RefuseAsync("evaluate", synthetic, "--task", task), StringComparison.Ordinal);
+        string refusal = await Cli.RefuseAsync("evaluate", synthetic, "--task", task);
+        Assert.StartsWith($"steer: {task}: names no held-out texts", refusal, StringComparison.Ordinal);
         string[] line = ["evaluate", synthetic, "--real", Heldout, "--metrics", "lengths", "--half-samples", "3", "-q", "--out"];
         string pdf = _folder["report.pdf"];
         Assert.StartsWith($"steer: {pdf}: no report is written as .pdf.", await Cli.RefuseAsync([.. line, pdf]), StringComparison.Ordinal);

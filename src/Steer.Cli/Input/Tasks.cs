@@ -30,7 +30,11 @@ internal static class Tasks
         foreach (var label in task.Labels)
         {
             if (label.Others.Keys.FirstOrDefault(name => GenerationTask.Members.Contains(name)) is { } misplaced)
-                throw new SteerException($"{file}: \"{misplaced}\" of label {label.Name} is a member of the task, the same for all labels. Move it there.");
+            {
+                throw new SteerException(
+                    $"{file}: \"{misplaced}\" of label {label.Name} is a member of the task, the same for all labels. Move it there.");
+            }
+
             RefuseStrangers(file, "a label", label.Others.Keys, TaskLabel.Members);
         }
 

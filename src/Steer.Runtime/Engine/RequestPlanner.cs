@@ -52,8 +52,8 @@ internal sealed class RequestPlanner(ModelSet models, CapacityCheck capacity)
         ArgumentNullException.ThrowIfNull(request);
         CheckIds(request.PromptIds, "The prompt");
         CheckIds(request.CompletionIds, "The text");
-        IReadOnlyList<int> Message(string text) => Encode(
-            new GenerationRequest { Messages = ChatTurn.Ask(text), TemplateVariables = request.TemplateVariables, Today = request.Today }, Variant.Expert);
+        var said = new GenerationRequest { TemplateVariables = request.TemplateVariables, Today = request.Today };
+        IReadOnlyList<int> Message(string text) => Encode(said with { Messages = ChatTurn.Ask(text) }, Variant.Expert);
         var negatives = Negatives(
             request.NegativeIds, request.Negatives, request.NegativeSeparator, request.Guidance, request.PromptIds, request.CompletionIds.Count,
             Variant.Expert, request.Chat ? Message : null, out var warnings);

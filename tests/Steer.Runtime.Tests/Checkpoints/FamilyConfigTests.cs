@@ -53,7 +53,10 @@ public class FamilyConfigTests
     // As transformers 4 writes it, with the name that Phi-3 had for it first, and as transformers 5 does.
     [InlineData("""{"original_max_position_embeddings": 64, "rope_scaling": {"type": "longrope", "short_factor": $S, "long_factor": $L}}""")]
     [InlineData("""{"original_max_position_embeddings": 64, "rope_scaling": {"type": "su", "short_factor": $S, "long_factor": $L}}""")]
-    [InlineData("""{"rope_parameters": {"rope_type": "longrope", "rope_theta": 10000, "original_max_position_embeddings": 64, "short_factor": $S, "long_factor": $L}}""")]
+    [InlineData("""
+        {"rope_parameters": {"rope_type": "longrope", "rope_theta": 10000, "original_max_position_embeddings": 64, "short_factor": $S,
+         "long_factor": $L}}
+        """)]
     public void Longrope_has_factors_of_each_pair_for_short_and_for_long_contexts(string rope)
     {
         double[] shorts = [1, 1.01, 1.05, 1.2, 1.4, 1.5, 1.75, 2], longs = [1.08, 1.5, 3.5, 9, 20.5, 41, 61.25, 64];
@@ -79,8 +82,11 @@ public class FamilyConfigTests
         AssertScale(Math.Sqrt(1 + Math.Log(8) / Math.Log(64)), "\"factor\": 8");
         AssertScale(1, "\"factor\": 0.5");
 
-        static void AssertScale(double expected, string option) => AssertClose([expected],
-            [Llama($$$"""{"rope_scaling": {"type": "longrope", "original_max_position_embeddings": 64, {{{factors}}}, {{{option}}}}}""").Ropes[0].Scale]);
+        static void AssertScale(double expected, string option)
+        {
+            string config = $$$"""{"rope_scaling": {"type": "longrope", "original_max_position_embeddings": 64, {{{factors}}}, {{{option}}}}}""";
+            AssertClose([expected], [Llama(config).Ropes[0].Scale]);
+        }
     }
 
     [Theory]

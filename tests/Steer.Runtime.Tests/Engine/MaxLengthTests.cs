@@ -16,7 +16,8 @@ public sealed class MaxLengthTests : IDisposable
     public MaxLengthTests() => TinyModel.Write(_folder, TinyModel.Config.Replace(
         "\"rope_theta\"",
         """
-        "original_max_position_embeddings": 8, "rope_scaling": {"rope_type": "longrope", "short_factor": [1.1, 1.7], "long_factor": [2.5, 7]}, "rope_theta"
+        "original_max_position_embeddings": 8,
+        "rope_scaling": {"rope_type": "longrope", "short_factor": [1.1, 1.7], "long_factor": [2.5, 7]}, "rope_theta"
         """));
 
     public void Dispose() => _folder.Dispose();
