@@ -1,3 +1,7 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace Steer.Kernels;
 
 /// <summary>
@@ -25,14 +29,11 @@ public static class BlockQuantizer
     /// <exception cref="InvalidDataException">A number is not finite.</exception>
     public static ushort Int8(ReadOnlySpan<float> block, Span<sbyte> q)
     {
-        float max = 0;
-        foreach (float w in block)
-            max = Math.Max(max, Math.Abs(w));
-        RequireFinite(max);
-        ushort bits = RoundUp(max / MaxInt8);
-        float scale = DTypeExtensions.WidenBF16(bits);
-        for (int i = 0; i < block.Length; i++)
-            q[i] = (sbyte)Math.Clamp(Nearest(block[i], scale), -MaxInt8, MaxInt8);
+        var (min, max) = Range(block);
+        float magnitude = Math.Max(-min, max);
+        RequireFinite(magnitude);
+        ushort bits = RoundUp(magnitude / MaxInt8);
+        Divide(block, 0, DTypeExtensions.WidenBF16(bits), -MaxInt8, MaxInt8, q);
         return bits;
     }
 
@@ -43,21 +44,13 @@ public static class BlockQuantizer
     /// <exception cref="InvalidDataException">A number is not finite, or the block is wider than float32 can say.</exception>
     public static (ushort Scale, ushort Minimum) Int4(ReadOnlySpan<float> block, Span<byte> q)
     {
-        float min = float.PositiveInfinity, max = float.NegativeInfinity;
-        foreach (float w in block)
-        {
-            min = Math.Min(min, w);
-            max = Math.Max(max, w);
-        }
-
+        var (min, max) = Range(block);
         RequireFinite(max - min);
         ushort minimumBits = RoundDown(min);
         float minimum = DTypeExtensions.WidenBF16(minimumBits);
         RequireFinite(max - minimum);
         ushort scaleBits = RoundUp((max - minimum) / MaxInt4);
-        float scale = DTypeExtensions.WidenBF16(scaleBits);
-        for (int i = 0; i < block.Length; i++)
-            q[i] = (byte)Math.Clamp(Nearest(block[i] - minimum, scale), 0, MaxInt4);
+        Divide(block, minimum, DTypeExtensions.WidenBF16(scaleBits), 0, MaxInt4, MemoryMarshal.Cast<byte, sbyte>(q));
         return (scaleBits, minimumBits);
     }
 
@@ -67,22 +60,81 @@ public static class BlockQuantizer
     /// </summary>
     public static float Activations(ReadOnlySpan<float> block, Span<sbyte> q)
     {
-        float max = 0;
-        foreach (float x in block)
-            max = Math.Max(max, Math.Abs(x));
-        if (!float.IsFinite(max))
+        var (min, max) = Range(block);
+        float magnitude = Math.Max(-min, max);
+        if (!float.IsFinite(magnitude))
         {
             q[..block.Length].Clear();
             return float.NaN;
         }
 
-        float scale = max / MaxInt8;
-        for (int i = 0; i < block.Length; i++)
-            q[i] = (sbyte)Math.Clamp(Nearest(block[i], scale), -MaxInt8, MaxInt8);
+        float scale = magnitude / MaxInt8;
+        Divide(block, 0, scale, -MaxInt8, MaxInt8, q);
         return scale;
     }
 
-    private static int Nearest(float value, float scale) => scale == 0 ? 0 : (int)MathF.Round(value / scale, MidpointRounding.ToEven);
+    // The least and the largest number; NaN where there is one.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static (float Min, float Max) Range(ReadOnlySpan<float> block)
+    {
+        float min = float.PositiveInfinity, max = float.NegativeInfinity;
+        if (block.Length == BlockSize)
+        {
+            Vector256<float> a = Lanes(block, 0), b = Lanes(block, 1), c = Lanes(block, 2), d = Lanes(block, 3);
+            var least = Vector256.Min(Vector256.Min(a, b), Vector256.Min(c, d));
+            var most = Vector256.Max(Vector256.Max(a, b), Vector256.Max(c, d));
+            for (int i = 0; i < Vector256<float>.Count; i++)
+            {
+                min = Math.Min(min, least[i]);
+                max = Math.Max(max, most[i]);
+            }
+
+            return (min, max);
+        }
+
+        foreach (float w in block)
+        {
+            min = Math.Min(min, w);
+            max = Math.Max(max, w);
+        }
+
+        return (min, max);
+    }
+
+    // q = (w - origin) / scale to the nearest integer, ties to even, in [least, most]; 0 where the scale is.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Divide(ReadOnlySpan<float> block, float origin, float scale, int least, int most, Span<sbyte> q)
+    {
+        if (scale == 0)
+        {
+            q[..block.Length].Clear();
+        }
+        else if (block.Length == BlockSize)
+        {
+            var from = Vector256.Create(origin);
+            var divisor = Vector256.Create(scale);
+            var (low, high) = (Vector256.Create(least), Vector256.Create(most));
+            var (a, b) = (Nearest(Lanes(block, 0), from, divisor, low, high), Nearest(Lanes(block, 1), from, divisor, low, high));
+            var (c, d) = (Nearest(Lanes(block, 2), from, divisor, low, high), Nearest(Lanes(block, 3), from, divisor, low, high));
+            Vector256.Narrow(Vector256.Narrow(a, b), Vector256.Narrow(c, d)).CopyTo(q);
+        }
+        else
+        {
+            for (int i = 0; i < block.Length; i++)
+                q[i] = (sbyte)Math.Clamp((int)MathF.Round((block[i] - origin) / scale, MidpointRounding.ToEven), least, most);
+        }
+    }
+
+    private static Vector256<float> Lanes(ReadOnlySpan<float> block, int vector) =>
+        Vector256.Create(block.Slice(vector * Vector256<float>.Count, Vector256<float>.Count));
+
+    private static Vector256<int> Nearest(Vector256<float> w, Vector256<float> origin, Vector256<float> scale, Vector256<int> least, Vector256<int> most)
+    {
+        // Within 2^22, which all numbers of a block are of their scale, adding 1.5 * 2^23 rounds to an integer, which then lies in the lowest bits.
+        var shift = Vector256.Create(12582912f);
+        var q = (((w - origin) / scale) + shift).AsInt32() - shift.AsInt32();
+        return Vector256.Min(Vector256.Max(q, least), most);
+    }
 
     // The smallest bfloat16 that is not below the value.
     private static ushort RoundUp(float value)

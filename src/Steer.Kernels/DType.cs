@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace Steer.Kernels;
 
 /// <summary>How numbers are stored. Activations between kernels and logits are always float32.</summary>
@@ -52,5 +55,35 @@ public static class DTypeExtensions
         if (float.IsNaN(value))
             return (ushort)((bits >> 16) | 0x40);
         return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
+
+    /// <summary>Rounds float32 to the nearest bfloat16, ties to even; NaN stays NaN.</summary>
+    /// <param name="values">The numbers.</param>
+    /// <param name="halves">As many bfloat16, or more.</param>
+    /// <exception cref="ArgumentException"><paramref name="halves"/> is shorter.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void NarrowBF16(ReadOnlySpan<float> values, Span<ushort> halves)
+    {
+        int lanes = Vector256<float>.Count, i = 0;
+        if (halves.Length < values.Length)
+            throw new ArgumentException($"There is room for {halves.Length} of {values.Length} numbers.", nameof(halves));
+        for (; i <= values.Length - (2 * lanes); i += 2 * lanes)
+        {
+            var first = RoundUpperHalf(Vector256.Create(values.Slice(i, lanes))) >> 16;
+            var second = RoundUpperHalf(Vector256.Create(values.Slice(i + lanes, lanes))) >> 16;
+            Vector256.Narrow(first, second).CopyTo(halves[i..]);
+        }
+
+        for (; i < values.Length; i++)
+            halves[i] = NarrowBF16(values[i]);
+    }
+
+    /// <summary>The bits of x with the upper half rounded to a bfloat16; the lower half is of no meaning.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<uint> RoundUpperHalf(Vector256<float> x)
+    {
+        var bits = x.AsUInt32();
+        var rounded = bits + Vector256.Create(0x7FFFu) + ((bits >> 16) & Vector256<uint>.One);
+        return Vector256.ConditionalSelect(Vector256.Equals(x, x).AsUInt32(), rounded, bits | Vector256.Create(0x400000u));
     }
 }

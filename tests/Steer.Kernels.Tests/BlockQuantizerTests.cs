@@ -25,6 +25,22 @@ public sealed class BlockQuantizerTests
         Assert.All(block.Zip(q), pair => Assert.InRange(Math.Abs(pair.First - (pair.Second * scale)), 0, scale * 0.5001));
     }
 
+    /// <summary>Whole blocks are quantised by vectors, shorter ones number by number.</summary>
+    [Theory]
+    [MemberData(nameof(Blocks))]
+    public void Numbers_that_fill_a_block_up_change_none_of_the_others(float[] block)
+    {
+        float[] whole = [.. block, .. Enumerable.Repeat(block[0], BlockQuantizer.BlockSize - block.Length)];
+        sbyte[] signed = new sbyte[block.Length], signedOfWhole = new sbyte[whole.Length];
+        Assert.Equal(BlockQuantizer.Int8(block, signed), BlockQuantizer.Int8(whole, signedOfWhole));
+        Assert.Equal(signed, signedOfWhole[..block.Length]);
+        Assert.Equal(BlockQuantizer.Activations(block, signed), BlockQuantizer.Activations(whole, signedOfWhole));
+        Assert.Equal(signed, signedOfWhole[..block.Length]);
+        byte[] unsigned = new byte[block.Length], unsignedOfWhole = new byte[whole.Length];
+        Assert.Equal(BlockQuantizer.Int4(block, unsigned), BlockQuantizer.Int4(whole, unsignedOfWhole));
+        Assert.Equal(unsigned, unsignedOfWhole[..block.Length]);
+    }
+
     [Theory]
     [MemberData(nameof(Blocks))]
     public void Int4_moves_a_number_by_at_most_half_a_step(float[] block)
@@ -53,10 +69,13 @@ public sealed class BlockQuantizerTests
     [InlineData(float.PositiveInfinity)]
     public void What_is_not_finite_is_refused_in_weights_and_stays_so_in_activations(float bad)
     {
-        float[] block = [1, bad, 2];
-        Assert.Throws<InvalidDataException>(() => BlockQuantizer.Int8(block, new sbyte[3]));
-        Assert.Throws<InvalidDataException>(() => BlockQuantizer.Int4(block, new byte[3]));
-        Assert.Equal(float.NaN, BlockQuantizer.Activations(block, new sbyte[3]));
+        float[] whole = [.. Enumerable.Repeat(1f, BlockQuantizer.BlockSize - 3), -1, bad, 2];
+        foreach (float[] block in new float[][] { [1, bad, 2], whole })
+        {
+            Assert.Throws<InvalidDataException>(() => BlockQuantizer.Int8(block, new sbyte[block.Length]));
+            Assert.Throws<InvalidDataException>(() => BlockQuantizer.Int4(block, new byte[block.Length]));
+            Assert.Equal(float.NaN, BlockQuantizer.Activations(block, new sbyte[block.Length]));
+        }
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Steer.Kernels.Host;
 
@@ -30,22 +31,28 @@ internal static unsafe class BlockLayout
     /// <summary>Added to int8 weights, so that they are unsigned.</summary>
     public const int Int8Offset = 128;
 
+    // The highest bit of a byte turned adds the offset to a signed one.
+    private const uint Int8Offsets = 0x01010101u * Int8Offset;
+
     private const int Half = HostWeight.PanelWidth / 2;
 
     /// <summary>Quantises numbers of one column and writes them.</summary>
     /// <exception cref="InvalidDataException">A number is not finite.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void WriteInt8(byte* block, int column, ReadOnlySpan<float> values)
     {
         Span<sbyte> q = stackalloc sbyte[BlockQuantizer.BlockSize];
         q.Clear();
         Scale(block, column) = BlockQuantizer.Int8(values, q);
         byte* to = block + ScaleBytes + (4 * column);
-        for (int k = 0; k < BlockQuantizer.BlockSize; k++)
-            to[(k / 4 * Int8GroupBytes) + (k % 4)] = (byte)(q[k] + Int8Offset);
+        ReadOnlySpan<uint> groups = MemoryMarshal.Cast<sbyte, uint>(q);
+        for (int group = 0; group < Groups; group++, to += Int8GroupBytes)
+            *(uint*)to = groups[group] ^ Int8Offsets;
     }
 
     /// <summary>Quantises numbers of one column and writes them.</summary>
     /// <exception cref="InvalidDataException">A number is not finite.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void WriteInt4(byte* block, int column, ReadOnlySpan<float> values)
     {
         Span<byte> q = stackalloc byte[BlockQuantizer.BlockSize];
@@ -53,8 +60,9 @@ internal static unsafe class BlockLayout
         (Scale(block, column), Scale(block + ScaleBytes, column)) = BlockQuantizer.Int4(values, q);
         byte* to = block + (2 * ScaleBytes) + (4 * (column % Half));
         int shift = column < Half ? 0 : 4;
-        for (int k = 0; k < BlockQuantizer.BlockSize; k++)
-            to[(k / 4 * Int4GroupBytes) + (k % 4)] |= (byte)(q[k] << shift);
+        ReadOnlySpan<uint> groups = MemoryMarshal.Cast<byte, uint>(q);
+        for (int group = 0; group < Groups; group++, to += Int4GroupBytes)
+            *(uint*)to |= groups[group] << shift;
     }
 
     /// <summary>One number of an int8 block.</summary>

@@ -1,4 +1,6 @@
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Steer.Kernels.Host;
 
@@ -71,13 +73,8 @@ internal sealed unsafe class HostWeight : PackedWeight
                 for (int k = 0; k < values.Length; k++)
                     F32(panel, column, k) = values[k];
                 break;
-            case DType.BF16:
-                for (int k = 0; k < values.Length; k++)
-                    Half(panel, column, k) = DTypeExtensions.NarrowBF16(values[k]);
-                break;
-            case DType.F16:
-                for (int k = 0; k < values.Length; k++)
-                    Half(panel, column, k) = NarrowF16(values[k]);
+            case DType.BF16 or DType.F16:
+                WritePairs(panel, column, values);
                 break;
             case DType.Int8:
                 for (int k = 0; k < values.Length; k += BlockQuantizer.BlockSize, panel += StepBytes)
@@ -131,11 +128,39 @@ internal sealed unsafe class HostWeight : PackedWeight
 
     private static ref ushort Half(byte* panel, int column, int k) => ref ((ushort*)panel)[((long)(k / 2) * 2 * PanelWidth) + (2 * column) + (k % 2)];
 
-    private static ushort NarrowF16(float value)
+    // Two k are a word; the one that is missing behind an odd number of them is zero.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void WritePairs(byte* panel, int column, ReadOnlySpan<float> values)
     {
-        var half = (Half)value;
-        if (System.Half.IsInfinity(half))
-            throw new InvalidDataException(FormattableString.Invariant($"A weight of {value} is beyond the 65504 that f16 holds: take bf16 or f32."));
-        return BitConverter.HalfToUInt16Bits(half);
+        Span<ushort> halves = stackalloc ushort[256];
+        uint* to = (uint*)panel + column;
+        while (!values.IsEmpty)
+        {
+            int count = Math.Min(values.Length, halves.Length);
+            if (Type == DType.BF16)
+                DTypeExtensions.NarrowBF16(values[..count], halves);
+            else
+                NarrowF16(values[..count], halves);
+            if (count % 2 > 0)
+                halves[count] = 0;
+            ReadOnlySpan<uint> pairs = MemoryMarshal.Cast<ushort, uint>(halves[..(count + (count % 2))]);
+            for (int i = 0; i < pairs.Length; i++, to += PanelWidth)
+                *to = pairs[i];
+            values = values[count..];
+        }
+    }
+
+    private static void NarrowF16(ReadOnlySpan<float> values, Span<ushort> halves)
+    {
+        Span<Half> narrow = MemoryMarshal.Cast<ushort, Half>(halves)[..values.Length];
+        TensorPrimitives.ConvertToHalf(values, narrow);
+        for (int i = 0; i < narrow.Length; i++)
+        {
+            if (System.Half.IsInfinity(narrow[i]))
+            {
+                throw new InvalidDataException(
+                    FormattableString.Invariant($"A weight of {values[i]} is beyond the 65504 that f16 holds: take bf16 or f32."));
+            }
+        }
     }
 }

@@ -86,32 +86,15 @@ internal static unsafe class RowCodes
 
     private static void Narrow(float* x, int k, ushort* halves)
     {
-        const int Lanes = VectorMath.Lanes;
-        int i = 0;
-        for (; i <= k - (2 * Lanes); i += 2 * Lanes)
-        {
-            var first = RoundUpper(Vector256.Load(x + i)) >> 16;
-            var second = RoundUpper(Vector256.Load(x + i + Lanes)) >> 16;
-            Vector256.Narrow(first, second).Store(halves + i);
-        }
-        for (; i < k; i++)
-            halves[i] = DTypeExtensions.NarrowBF16(x[i]);
+        DTypeExtensions.NarrowBF16(new ReadOnlySpan<float>(x, k), new Span<ushort>(halves, k));
         if (k % 2 > 0)
             halves[k] = 0;
     }
 
     // x rounded to bfloat16, nearest even, as DTypeExtensions.NarrowBF16 does it.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Rounded(Vector256<float> x) => (RoundUpper(x) & Vector256.Create(0xFFFF0000u)).AsSingle();
-
-    // The bits of x with the upper half rounded; the lower half is of no meaning.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<uint> RoundUpper(Vector256<float> x)
-    {
-        var bits = x.AsUInt32();
-        var rounded = bits + Vector256.Create(0x7FFFu) + ((bits >> 16) & Vector256<uint>.One);
-        return Vector256.ConditionalSelect(Vector256.Equals(x, x).AsUInt32(), rounded, bits | Vector256.Create(0x400000u));
-    }
+    private static Vector256<float> Rounded(Vector256<float> x) =>
+        (DTypeExtensions.RoundUpperHalf(x) & Vector256.Create(0xFFFF0000u)).AsSingle();
 
     private static void Quantise(RowCode code, float* x, int k, uint* words)
     {

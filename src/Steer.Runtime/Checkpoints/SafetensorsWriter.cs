@@ -144,8 +144,7 @@ public sealed class SafetensorsWriter : IDisposable
             for (int i = 0; i < numbers.Length; i += narrow.Length)
             {
                 ReadOnlySpan<float> chunk = numbers[i..Math.Min(i + narrow.Length, numbers.Length)];
-                for (int j = 0; j < chunk.Length; j++)
-                    narrow[j] = DTypeExtensions.NarrowBF16(chunk[j]);
+                DTypeExtensions.NarrowBF16(chunk, narrow);
                 _file.Stream.Write(MemoryMarshal.AsBytes(narrow[..chunk.Length]));
             }
         }

@@ -177,8 +177,7 @@ internal sealed class GgufWriter : IDisposable
                 for (int i = 0; i < numbers.Length; i += halves.Length)
                 {
                     int count = Math.Min(halves.Length, numbers.Length - i);
-                    for (int j = 0; j < count; j++)
-                        halves[j] = DTypeExtensions.NarrowBF16(numbers[i + j]);
+                    DTypeExtensions.NarrowBF16(numbers.Slice(i, count), halves);
                     _writer.Write(MemoryMarshal.AsBytes(halves[..count]));
                 }
 
