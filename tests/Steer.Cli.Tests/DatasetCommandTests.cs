@@ -45,6 +45,32 @@ public sealed class DatasetCommandTests : IDisposable
         Assert.Contains("config.sampling.temperature (1 there, 0.5 now)", refused, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("\"text\"")]
+    [InlineData("\"finish_reason\"")]
+    public async Task A_line_without_a_text_is_not_exported(string member)
+    {
+        await Cli.SucceedAsync(["dataset", .. Small, "--quiet", "--out", In("job")]);
+        string file = In("job", "examples.jsonl"), line = File.ReadAllText(file);
+        int at = line.IndexOf($"{member}:", StringComparison.Ordinal) + member.Length + 1;
+        File.WriteAllText(file, $"{line[..at]}null{line[line.IndexOf(",\"", at, StringComparison.Ordinal)..]}");
+        string refused = await Cli.RefuseAsync("dataset", "export", In("job"), "--format", "parquet", "--out", In("hub"));
+        Assert.StartsWith($"steer: {file}, line 1: is no line of a job.", refused, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("null")]
+    [InlineData("{}")]
+    [InlineData("{\"name\": null, \"prompt\": \"a\"}")]
+    public async Task A_manifest_with_a_label_that_is_none_is_refused(string label)
+    {
+        await Cli.SucceedAsync(["dataset", .. Small, "--quiet", "--out", In("job")]);
+        string manifest = In("job", "manifest.json"), text = File.ReadAllText(manifest);
+        File.WriteAllText(manifest, text.Replace("\"labels\": []", $"\"labels\": [{label}]", StringComparison.Ordinal));
+        string line = await Cli.RefuseAsync("dataset", "export", In("job"), "--format", "csv", "--out", In("csv"));
+        Assert.StartsWith($"steer: {In("job")}: is no manifest (", line, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Structured_texts_are_made_by_the_pattern_that_others_are_refused_by()
     {

@@ -20,6 +20,7 @@ internal static class DatasetManifest
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower) },
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
         WriteIndented = true,
         NewLine = "\n",
     };
@@ -69,7 +70,10 @@ internal static class DatasetManifest
             throw new SteerException($"{path}: holds a sweep. Give the folder of a data set.");
         try
         {
-            return manifest["config"].Deserialize<DatasetJobConfig>(Options) ?? throw new JsonException("it has no config");
+            var config = manifest["config"].Deserialize<DatasetJobConfig>(Options) ?? throw new JsonException("it has no config");
+
+            // The reader of JSON heeds no annotation of an item.
+            return config.Labels.All(label => label is not null) ? config : throw new JsonException("a label is null");
         }
         catch (JsonException e)
         {

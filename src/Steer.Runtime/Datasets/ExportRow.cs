@@ -38,15 +38,17 @@ internal sealed record ExportRow(
         if (root.TryGetProperty("fields", out var given))
         {
             foreach (var field in given.EnumerateObject())
-                fields[field.Name] = field.Value.GetString()!;
+                fields[field.Name] = TextOf(field.Value);
         }
 
         return new ExportRow(
             text, root.GetProperty("id").GetInt32(), root.TryGetProperty("label", out var label) ? label.GetString() : null,
-            root.GetProperty("text").GetString()!, fields, root.GetProperty("tokens").GetInt32(),
-            root.GetProperty("finish_reason").GetString()!, root.GetProperty("seed").GetUInt64(),
+            TextOf(root.GetProperty("text")), fields, root.GetProperty("tokens").GetInt32(),
+            TextOf(root.GetProperty("finish_reason")), root.GetProperty("seed").GetUInt64(),
             root.TryGetProperty("gamma", out var gamma) ? gamma.GetSingle() : null, root.GetProperty("eta").GetSingle(),
             root.GetProperty("perplexity") is { ValueKind: JsonValueKind.Number } perplexity ? perplexity.GetDouble() : null,
             root.GetProperty("copied_run").GetInt32());
     }
+
+    private static string TextOf(JsonElement value) => value.GetString() ?? throw new FormatException("A text is null.");
 }

@@ -20,7 +20,7 @@ internal static class TaskFault
         string name = path[(path.LastIndexOf('.') + 1)..].Split('[')[0];
         var holder = ofLabel && path.Contains('.', StringComparison.Ordinal) ? typeof(TaskLabel) : typeof(GenerationTask);
         var members = format.GetTypeInfo(holder).Properties;
-        if (members.FirstOrDefault(m => m.Name == name) is { } member && Wanted(member) is { } wanted)
+        if (members.FirstOrDefault(m => m.Name == name) is { } member && Wanted(member, item: path.EndsWith(']')) is { } wanted)
         {
             string message = FormattableString.Invariant($"{file}, line {fault.LineNumber + 1}: \"{path}\" must be {wanted}. Correct it.");
             return new SteerException(message, fault);
@@ -29,15 +29,17 @@ internal static class TaskFault
         return new SteerException($"{file}: is no task ({JsonFault.Describe(fault)}). Give an object with at least a prompt.", fault);
     }
 
-    private static string? Wanted(JsonPropertyInfo member) => (Nullable.GetUnderlyingType(member.PropertyType) ?? member.PropertyType) switch
-    {
-        var type when type == typeof(string) => "a text",
-        var type when type == typeof(bool) => "true or false",
-        var type when type == typeof(int) => "a whole number",
-        var type when type == typeof(float) || type == typeof(double) => "a number",
-        var type when type == typeof(IReadOnlyList<string>) => "a list of texts",
-        var type when type == typeof(IReadOnlyList<TaskLabel>) => "a list of objects, each with a name and a prompt",
-        var type when type == typeof(IReadOnlyDictionary<string, JsonElement>) => "an object",
-        _ => null,
-    };
+    private static string? Wanted(JsonPropertyInfo member, bool item) =>
+        (Nullable.GetUnderlyingType(member.PropertyType) ?? member.PropertyType) switch
+        {
+            var type when type == typeof(string) => "a text",
+            var type when type == typeof(bool) => "true or false",
+            var type when type == typeof(int) => "a whole number",
+            var type when type == typeof(float) || type == typeof(double) => "a number",
+            var type when type == typeof(IReadOnlyList<string>) => item ? "a text" : "a list of texts",
+            var type when type == typeof(IReadOnlyList<TaskLabel>) =>
+                item ? "an object with a name and a prompt" : "a list of objects, each with a name and a prompt",
+            var type when type == typeof(IReadOnlyDictionary<string, JsonElement>) => "an object",
+            _ => null,
+        };
 }

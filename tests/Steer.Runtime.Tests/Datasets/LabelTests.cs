@@ -120,7 +120,7 @@ public sealed class LabelTests
     }
 
     [Theory]
-    [InlineData("""{"prompt": "p", "labels": [{"name": "a"}]}""", "must be a list of objects, each with a name and a prompt")]
+    [InlineData("""{"prompt": "p", "labels": [{"name": "a"}]}""", "\"labels[0]\" must be an object with a name and a prompt")]
     [InlineData("""{"prompt": "p", "labels": [{"name": "", "prompt": "q"}]}""", "no name or no prompt")]
     [InlineData("""{"prompt": "p", "labels": [null]}""", "no name or no prompt")]
     [InlineData("""{"prompt": "p", "labels": [{"name": "a", "prompt": "q"}, {"name": "a", "prompt": "r"}]}""", "same name")]
