@@ -6,6 +6,10 @@ namespace Steer.Runtime.Grammars;
 /// </summary>
 internal sealed class ByteDfa
 {
+    // Of all states of two expressions that are combined. What a state costs is as much as its members: by their number alone, 2^14 states of a pattern
+    // with repetitions in repetitions take half a minute.
+    private const long MaxMembers = 1 << 19;
+
     private readonly (int Set, int Target)[][] _transitions;
     private readonly bool[] _accepts;
 
@@ -29,9 +33,11 @@ internal sealed class ByteDfa
     /// <param name="next">Where a byte of each set leads; no byte may be in two of them.</param>
     /// <param name="accepts">Whether the text may end in a state.</param>
     /// <param name="maxStates">Most states.</param>
-    /// <returns>The expression; null if there are more states.</returns>
+    /// <param name="isTooLarge">Asked before each state whether to give up; null for never.</param>
+    /// <returns>The expression; null if there are more states, or it was given up.</returns>
     public static int? TryBuild<T>(
-        ByteTerms terms, T start, Func<T, IEnumerable<(ByteSet Set, T Target)>> next, Func<T, bool> accepts, int maxStates)
+        ByteTerms terms, T start, Func<T, IEnumerable<(ByteSet Set, T Target)>> next, Func<T, bool> accepts, int maxStates,
+        Func<bool>? isTooLarge = null)
         where T : notnull
     {
         var ids = new Dictionary<T, int> { [start] = 0 };
@@ -39,6 +45,8 @@ internal sealed class ByteDfa
         var found = new List<Dictionary<int, ByteSet>>();
         for (var i = 0; i < states.Count; i++)
         {
+            if (isTooLarge?.Invoke() == true)
+                return null;
             var byTarget = new Dictionary<int, ByteSet>();
             foreach (var (bytes, target) in next(states[i]))
             {
@@ -72,7 +80,7 @@ internal sealed class ByteDfa
         return terms.Automaton(new ByteDfa(transitions, ends));
     }
 
-    /// <summary>The expression of the texts that fit both; null if its automaton has more than so many states.</summary>
+    /// <summary>The expression of the texts that fit both; null if its automaton has more than so many states, or large ones.</summary>
     public static int? TryIntersect(ByteTerms terms, int a, int b, int maxStates)
     {
         if (a == b || a == ByteTerms.Nothing || b == ByteTerms.Nothing)
@@ -92,7 +100,8 @@ internal sealed class ByteDfa
     {
         var (left, right) = (new GrammarStates(terms, a), new GrammarStates(terms, b));
         var sets = left.ClassSets();
-        return TryBuild(terms, (left.Start, right.Start), Next, Accepts, maxStates);
+        return TryBuild(
+            terms, (left.Start, right.Start), Next, Accepts, maxStates, () => left.MemberCount + right.MemberCount > MaxMembers);
 
         IEnumerable<(ByteSet Set, (int Left, int Right) Target)> Next((int Left, int Right) pair)
         {

@@ -45,6 +45,9 @@ internal sealed class GrammarStates
     /// <summary>The class of each byte: the column of a row.</summary>
     public ReadOnlySpan<byte> ClassOf => _classOf;
 
+    /// <summary>Expressions in all states found so far.</summary>
+    public long MemberCount => _memberCount;
+
     /// <summary>Whether half of the memory is used that the states may take.</summary>
     public bool IsCrowded => _ids.Count > MaxStates / 2 || _memberCount > MaxMembers / 2 || _cells > MaxCells / 2 || _terms.IsCrowded;
 

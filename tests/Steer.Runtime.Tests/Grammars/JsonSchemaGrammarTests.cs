@@ -178,6 +178,8 @@ public class JsonSchemaGrammarTests
     [InlineData("""{"type":"string","pattern":"^aa$","maxLength":1}""", "allows no text at all")]
     [InlineData("false", "allows no text at all")]
     [InlineData("""{"type":"object","minProperties":3}""", "free names may repeat")]
+    [InlineData("""{"patternProperties":{"(?:\\w{2,33}){2,256}":{}}}""", "at # has patterns for the names of members that need too many states")]
+    [InlineData("""{"pattern":"(?:\\w{2,33}){2,256}","maxLength":300}""", "needs too many states for a pattern and a length together")]
     [InlineData("3", "at # must be an object")]
     [InlineData("{", "is no JSON")]
     [InlineData("", "is no JSON")]
