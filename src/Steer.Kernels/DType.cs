@@ -1,4 +1,6 @@
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace Steer.Kernels;
@@ -76,6 +78,24 @@ public static class DTypeExtensions
 
         for (; i < values.Length; i++)
             halves[i] = NarrowBF16(values[i]);
+    }
+
+    /// <summary>Rounds float32 to the nearest half, ties to even.</summary>
+    /// <param name="values">The numbers.</param>
+    /// <param name="halves">As many halves, or more.</param>
+    /// <exception cref="InvalidDataException">A number is beyond what a half holds.</exception>
+    internal static void NarrowF16(ReadOnlySpan<float> values, Span<ushort> halves)
+    {
+        Span<Half> narrow = MemoryMarshal.Cast<ushort, Half>(halves)[..values.Length];
+        TensorPrimitives.ConvertToHalf(values, narrow);
+        for (int i = 0; i < narrow.Length; i++)
+        {
+            if (Half.IsInfinity(narrow[i]))
+            {
+                throw new InvalidDataException(
+                    FormattableString.Invariant($"A weight of {values[i]} is beyond the 65504 that f16 holds: take bf16 or f32."));
+            }
+        }
     }
 
     /// <summary>The bits of x with the upper half rounded to a bfloat16; the lower half is of no meaning.</summary>

@@ -30,6 +30,21 @@ public sealed class MatMulTests(DeviceSet devices)
         }
     }
 
+    [Theory]
+    [OnEveryDevice(DType.F32, float.NaN)]
+    [OnEveryDevice(DType.BF16, float.NaN)]
+    [OnEveryDevice(DType.F16, float.NaN)]
+    [OnEveryDevice(DType.F16, 70000f)]
+    [OnEveryDevice(DType.Int8, float.PositiveInfinity)]
+    [OnEveryDevice(DType.Int4, float.NegativeInfinity)]
+    public void A_weight_that_its_type_cannot_hold_is_refused(string device, DType type, float number)
+    {
+        using var work = new Workspace(devices[device]);
+        Matrix weight = Matrix.Random(1, 40, 300);
+        weight[39, 299] = number;
+        Assert.Throws<InvalidDataException>(() => work.Weight(weight, type));
+    }
+
     /// <summary>Several parts of k on a GPU; activations that are read in place, and others.</summary>
     [Theory]
     [OnEveryIlgpuDevice(DType.F32)]

@@ -1,4 +1,7 @@
+using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Steer.Kernels.Gpu;
 
@@ -63,6 +66,7 @@ internal sealed class IlgpuWeight : PackedWeight
     {
         int panels = (rows.Count + layout.PanelRows - 1) / layout.PanelRows;
         int chunk = (int)Math.Clamp(ChunkWords / Math.Max(1, layout.PanelWords), 1, Math.Max(1, panels));
+        var places = new StepPlaces(layout);
         var chunkWords = new uint[checked(chunk * layout.PanelWords)];
         var chunkScales = new uint[chunk * layout.PanelScales];
         for (int first = 0; first < panels; first += chunk)
@@ -72,7 +76,12 @@ internal sealed class IlgpuWeight : PackedWeight
             Array.Clear(chunkScales);
             try
             {
-                Parallel.For(0, count, panel => new PanelPacker(rows, k, layout).Pack(first + panel, panel, chunkWords, chunkScales));
+                Parallel.For(
+                    0,
+                    count,
+                    () => new PanelPacker(rows, k, layout, places),
+                    (panel, _, packer) => packer.Pack(first + panel, panel, chunkWords, chunkScales),
+                    _ => { });
             }
             catch (AggregateException e) when (e.InnerException is InvalidDataException invalid)
             {
@@ -101,67 +110,96 @@ internal sealed class IlgpuWeight : PackedWeight
     }
 
     /// <summary>Packs a panel's rows into words that were zero.</summary>
-    private readonly struct PanelPacker(RowList rows, int k, WeightLayout layout)
+    private sealed class PanelPacker(RowList rows, int k, WeightLayout layout, StepPlaces places)
     {
         private readonly float[] _row = new float[k];
+        private readonly ushort[] _halves = new ushort[k];
+        private readonly byte[] _q = new byte[k];
 
+        /// <summary>Packs one and gives itself, for the next.</summary>
         /// <param name="panel">Which rows.</param>
         /// <param name="target">Which panel of the words.</param>
         /// <param name="words">[panels, PanelWords].</param>
         /// <param name="scales">[panels, PanelScales].</param>
-        public void Pack(int panel, int target, uint[] words, uint[] scales)
+        public PanelPacker Pack(int panel, int target, uint[] words, uint[] scales)
         {
+            Span<uint> panelWords = words.AsSpan((int)(target * layout.PanelWords), (int)layout.PanelWords);
+            Span<uint> panelScales = scales.AsSpan((int)(target * layout.PanelScales), (int)layout.PanelScales);
             int end = Math.Min(layout.PanelRows, rows.Count - (panel * layout.PanelRows));
-            for (int r = 0; r < end; r++)
+            for (int row = 0; row < end; row++)
             {
-                rows.Read((panel * layout.PanelRows) + r, _row);
-                PackRow((target * layout.PanelRows) + r, words, scales);
+                rows.Read((panel * layout.PanelRows) + row, _row);
+                PackRow(row, panelWords, panelScales);
             }
+
+            return this;
         }
 
-        private void PackRow(int row, uint[] words, uint[] scales)
+        private void PackRow(int row, Span<uint> words, Span<uint> scales)
         {
             switch (layout.Type)
             {
                 case DType.F32:
-                    for (int i = 0; i < k; i++)
-                        Put(words, row, i, BitConverter.SingleToUInt32Bits(_row[i]));
+                    places.Put<uint>(MemoryMarshal.Cast<float, uint>(_row), row, words);
                     break;
                 case DType.BF16:
-                    for (int i = 0; i < k; i++)
-                        Put(words, row, i, DTypeExtensions.NarrowBF16(_row[i]));
+                    DTypeExtensions.NarrowBF16(_row, _halves);
+                    places.Put<ushort>(_halves, row, words);
                     break;
                 case DType.F16:
-                    for (int i = 0; i < k; i++)
-                        Put(words, row, i, BitConverter.HalfToUInt16Bits((Half)_row[i]));
+                    DTypeExtensions.NarrowF16(_row, _halves);
+                    places.Put<ushort>(_halves, row, words);
                     break;
                 default:
                     for (int start = 0; start < k; start += BlockQuantizer.BlockSize)
-                        PackBlock(row, start, words, scales);
+                        scales[(int)layout.Scale(row, start)] = Quantise(start, Math.Min(BlockQuantizer.BlockSize, k - start));
+                    places.Put<byte>(_q, row, words);
                     break;
             }
         }
 
-        private void PackBlock(int row, int start, uint[] words, uint[] scales)
+        // Gives the word of scale and minimum.
+        private uint Quantise(int start, int length)
         {
-            ReadOnlySpan<float> block = _row.AsSpan(start, Math.Min(BlockQuantizer.BlockSize, k - start));
+            ReadOnlySpan<float> block = _row.AsSpan(start, length);
+            Span<byte> q = _q.AsSpan(start, length);
             if (layout.Type == DType.Int8)
-            {
-                Span<sbyte> q = stackalloc sbyte[BlockQuantizer.BlockSize];
-                scales[layout.Scale(row, start)] = BlockQuantizer.Int8(block, q);
-                for (int i = 0; i < block.Length; i++)
-                    Put(words, row, start + i, (byte)q[i]);
-            }
-            else
-            {
-                Span<byte> q = stackalloc byte[BlockQuantizer.BlockSize];
-                (ushort scale, ushort minimum) = BlockQuantizer.Int4(block, q);
-                scales[layout.Scale(row, start)] = scale | ((uint)minimum << 16);
-                for (int i = 0; i < block.Length; i++)
-                    Put(words, row, start + i, q[i]);
-            }
+                return BlockQuantizer.Int8(block, MemoryMarshal.Cast<byte, sbyte>(q));
+            (ushort scale, ushort minimum) = BlockQuantizer.Int4(block, q);
+            return scale | ((uint)minimum << 16);
+        }
+    }
+
+    /// <summary>Where the numbers of a step lie, which is the same in all steps and panels: [PanelRows][NumbersPerStep], found once.</summary>
+    private sealed class StepPlaces
+    {
+        private readonly int _numbers;
+        private readonly int _stepWords;
+        private readonly int[] _words;
+        private readonly int[] _shifts;
+
+        public StepPlaces(WeightLayout layout)
+        {
+            _numbers = layout.NumbersPerStep;
+            _stepWords = layout.StepWords;
+            var places = Enumerable.Range(0, layout.PanelRows * _numbers).Select(i => (Row: i / _numbers, K: i % _numbers)).ToList();
+            _words = [.. places.Select(p => (int)layout.Word(p.Row, p.K))];
+            _shifts = [.. places.Select(p => layout.Shift(p.Row, p.K))];
         }
 
-        private void Put(uint[] words, int row, int i, uint bits) => words[layout.Word(row, i)] |= bits << layout.Shift(row, i);
+        /// <summary>Puts a row's numbers into the words of its panel.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Put<T>(ReadOnlySpan<T> numbers, int row, Span<uint> panel)
+            where T : struct, IBinaryInteger<T>
+        {
+            ReadOnlySpan<int> words = _words.AsSpan(row * _numbers, _numbers), shifts = _shifts.AsSpan(row * _numbers, _numbers);
+            for (; !numbers.IsEmpty; panel = panel[_stepWords..])
+            {
+                ReadOnlySpan<T> step = numbers[..Math.Min(_numbers, numbers.Length)];
+                for (int i = 0; i < step.Length; i++)
+                    panel[words[i]] |= uint.CreateTruncating(step[i]) << shifts[i];
+                numbers = numbers[step.Length..];
+            }
+        }
     }
 }

@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -140,27 +139,13 @@ internal sealed unsafe class HostWeight : PackedWeight
             if (Type == DType.BF16)
                 DTypeExtensions.NarrowBF16(values[..count], halves);
             else
-                NarrowF16(values[..count], halves);
+                DTypeExtensions.NarrowF16(values[..count], halves);
             if (count % 2 > 0)
                 halves[count] = 0;
             ReadOnlySpan<uint> pairs = MemoryMarshal.Cast<ushort, uint>(halves[..(count + (count % 2))]);
             for (int i = 0; i < pairs.Length; i++, to += PanelWidth)
                 *to = pairs[i];
             values = values[count..];
-        }
-    }
-
-    private static void NarrowF16(ReadOnlySpan<float> values, Span<ushort> halves)
-    {
-        Span<Half> narrow = MemoryMarshal.Cast<ushort, Half>(halves)[..values.Length];
-        TensorPrimitives.ConvertToHalf(values, narrow);
-        for (int i = 0; i < narrow.Length; i++)
-        {
-            if (System.Half.IsInfinity(narrow[i]))
-            {
-                throw new InvalidDataException(
-                    FormattableString.Invariant($"A weight of {values[i]} is beyond the 65504 that f16 holds: take bf16 or f32."));
-            }
         }
     }
 }
