@@ -5,7 +5,7 @@ namespace Steer.Runtime.Grammars;
 /// <summary>JSON strings of which a schema says something.</summary>
 internal sealed class StringTerms(ByteTerms terms, JsonTexts json)
 {
-    private const int MaxStates = 1 << 16;
+    private const int MaxStates = 1 << 17;
 
     private readonly RegexCompiler _regex = new(terms, json.Character);
 

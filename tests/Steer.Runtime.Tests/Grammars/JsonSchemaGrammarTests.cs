@@ -89,6 +89,7 @@ public class JsonSchemaGrammarTests
             + """{"$ref":"#/$defs/tree"}}},"required":["v"],"additionalProperties":false}},"$ref":"#/$defs/tree"}""",
         "{\"v\":1}|{\"v\":1,\"kids\":[{\"v\":1,\"kids\":[]},{\"v\":1}]}", "{\"v\":1,\"kids\":[1]}")]
     [InlineData("""{"anyOf":[{"$ref":"#"},{"type":"null"},{"type":"array","items":{"$ref":"#"},"maxItems":1}]}""", "null|[]|[[null]]", "1|[1]")]
+    [InlineData("""{"type":"string","format":"email","maxLength":254}""", "\"a@b.org\"", "\"a@b\"|\"a\"")]
     [InlineData("""{"type":"object","properties":{"a":false,"b":{}},"additionalProperties":false}""", "{}|{\"b\":{\"x\":[]}}", "{\"a\":1}")]
     [InlineData(
         """{"type":"integer","title":"t","description":"d","default":1,"examples":[1],"$comment":"c","x-order":"""
