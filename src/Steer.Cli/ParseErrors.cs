@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using Steer.Cli.Input;
+using Steer.Runtime.Datasets;
 
 namespace Steer.Cli;
 
@@ -16,7 +17,7 @@ internal static class ParseErrors
             return null;
         string hint = $"See {CommandLine(result.CommandResult.Command)} --help.";
         if (UnknownOptions(result).FirstOrDefault() is { } option)
-            return $"{option}: no such option.{Nearest(option, result)} {hint}";
+            return $"{option}: no such option.{Nearest(option.Split('=')[0], result.CommandResult.Command)} {hint}";
         if (MistypedCommand(result) is { } mistyped)
             return $"{mistyped} {hint}";
         if (result.UnmatchedTokens.FirstOrDefault() is { } token)
@@ -33,6 +34,23 @@ internal static class ParseErrors
         return string.Join(' ', ["steer", .. parents, command.Name]);
     }
 
+    /// <summary>Where to say what a command has no flag for and its task has; null where the task has it not either.</summary>
+    public static string? OfTask(string name, Command command)
+    {
+        string member = name.TrimStart('-').Replace('-', '_');
+        return command.Options.Any(o => o.Name == "--task") && GenerationTask.Members.Contains(member)
+            ? $" The task says it: give --task a file with \"{member}\"."
+            : null;
+    }
+
+    private static string Nearest(string name, Command command)
+    {
+        if (OfTask(name, command) is { } task)
+            return task;
+        var known = command.Options.Where(o => !o.Hidden).SelectMany(o => o.Aliases.Append(o.Name)).Append("--help");
+        return Spelling.Nearest(name, known.Where(k => k.StartsWith("--", StringComparison.Ordinal))) is { } near ? $" Did you mean {near}?" : "";
+    }
+
     /// <summary>Dashed words that were taken for something else: left over, or texts that stand before any "--".</summary>
     private static IEnumerable<string> UnknownOptions(ParseResult result)
     {
@@ -45,13 +63,6 @@ internal static class ParseErrors
             if (free && token.Value.Length > 1 && token.Value[0] == '-')
                 yield return token.Value;
         }
-    }
-
-    private static string Nearest(string option, ParseResult result)
-    {
-        string name = option.Split('=')[0];
-        var known = result.CommandResult.Command.Options.Where(o => !o.Hidden).SelectMany(o => o.Aliases.Append(o.Name)).Append("--help");
-        return Spelling.Nearest(name, known.Where(k => k.StartsWith("--", StringComparison.Ordinal))) is { } near ? $" Did you mean {near}?" : "";
     }
 
     /// <summary>

@@ -16,6 +16,9 @@ public sealed class BadInputTests : IDisposable
 
     [Theory]
     [InlineData("--gama: no such option. Did you mean --gamma?", "generate", "--gama", "0.3")]
+    [InlineData("--chat: no such option. The task says it: give --task a file with \"chat\". See", "dataset", "--task", "astronomy", "--chat")]
+    [InlineData("--system=a: no such option. The task says it: give --task a file with \"system\".", "sweep", "--system=a")]
+    [InlineData("--chat: no such option. See", "devices", "--chat")]
     [InlineData("gnerate: no such command. Did you mean generate?", "gnerate")]
     [InlineData("Give text to continue with --prompt", "generate", "Once upon a time")]
     [InlineData("--gamma needs a value", "generate", "--task", "astronomy", "--gamma")]

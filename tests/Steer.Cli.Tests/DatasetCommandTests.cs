@@ -209,6 +209,8 @@ public sealed class DatasetCommandTests : IDisposable
     {
         File.WriteAllText(In("job.json"), """{"coun": 6}""");
         Assert.EndsWith("\"coun\" is no flag. Did you mean \"count\"? See steer dataset --help.", await Cli.RefuseAsync("dataset", In("job.json")), StringComparison.Ordinal);
+        File.WriteAllText(In("chat.json"), "{\"task\": \"astronomy\", \"count\": 3, \"chat\": true}");
+        Assert.Contains("\"chat\" is no flag. The task says it", await Cli.RefuseAsync("dataset", In("chat.json")), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -98,6 +98,6 @@ internal static class JobFile
 
     private static SteerException NoUnicode(string path, Exception cause) => new($"{path}: holds text that is no Unicode. Mend it first.", cause);
 
-    private static string Near(string name, Command command) =>
-        Spelling.Nearest(name, command.Options.Select(o => o.Name)) is { } near ? $" Did you mean \"{near[2..]}\"?" : "";
+    private static string Near(string name, Command command) => ParseErrors.OfTask(name, command)
+        ?? (Spelling.Nearest(name, command.Options.Select(o => o.Name)) is { } near ? $" Did you mean \"{near[2..]}\"?" : "");
 }
