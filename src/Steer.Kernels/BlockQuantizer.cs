@@ -128,7 +128,8 @@ public static class BlockQuantizer
     private static Vector256<float> Lanes(ReadOnlySpan<float> block, int vector) =>
         Vector256.Create(block.Slice(vector * Vector256<float>.Count, Vector256<float>.Count));
 
-    private static Vector256<int> Nearest(Vector256<float> w, Vector256<float> origin, Vector256<float> scale, Vector256<int> least, Vector256<int> most)
+    private static Vector256<int> Nearest(
+        Vector256<float> w, Vector256<float> origin, Vector256<float> scale, Vector256<int> least, Vector256<int> most)
     {
         // Within 2^22, which all numbers of a block are of their scale, adding 1.5 * 2^23 rounds to an integer, which then lies in the lowest bits.
         var shift = Vector256.Create(12582912f);

@@ -6,8 +6,8 @@ namespace Steer.Runtime.Grammars;
 /// </summary>
 internal sealed class ByteDfa
 {
-    // Of all states of two expressions that are combined. What a state costs is as much as its members: by their number alone, 2^14 states of a pattern
-    // with repetitions in repetitions take half a minute.
+    // Of all states of two expressions that are combined. A state costs as much time as it has members: 2^14 states of a pattern with repetitions in
+    // repetitions take half a minute.
     private const long MaxMembers = 1 << 19;
 
     private readonly (int Set, int Target)[][] _transitions;

@@ -102,7 +102,8 @@ public sealed class UnstoredVariantTests : IDisposable
         Check(config,
         [
             ("embed_tokens", [10, 8]), ("norm", [8]), .. Each("input_layernorm", 8), .. Each("self_attn.qkv_proj", 24, 8),
-            .. Each("self_attn.o_proj", 8, 8), .. Each("post_attention_layernorm", 8), .. Each("mlp.gate_up_proj", 24, 8), .. Each("mlp.down_proj", 8, 12),
+            .. Each("self_attn.o_proj", 8, 8), .. Each("post_attention_layernorm", 8), .. Each("mlp.gate_up_proj", 24, 8),
+            .. Each("mlp.down_proj", 8, 12),
         ]);
         using Checkpoint folder = Checkpoint.Open(_folder.Path), gguf = Checkpoint.Open(_folder.File("model.gguf"));
         RopeConfig rope = folder.Config.Ropes[0], converted = gguf.Config.Ropes[0];
