@@ -9,14 +9,23 @@ namespace Steer.Runtime.Hosting;
 /// <param name="model">Whose states.</param>
 public sealed class EngineEmbeddingGenerator(SteerEngine engine, Variant model = Variant.Base) : IEmbeddingGenerator<string, Embedding<float>>
 {
-    /// <summary>An embedding for each text, in order.</summary>
-    /// <exception cref="SteerException">A text has no tokens.</exception>
+    /// <summary>An embedding for each text, in order. Of the options, Dimensions may say no other number than the model's.</summary>
+    /// <exception cref="SteerException">A text has no tokens, or another number of dimensions is asked for.</exception>
     public async Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         var embeddings = new GeneratedEmbeddings<Embedding<float>>();
         await foreach (float[] embedding in engine.EmbedAsync(values, model, cancellationToken).ConfigureAwait(false))
+        {
+            if (options?.Dimensions is { } dimensions && dimensions != embedding.Length)
+            {
+                throw new SteerException(
+                    $"{dimensions} dimensions are asked for, and the model's embeddings have {embedding.Length}: leave Dimensions out.");
+            }
+
             embeddings.Add(new Embedding<float>(embedding));
+        }
+
         return embeddings;
     }
 

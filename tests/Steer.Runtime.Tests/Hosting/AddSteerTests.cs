@@ -41,7 +41,11 @@ public sealed class AddSteerTests
             var vectors = new List<float[]>();
             await foreach (float[] vector in engine.EmbedAsync(["The sun."], Variant.Expert))
                 vectors.Add(vector);
-            Assert.Equal(vectors[0], (await embeddings.GenerateAsync(["The sun."]))[0].Vector.ToArray());
+            var same = new EmbeddingGenerationOptions { Dimensions = vectors[0].Length };
+            Assert.Equal(vectors[0], (await embeddings.GenerateAsync(["The sun."], same))[0].Vector.ToArray());
+            var fewer = new EmbeddingGenerationOptions { Dimensions = 10 };
+            var refused = await Assert.ThrowsAsync<SteerException>(() => embeddings.GenerateAsync(["The sun."], fewer));
+            Assert.Equal("10 dimensions are asked for, and the model's embeddings have 256: leave Dimensions out.", refused.Message);
         }
 
         await Assert.ThrowsAnyAsync<ObjectDisposedException>(async () =>
