@@ -8,7 +8,8 @@ namespace Steer.Runtime.Grammars;
 /// take much memory.
 /// </summary>
 /// <param name="tokenizer">The vocabulary.</param>
-internal sealed class GrammarCache(Tokenizer tokenizer)
+/// <param name="maxBytes">Memory of all states, above which a new grammar starts the cache over.</param>
+internal sealed class GrammarCache(Tokenizer tokenizer, long maxBytes = 1L << 30)
 {
     // Enough for a host's kinds of texts; one with a schema for each request starts over now and then.
     private const int MaxGrammars = 64;
@@ -30,7 +31,7 @@ internal sealed class GrammarCache(Tokenizer tokenizer)
             _grammars.TryRemove(KeyValuePair.Create(key, known));
         }
 
-        if (_grammars.Count >= MaxGrammars)
+        if (_grammars.Count >= MaxGrammars || _grammars.Values.Sum(g => g.IsValueCreated ? g.Value.Bytes : 0) > maxBytes)
             _grammars.Clear();
         return _grammars.GetOrAdd(key, _ => new Lazy<TokenGrammar>(() => Compile(output, endTokens))).Value;
     }

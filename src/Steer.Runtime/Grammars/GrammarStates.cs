@@ -15,6 +15,9 @@ internal sealed class GrammarStates
     private const long MaxMembers = 1 << 22;
     private const long MaxCells = 1 << 26;
 
+    // The objects of a state, its lists' heads and its places in tables.
+    private const int StateBytes = 160;
+
     private readonly ByteTerms _terms;
     private readonly byte[] _classOf;
     private readonly int _classCount;
@@ -47,6 +50,9 @@ internal sealed class GrammarStates
 
     /// <summary>Expressions in all states found so far.</summary>
     public long MemberCount => _memberCount;
+
+    /// <summary>What the states and their rows take, in bytes: about.</summary>
+    public long Bytes => ((_cells + _memberCount) * sizeof(int)) + ((long)_ids.Count * StateBytes);
 
     /// <summary>Whether half of the memory is used that the states may take.</summary>
     public bool IsCrowded => _ids.Count > MaxStates / 2 || _memberCount > MaxMembers / 2 || _cells > MaxCells / 2 || _terms.IsCrowded;

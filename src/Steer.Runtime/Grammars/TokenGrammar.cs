@@ -145,6 +145,9 @@ public sealed class TokenGrammar
     /// <param name="state">A state.</param>
     public bool MayEnd(int state) => _states.MayEnd(Inner(state).State);
 
+    /// <summary>What the states and masks found so far take, in bytes: about.</summary>
+    internal long Bytes => _states.Bytes + Math.Min(Volatile.Read(ref _maskBytes), MaxMaskBytes);
+
     /// <summary>Whether half of the states are found that may be kept: new texts had better begin with a new grammar.</summary>
     internal bool IsCrowded => _states.IsCrowded;
 

@@ -182,6 +182,24 @@ public class TokenGrammarTests
     }
 
     [Fact]
+    public void Grammars_are_kept_until_they_take_much_memory()
+    {
+        var cache = new GrammarCache(GrammarTexts.Base, maxBytes: 100_000);
+        TokenGrammar Get(string choice) => cache.Get(new StructuredOutput { Choices = [choice] }, [0]);
+        var small = Get("a");
+        Get("b");
+        Assert.Same(small, Get("a"));
+        var text = new string('x', 2000);
+        var large = Get(text);
+        Assert.InRange(small.Bytes, 1, 10_000);
+        Assert.True(large.Fits(text));
+        Assert.True(large.Bytes > 100_000);
+        Assert.Same(small, Get("a"));
+        Get("c");
+        Assert.NotSame(small, Get("a"));
+    }
+
+    [Fact]
     public void Grammars_of_different_texts_are_different_ones_whatever_characters_they_hold()
     {
         var cache = new GrammarCache(GrammarTexts.Base);
