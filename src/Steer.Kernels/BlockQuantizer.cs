@@ -129,13 +129,8 @@ public static class BlockQuantizer
         Vector256.Create(block.Slice(vector * Vector256<float>.Count, Vector256<float>.Count));
 
     private static Vector256<int> Nearest(
-        Vector256<float> w, Vector256<float> origin, Vector256<float> scale, Vector256<int> least, Vector256<int> most)
-    {
-        // Within 2^22, which all numbers of a block are of their scale, adding 1.5 * 2^23 rounds to an integer, which then lies in the lowest bits.
-        var shift = Vector256.Create(12582912f);
-        var q = (((w - origin) / scale) + shift).AsInt32() - shift.AsInt32();
-        return Vector256.Min(Vector256.Max(q, least), most);
-    }
+        Vector256<float> w, Vector256<float> origin, Vector256<float> scale, Vector256<int> least, Vector256<int> most) =>
+        Vector256.Min(Vector256.Max(Vector256.ConvertToInt32(Vector256.Round((w - origin) / scale)), least), most);
 
     // The smallest bfloat16 that is not below the value.
     private static ushort RoundUp(float value)

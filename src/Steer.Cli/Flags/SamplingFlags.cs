@@ -68,7 +68,7 @@ internal sealed class SamplingFlags : FlagGroup
     }
 
     /// <summary>Names of the flags, dashes included.</summary>
-    public static IReadOnlyList<string> Names { get; } = [.. new SamplingFlags().Options.Select(o => o.Name)];
+    public static IEnumerable<string> Names => new SamplingFlags().Options.Select(o => o.Name);
 
     /// <summary>The run's seed; texts get theirs by <see cref="Seeds.Derive"/>.</summary>
     public ulong Seed(ParseResult parsed) => parsed.GetValue(_seed) ?? 0;

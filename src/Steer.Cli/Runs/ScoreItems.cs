@@ -63,10 +63,9 @@ internal sealed class ScoreItems(SteerEngine engine, Prompt? prompt, Conversatio
             throw new SteerException($"{text.Source}: has no token to score. Give a longer one.");
         if (text.Sequence.Length > engine.MaxPositions)
         {
-            string more = engine.WindowLimit > engine.MaxPositions ? $", or raise --max-length, at most to {engine.WindowLimit}" : "";
             throw new SteerException(
                 $"{text.Source}: has {text.Sequence.Length} tokens with what comes before it, and the model's window is {engine.MaxPositions}. " +
-                $"Shorten it{more}.");
+                $"Shorten it{CapacityCheck.OrLongerWindow(engine.MaxPositions, engine.WindowLimit)}.");
         }
 
         int unknown = Array.Find(text.Sequence, id => (uint)id >= (uint)engine.VocabSize);

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using Steer.Kernels;
 
 namespace Steer.Runtime.Checkpoints;
 
@@ -22,5 +23,18 @@ internal static class BFloat16
 
         for (; i < source.Length; i++)
             bits[i] = (uint)source[i] << 16;
+    }
+
+    /// <summary>Writes numbers, each rounded to the nearest.</summary>
+    public static void Write(Stream stream, ReadOnlySpan<float> numbers)
+    {
+        Span<ushort> halves = stackalloc ushort[1024];
+        while (!numbers.IsEmpty)
+        {
+            ReadOnlySpan<float> chunk = numbers[..Math.Min(halves.Length, numbers.Length)];
+            DTypeExtensions.NarrowBF16(chunk, halves);
+            stream.Write(MemoryMarshal.AsBytes(halves[..chunk.Length]));
+            numbers = numbers[chunk.Length..];
+        }
     }
 }

@@ -135,18 +135,9 @@ public sealed class SafetensorsWriter : IDisposable
         try
         {
             if (type == DType.F32)
-            {
                 _file.Stream.Write(MemoryMarshal.AsBytes(numbers));
-                return;
-            }
-
-            Span<ushort> narrow = stackalloc ushort[1024];
-            for (int i = 0; i < numbers.Length; i += narrow.Length)
-            {
-                ReadOnlySpan<float> chunk = numbers[i..Math.Min(i + narrow.Length, numbers.Length)];
-                DTypeExtensions.NarrowBF16(chunk, narrow);
-                _file.Stream.Write(MemoryMarshal.AsBytes(narrow[..chunk.Length]));
-            }
+            else
+                BFloat16.Write(_file.Stream, numbers);
         }
         catch (Exception e) when (PartialFile.IsUnwritable(e))
         {

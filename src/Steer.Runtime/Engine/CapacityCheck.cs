@@ -41,9 +41,9 @@ internal sealed class CapacityCheck(
             int window = config.MaxPositions, left = window - branch.Context.Count + 1;
             if (left < 1)
             {
-                string more = config.WindowLimit > window ? $", or raise --max-length, at most to {config.WindowLimit}" : "";
                 throw new SteerException(
-                    $"The {branch.Name} branch begins with {branch.Context.Count} tokens and the model's window is {window}: shorten it{more}.");
+                    $"The {branch.Name} branch begins with {branch.Context.Count} tokens and the model's window is {window}: " +
+                    $"shorten it{OrLongerWindow(window, config.WindowLimit)}.");
             }
 
             most = Math.Min(most, left);
@@ -66,6 +66,9 @@ internal sealed class CapacityCheck(
         cacheIsFull = asked is null && tokens < most;
         return tokens;
     }
+
+    /// <summary>What helps but a shorter text where a model's window, in tokens, is smaller than it could be; nothing where it is not.</summary>
+    public static string OrLongerWindow(int window, int limit) => limit > window ? $", or raise --max-length, at most to {limit}" : "";
 
     /// <summary>Blocks of a pool that a text of so many tokens takes. The last token is never computed, so it takes no room.</summary>
     private int Blocks(GuidancePlan plan, int pool, int tokens) => plan.Branches.Where(b => decoderOf[b.Variant] == pool)

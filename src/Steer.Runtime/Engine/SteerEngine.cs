@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
-using System.Threading.Channels;
 using System.Text.Json;
+using System.Threading.Channels;
 using Steer.Kernels;
 using Steer.Kernels.Profiling;
 using Steer.Runtime.Chat;

@@ -11,6 +11,9 @@ internal static class GgufRope
     private const string LongFactors = "rope_factors_long.weight";
     private const string OriginalContext = "rope.scaling.original_context_length";
 
+    /// <summary>The tensors that it reads; each file has some of them or none.</summary>
+    public static IReadOnlyList<string> Tensors { get; } = [Factors, ShortFactors, LongFactors];
+
     /// <summary>Sets the fields of config.json that concern rotation.</summary>
     public static void Read(GgufReader reader)
     {

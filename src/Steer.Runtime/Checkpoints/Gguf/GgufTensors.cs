@@ -8,8 +8,7 @@ namespace Steer.Runtime.Checkpoints.Gguf;
 internal sealed class GgufTensors
 {
     // Frequencies, which GgufRope reads or the engine makes itself.
-    private static readonly string[] Frequencies =
-        ["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight", "attn_rot_embd.weight"];
+    private static readonly string[] Frequencies = [.. GgufRope.Tensors, "attn_rot_embd.weight"];
 
     private readonly DecoderConfig _config;
     private readonly GgufNames _names;

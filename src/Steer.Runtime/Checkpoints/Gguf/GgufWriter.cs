@@ -173,14 +173,7 @@ internal sealed class GgufWriter : IDisposable
                 _writer.Write(MemoryMarshal.AsBytes(numbers));
                 break;
             case GgufType.BF16:
-                Span<ushort> halves = stackalloc ushort[32];
-                for (int i = 0; i < numbers.Length; i += halves.Length)
-                {
-                    int count = Math.Min(halves.Length, numbers.Length - i);
-                    DTypeExtensions.NarrowBF16(numbers.Slice(i, count), halves);
-                    _writer.Write(MemoryMarshal.AsBytes(halves[..count]));
-                }
-
+                BFloat16.Write(_file.Stream, numbers);
                 break;
             default:
                 for (int i = 0; i < numbers.Length; i += GgufType.Q8_0.BlockLength())
